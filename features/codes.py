@@ -1,0 +1,116 @@
+"""Who flies where: airline, destination, flight number and flight type as category codes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+
+from data.flights import Flights
+from features.family import FloatMatrix, JsonObject
+
+UNKNOWN = -1.0
+"""Code of a value that training never saw: LightGBM treats it as missing."""
+CHILE_PREFIX = "SC"
+"""Region prefix of Chilean aerodromes (ICAO Doc 7910)."""
+
+
+class Codes:
+    """Airline, destination, flight number and flight type, coded by how often each was seen.
+
+    Codes are given in descending order of frequency, ties by name, so that the same flights give
+    the same codes in whatever order they are read. Flight numbers seen fewer than
+    `MINIMUM_FLIGHTS` times share the code of unknown ones: too few to learn from. Airlines number
+    their flights in blocks (by region, by partner), so the number itself is a column too.
+    """
+
+    key: ClassVar[str] = "codes"
+    names: ClassVar[tuple[str, ...]] = (
+        "airline",
+        "destination",
+        "flight_number",
+        "flight_type",
+        "number_series",
+    )
+    categorical: ClassVar[tuple[str, ...]] = names[:4]
+
+    MINIMUM_FLIGHTS: ClassVar[int] = 20
+
+    def __init__(self) -> None:
+        self.airline_: dict[str, float] = {}
+        self.destination_: dict[str, float] = {}
+        self.flight_number_: dict[str, float] = {}
+        self.destination_type_: dict[str, str] = {}
+
+    def fit(self, flights: Flights) -> Self:
+        """Learn the codes, and the flight type that goes with each destination."""
+        self.airline_ = _ranked(flights.airline)
+        self.destination_ = _ranked(flights.destination)
+        self.flight_number_ = _ranked(flight_keys(flights), at_least=self.MINIMUM_FLIGHTS)
+        pairs = Counter(zip(flights.destination, flights.flight_type, strict=True))
+        for (destination, flight_type), _ in sorted(pairs.items(), key=lambda item: item[1]):
+            self.destination_type_[destination] = flight_type or type_by_region(destination)
+        return self
+
+    def write(self, flights: Flights, out: FloatMatrix) -> None:
+        """Write the five columns; see `FeatureFamily.write`."""
+        airline, destination = self.airline_.get, self.destination_.get
+        number = self.flight_number_.get
+        out[:, 0] = [airline(code, UNKNOWN) for code in flights.airline]
+        out[:, 1] = [destination(code, UNKNOWN) for code in flights.destination]
+        out[:, 2] = [number(key, UNKNOWN) for key in flight_keys(flights)]
+        out[:, 3] = [
+            (given or self.type_of(code)) == "I"
+            for given, code in zip(flights.flight_type, flights.destination, strict=True)
+        ]
+        out[:, 4] = [_digits(number) for number in flights.flight_number]
+
+    def type_of(self, destination: str) -> str:
+        """Flight type of a destination: as trained, else by the region its code names."""
+        return self.destination_type_.get(destination) or type_by_region(destination)
+
+    def to_json(self) -> JsonObject:
+        """Return each code table as the list of its values, most frequent first."""
+        return {
+            "airline": list(self.airline_),
+            "destination": list(self.destination_),
+            "flight_number": list(self.flight_number_),
+            "destination_type": dict(sorted(self.destination_type_.items())),
+        }
+
+    @classmethod
+    def from_json(cls, saved: JsonObject) -> Self:
+        """Restore a fitted family from `to_json`."""
+        codes = cls()
+        codes.airline_ = _numbered(saved["airline"])
+        codes.destination_ = _numbered(saved["destination"])
+        codes.flight_number_ = _numbered(saved["flight_number"])
+        codes.destination_type_ = dict(saved["destination_type"])
+        return codes
+
+
+def flight_keys(flights: Flights) -> list[str]:
+    """Airline and number together, e.g. ``"LAN120"``: numbers repeat between airlines."""
+    return [a + n for a, n in zip(flights.airline, flights.flight_number, strict=True)]
+
+
+def type_by_region(destination: str) -> str:
+    """Flight type by the region that an ICAO code begins with."""
+    return "N" if destination.startswith(CHILE_PREFIX) else "I"
+
+
+def _digits(flight_number: str) -> int:
+    """Return the number without the letter that a few carry at the end."""
+    return int(flight_number) if flight_number.isdigit() else int(flight_number[:-1])
+
+
+def _ranked(values: Sequence[str], at_least: int = 1) -> dict[str, float]:
+    counts = Counter(values)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return _numbered([value for value, count in ordered if count >= at_least])
+
+
+def _numbered(values: Sequence[str]) -> dict[str, float]:
+    return dict(zip(values, np.arange(len(values), dtype=float).tolist(), strict=True))

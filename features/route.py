@@ -1,0 +1,48 @@
+"""How far a flight goes."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from data.catalogue import great_circle_km
+from data.flights import Flights
+from features.family import FloatMatrix, JsonObject
+
+
+class Route:
+    """Great-circle distance from Santiago to the destination, in kilometres.
+
+    The distances of the destinations in the training schedule travel with the model; for any
+    other the distance is missing (NaN), which LightGBM handles.
+    """
+
+    key: ClassVar[str] = "route"
+    names: ClassVar[tuple[str, ...]] = ("distance_km",)
+    categorical: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self.distance_: dict[str, float] = {}
+
+    def fit(self, flights: Flights) -> Self:
+        """Look up the distance of every destination in the training schedule."""
+        known = ((code, great_circle_km(code)) for code in sorted(set(flights.destination)))
+        self.distance_ = {code: round(km, 1) for code, km in known if km is not None}
+        return self
+
+    def write(self, flights: Flights, out: FloatMatrix) -> None:
+        """Write the one column; see `FeatureFamily.write`."""
+        distance = self.distance_.get
+        out[:, 0] = [distance(code, np.nan) for code in flights.destination]
+
+    def to_json(self) -> JsonObject:
+        """Return kilometres by destination."""
+        return {"distance_km": self.distance_}
+
+    @classmethod
+    def from_json(cls, saved: JsonObject) -> Self:
+        """Restore a fitted family from `to_json`."""
+        route = cls()
+        route.distance_ = dict(saved["distance_km"])
+        return route
