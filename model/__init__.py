@@ -1,0 +1,1 @@
+"""The model: training, calibration, evaluation and prediction. Never imports bentoml."""

@@ -1,0 +1,137 @@
+"""A model as files: Booster text, what the features learned, calibration, card. No pickle.
+
+A bundle is a folder. The same model gives the same bytes: nothing in it depends on when or where
+it was written. `SHA256SUMS` covers every other file and is checked before anything is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from features.builder import FeatureBuilder
+from model.booster import Booster
+from model.calibration import Calibration
+from model.decision import Decision
+from model.errors import BundleError
+from model.predictor import Predictor
+
+BOOSTER_FILE = "saved_model.ubj"
+"""Name under which `bentoml.lightgbm.load_model` looks for a Booster; LightGBM's text format."""
+FEATURES_FILE = "features.json"
+SCORING_FILE = "scoring.json"
+CARD_FILE = "card.json"
+EVALUATION_FILE = "evaluation.json"
+SUMS_FILE = "SHA256SUMS"
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A predictor with its papers.
+
+    Attributes
+    ----------
+    card
+        What the model is: data, window, parameters, libraries, headline figures.
+    evaluation
+        The full result of the evaluation protocol; empty where it was skipped.
+    """
+
+    predictor: Predictor
+    card: JsonObject
+    evaluation: JsonObject
+
+    def files(self) -> dict[str, bytes]:
+        """Return the content of every file by its name, `SHA256SUMS` last."""
+        predictor = self.predictor
+        scoring = {
+            "calibration": predictor.calibration.to_json(),
+            "decision": predictor.decision.to_json(),
+        }
+        contents = {
+            BOOSTER_FILE: predictor.booster.text.encode(),
+            FEATURES_FILE: predictor.builder.to_json().encode(),
+            SCORING_FILE: _json_bytes(scoring),
+            CARD_FILE: _json_bytes(self.card),
+            EVALUATION_FILE: _json_bytes(self.evaluation),
+        }
+        sums = "".join(f"{_sha256(data)}  {name}\n" for name, data in contents.items())
+        return {**contents, SUMS_FILE: sums.encode()}
+
+    def write(self, folder: Path) -> None:
+        """Write every file into an existing folder."""
+        for name, data in self.files().items():
+            (folder / name).write_bytes(data)
+
+    @classmethod
+    def read(cls, folder: Path, threads: int = 0) -> Self:
+        """Read a bundle and check it against its sums.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing, differs from what was written, or has another format.
+        """
+        contents = _checked(folder)
+        scoring = json.loads(contents[SCORING_FILE])
+        try:
+            builder = FeatureBuilder.from_json(contents[FEATURES_FILE].decode())
+        except ValueError as error:
+            raise BundleError(f"{folder}: {error}") from error  # noqa: EM102, TRY003
+        predictor = Predictor(
+            builder=builder,
+            booster=Booster(contents[BOOSTER_FILE].decode(), threads),
+            calibration=Calibration.from_json(scoring["calibration"]),
+            decision=Decision.from_json(scoring["decision"]),
+        )
+        return cls(
+            predictor=predictor,
+            card=json.loads(contents[CARD_FILE]),
+            evaluation=json.loads(contents[EVALUATION_FILE]),
+        )
+
+
+def digest(contents: dict[str, bytes]) -> str:
+    """Short name of a bundle's content: ten hexadecimal digits."""
+    return _sha256(contents[SUMS_FILE])[:10]
+
+
+def _checked(folder: Path) -> dict[str, bytes]:
+    """Every file of a bundle by its name, after comparing it with `SHA256SUMS`."""
+    contents = {}
+    for line in _read(folder / SUMS_FILE).decode().splitlines():
+        expected, name = line.split("  ", maxsplit=1)
+        contents[name] = _read(folder / name)
+        if _sha256(contents[name]) != expected:
+            message = (
+                f"{folder / name} is damaged: its sha256 differs from {SUMS_FILE}. Train again"
+            )
+            raise BundleError(message)
+    missing = {BOOSTER_FILE, FEATURES_FILE, SCORING_FILE, CARD_FILE, EVALUATION_FILE} - set(
+        contents
+    )
+    if missing:
+        message = f"{folder / SUMS_FILE} does not list {', '.join(sorted(missing))}. Train again"
+        raise BundleError(message)
+    return contents
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"the model's file {path} cannot be read ({error.strerror}). Train again"
+        raise BundleError(message) from error
+
+
+def _json_bytes(value: JsonObject) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,23 @@
+"""What can go wrong with a model.
+
+ModelError
+├── BundleError      the files of a model are missing, damaged or of another format
+├── TooFewFlights    there is not enough data to fit or to evaluate on
+└── MissingExtra     an optional package is needed for what was asked
+"""
+
+
+class ModelError(Exception):
+    """Base of this package's errors; its text is meant for people."""
+
+
+class BundleError(ModelError):
+    """The files of a model are missing, damaged or of another format."""
+
+
+class TooFewFlights(ModelError):  # noqa: N818 - reads better where it is raised
+    """There is not enough data to fit or to evaluate on."""
+
+
+class MissingExtra(ModelError):  # noqa: N818 - reads better where it is raised
+    """An optional package is needed for what was asked."""
