@@ -1,0 +1,1 @@
+"""Answers requests: contract, batching, errors, metrics, settings and the store of models."""

@@ -1,0 +1,163 @@
+"""The contract: what a request may say and what an answer says. One source for all of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from features.calendar import FIRST_YEAR, LAST_YEAR
+
+MAX_FLIGHTS = 10_000
+SANTIAGO = ZoneInfo("America/Santiago")
+
+
+_ISO_8601 = (
+    r"20[0-4][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
+)
+_is_iso_8601 = re.compile(_ISO_8601).fullmatch
+
+
+def _parse_departure(value: object) -> datetime:
+    """Wall clock of Santiago; a time without an offset is that already."""
+    if isinstance(value, str):
+        if not _is_iso_8601(value):
+            message = (
+                f"must be ISO 8601 in the years {FIRST_YEAR} to {LAST_YEAR}, "
+                "like 2017-07-14T08:30:00"
+            )
+            raise ValueError(message)
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        message = "must be a text in ISO 8601, like 2017-07-14T08:30:00"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns this one into a field error
+    if value.tzinfo is not None:
+        value = value.astimezone(SANTIAGO).replace(tzinfo=None)
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        message = f"must lie in the years {FIRST_YEAR} to {LAST_YEAR} of Santiago's clock"
+        raise ValueError(message)
+    return value
+
+
+Airline = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3}$")]
+Airport = Annotated[str, StringConstraints(pattern=r"^[A-Z]{4}$")]
+FlightNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}[A-Z]?$")]
+Departure = Annotated[
+    datetime,
+    PlainValidator(_parse_departure),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ISO_8601}$"}),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Flight(_Strict):
+    """One scheduled departure from Santiago (SCEL)."""
+
+    airline: Airline = Field(
+        description="ICAO code of the airline, as scheduled.", examples=["LAN"]
+    )
+    flight_number: FlightNumber = Field(
+        description="Flight number without the airline's code.", examples=["120"]
+    )
+    destination: Airport = Field(
+        description="ICAO code of the destination, as scheduled.", examples=["SCFA"]
+    )
+    scheduled_departure: Departure = Field(
+        description=(
+            "Scheduled departure, ISO 8601. Without an offset: Santiago's wall clock; with one it"
+            " is converted. Years 2000 to 2049."
+        ),
+        examples=["2017-07-14T08:30:00"],
+    )
+    flight_type: Literal["N", "I"] | None = Field(
+        default=None,
+        description="N national, I international; left out, it follows from the destination.",
+        examples=["N"],
+    )
+
+
+EXAMPLE_FLIGHT: dict[str, JsonValue] = {
+    "airline": "LAN",
+    "flight_number": "120",
+    "destination": "SCFA",
+    "scheduled_departure": "2017-07-14T08:30:00",
+    "flight_type": "N",
+}
+
+
+class PredictionRequest(_Strict):
+    """Flights to be scored, answered in order."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"flights": [EXAMPLE_FLIGHT]}]})
+
+    flights: list[Flight] = Field(
+        min_length=1, max_length=MAX_FLIGHTS, description=f"1 to {MAX_FLIGHTS} flights."
+    )
+
+
+class Prediction(_Strict):
+    """What the model says about one flight."""
+
+    probability: float = Field(
+        ge=0, le=1, description="Probability of leaving more than 15 minutes late."
+    )
+    delayed: bool = Field(description="Whether the probability reaches the published threshold.")
+    risk: Literal["low", "moderate", "elevated", "high"] = Field(
+        description="Band of the probability; `GET /model` publishes the bounds."
+    )
+    unknown: list[Literal["airline", "destination"]] = Field(
+        description="Fields whose value the model has never seen; the score leans on the rest."
+    )
+
+
+class PredictionResponse(_Strict):
+    """Predictions for the flights of a request, in their order."""
+
+    model: str = Field(description="The model that answered, name and version.")
+    predictions: list[Prediction]
+
+
+class FieldError(BaseModel):
+    """One invalid field of a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pointer: str = Field(description="Where, as a JSON pointer.", examples=["/flights/3/airline"])
+    flight: int | None = Field(description="Index of the flight, from 0; null outside flights.")
+    detail: str = Field(description="What is wrong with it.")
+
+
+class Problem(BaseModel):
+    """A problem document, RFC 9457."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(description="Kind of problem; stable, for programs.")
+    title: str = Field(description="The kind in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong here, and what to do.")
+    errors: list[FieldError] | None = Field(default=None, description="Each invalid field.")
+
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def minutes_of(moment: datetime) -> int:
+    """Minutes of the wall clock since 1970-01-01 00:00."""
+    return (moment.toordinal() - _EPOCH) * 1440 + moment.hour * 60 + moment.minute

@@ -1,0 +1,66 @@
+"""From the bytes of a request to flights, or to the refusal that names what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from data.flights import Flights
+from serving.contract import MAX_FLIGHTS, Flight, PredictionRequest, minutes_of
+from serving.errors import Invalid, NotJson, TooLarge
+
+LISTED_ERRORS = 20
+"""Most invalid fields that one problem document names."""
+
+
+def decode(body: bytes) -> PredictionRequest:
+    """Validate the body of a prediction request.
+
+    Raises
+    ------
+    NotJson, TooLarge, Invalid
+        With the guilty field, and the index of its flight.
+    """
+    try:
+        return PredictionRequest.model_validate_json(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        count = error.error_count()
+    if problems[0]["type"] == "json_invalid":
+        raise NotJson(f"{problems[0]['msg']}. Send one JSON object with a list `flights`.")  # noqa: EM102, TRY003
+    if problems[0]["type"] == "too_long":
+        raise TooLarge(f"At most {MAX_FLIGHTS} flights fit into one request: send several.")  # noqa: EM102, TRY003
+    fields = [_field_error(problem) for problem in problems[:LISTED_ERRORS]]
+    more = f" (the first {LISTED_ERRORS} are listed)" if count > LISTED_ERRORS else ""
+    first = f"{fields[0]['pointer'] or 'the body'}: {fields[0]['detail']}"
+    raise Invalid(f"{count} invalid field(s){more}; {first}", errors=fields)  # noqa: EM102, TRY003
+
+
+def to_flights(flights: Sequence[Flight]) -> Flights:
+    """Columns of validated flights, in order."""
+    return Flights(
+        airline=[flight.airline for flight in flights],
+        flight_number=[flight.flight_number for flight in flights],
+        destination=[flight.destination for flight in flights],
+        flight_type=[flight.flight_type for flight in flights],
+        departure=np.array([minutes_of(f.scheduled_departure) for f in flights], dtype=np.int64),
+    )
+
+
+def _field_error(problem: ErrorDetails) -> dict[str, Any]:
+    location = problem["loc"]
+    inside_flight = len(location) > 1 and location[0] == "flights"
+    return {
+        "pointer": "".join(f"/{_escaped(part)}" for part in location),
+        "flight": location[1] if inside_flight and isinstance(location[1], int) else None,
+        "detail": problem["msg"],
+    }
+
+
+def _escaped(part: str | int) -> str:
+    """Reference token of a JSON pointer, RFC 6901."""
+    return str(part).replace("~", "~0").replace("/", "~1")

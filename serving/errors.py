@@ -1,0 +1,109 @@
+"""What can go wrong while serving.
+
+ServingError
+├── NoModelRegistered      the store holds no model of the wanted name
+└── Refusal                a request that gets a problem document instead of an answer
+    ├── NotJson            400
+    ├── NotFound           404
+    ├── MethodNotAllowed   405
+    ├── TooLarge           413
+    ├── UnsupportedType    415
+    ├── Invalid            422
+    ├── Failed             500
+    └── Overloaded         503
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+class ServingError(Exception):
+    """Base of this package's errors; its text is meant for people."""
+
+
+class NoModelRegistered(ServingError):  # noqa: N818 - reads better where it is raised
+    """The store holds no model of the wanted name."""
+
+    def __init__(self, reference: str, store: Path) -> None:
+        name = reference.partition(":")[0]
+        super().__init__(
+            f"No model {reference!r} in the BentoML store {store}.\n"
+            f"Train and register one first:  python train.py --name {name}\n"
+            f"or do everything at once:      make serve"
+        )
+
+
+class Refusal(ServingError):  # noqa: N818 - it is the service that refuses
+    """A request that gets a problem document (RFC 9457) instead of an answer.
+
+    Attributes
+    ----------
+    status, kind, title
+        Of the class: HTTP status, stable name of the problem type, and the same in words.
+    headers
+        Extra response headers, as pairs of lower-case name and value.
+    errors
+        Each invalid field, where the request was understood but not valid.
+    """
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "failed"
+    title: ClassVar[str] = "The service failed"
+
+    def __init__(
+        self,
+        detail: str,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        errors: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.headers = headers
+        self.errors = errors
+
+
+class NotJson(Refusal):
+    """The body is not JSON."""
+
+    status, kind, title = 400, "not-json", "The body is not JSON"
+
+
+class NotFound(Refusal):
+    """There is nothing at this path."""
+
+    status, kind, title = 404, "not-found", "There is nothing here"
+
+
+class MethodNotAllowed(Refusal):
+    """The path exists, but not for this method."""
+
+    status, kind, title = 405, "method-not-allowed", "The method is not allowed here"
+
+
+class TooLarge(Refusal):
+    """The request is larger than the service accepts."""
+
+    status, kind, title = 413, "too-large", "The request is too large"
+
+
+class UnsupportedType(Refusal):
+    """The body is not of the type that the service reads."""
+
+    status, kind, title = 415, "unsupported-type", "The body has the wrong type"
+
+
+class Invalid(Refusal):
+    """The body is JSON, but not a valid request."""
+
+    status, kind, title = 422, "invalid", "The request is not valid"
+
+
+class Failed(Refusal):
+    """The service failed; the fault is not the caller's."""
+
+
+class Overloaded(Refusal):
+    """More work is waiting than the service accepts."""
+
+    status, kind, title = 503, "overloaded", "The service has too much to do"

@@ -1,0 +1,79 @@
+"""What one service process holds: the loaded model, its engine and its prepared answers."""
+
+from __future__ import annotations
+
+import gc
+import json
+from typing import Any
+
+from data.flights import Flights
+from model.bundle import Bundle
+from serving.batching import BentoBatcher, Engine, InlineBatcher, Unbatched
+from serving.contract import EXAMPLE_FLIGHT, Flight
+from serving.decoding import to_flights
+from serving.encoding import AnswerEncoder
+from serving.settings import Batching, Settings
+
+SAMPLE_WARNING = (
+    "This model was trained on the embedded sample: generated flights, not real ones. "
+    "Its answers show how the service works and say nothing about real delays."
+)
+
+
+class Runtime:
+    """The loaded model and everything that is made once at start.
+
+    Attributes
+    ----------
+    engine
+        Scores flights; chosen by the setting `batching`.
+    encoder
+        Writes answers.
+    card
+        The body of `GET /model`.
+    """
+
+    def __init__(self, tag: str, bundle: Bundle, settings: Settings, bento: BentoBatcher) -> None:
+        self.tag = tag
+        self.predictor = bundle.predictor
+        self.engine = _engine(bundle, settings, bento)
+        self.encoder = AnswerEncoder(tag, bundle.predictor)
+        self.is_sample: bool = bundle.card["data"]["is_sample"]
+        self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
+        self._probe = to_flights([Flight.model_validate(EXAMPLE_FLIGHT)])
+
+    def score_now(self, flights: Flights) -> list[float]:
+        """Score flights at once and by themselves: for BentoML's dispatcher and the probes."""
+        matrix = self.predictor.builder.transform(flights)
+        probabilities: list[float] = self.predictor.probability(matrix).tolist()
+        return probabilities
+
+    def ready(self) -> bool:
+        """Whether a real, tiny prediction works."""
+        return 0.0 <= self.score_now(self._probe)[0] <= 1.0
+
+    def settle(self) -> None:
+        """Keep the garbage collector away from what lives as long as the process.
+
+        BentoML imports so many objects that one full collection stops the process for a tenth of
+        a second and more; frozen, they are never visited again.
+        """
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+
+def _engine(bundle: Bundle, settings: Settings, bento: BentoBatcher) -> Engine:
+    if settings.batching is Batching.BENTOML:
+        return bento
+    if settings.batching is Batching.OFF:
+        return Unbatched(bundle.predictor, settings.max_batch)
+    return InlineBatcher(bundle.predictor, settings.max_batch, settings.max_queue)
+
+
+def _published_card(tag: str, bundle: Bundle) -> dict[str, Any]:
+    decision = bundle.predictor.decision.to_json()
+    card = {"model": tag, **decision, **bundle.card}
+    if bundle.card["data"]["is_sample"]:
+        card["warning"] = SAMPLE_WARNING
+    return card
