@@ -1,0 +1,135 @@
+"""What all tests share: flights, a model registered in a store of its own, a running service."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# before anything imports bentoml: tests never touch the user's store and never report home
+os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="flight-delay-tests-")
+os.environ["BENTOML_DO_NOT_TRACK"] = "true"
+
+import httpx
+import pandas as pd
+import pytest
+
+from data.sources import Dataset, load_flights
+from model.bundle import Bundle
+from model.card import make_card
+from model.training import Recipe, fit
+from serving import registry
+
+PROJECT = Path(__file__).parents[1]
+START_SECONDS = 120
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    """Real flights where `SCL_DATASET` names them, else the embedded sample."""
+    return load_flights(os.environ.get("SCL_DATASET") or "sample")
+
+
+@pytest.fixture(scope="session")
+def frame(dataset: Dataset) -> pd.DataFrame:
+    """All flights, typed and in order of time."""
+    return dataset.frame
+
+
+@pytest.fixture
+def real_data(dataset: Dataset) -> None:
+    """Skip the test where only the embedded sample is at hand."""
+    if dataset.is_sample:
+        pytest.skip("needs the real flights: name them in SCL_DATASET")
+
+
+@pytest.fixture(scope="session")
+def bundle(dataset: Dataset) -> Bundle:
+    """A model fitted on all flights, with fewer trees than a served one."""
+    recipe = Recipe(rounds=80)
+    predictor = fit(dataset.frame, recipe)
+    card = make_card(
+        dataset.frame,
+        is_sample=dataset.is_sample,
+        predictor=predictor,
+        recipe=recipe,
+        evaluation={},
+    )
+    return Bundle(predictor, card, {})
+
+
+@pytest.fixture(scope="session")
+def registered(bundle: Bundle) -> str:
+    """Tag of that model in the store that this test run made for itself."""
+    return str(registry.register(bundle, registry.DEFAULT_NAME, {}, {}))
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `bentoml serve`."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@pytest.fixture(scope="session", params=["inline", "bentoml", "off"])
+def server(
+    request: pytest.FixtureRequest, registered: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Run the service as its users do, once with each batching engine."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with running_server(log, FLIGHT_DELAY_BATCHING=request.param) as running:
+        yield running
+
+
+class running_server:  # noqa: N801 - a context manager, used like a function
+    """Start `bentoml serve` on a free port; stop it, and nothing else, at the end."""
+
+    def __init__(self, log: Path, **environment: str) -> None:
+        self._log = log
+        self._environment = environment
+
+    def __enter__(self) -> Server:
+        port = free_port()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bentoml", "serve", "--port", str(port)],
+                cwd=PROJECT,
+                env={**os.environ, **self._environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        server = Server(f"http://127.0.0.1:{port}", self._process, self._log)
+        _wait_until_ready(server)
+        return server
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            if httpx.get(f"{server.url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"the service did not start:\n{server.log.read_text()}")

@@ -1,0 +1,152 @@
+"""The service as its users run it: a real `bentoml serve`, with each batching engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import bentoml
+import httpx
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.flights import Flights
+from model.bundle import Bundle
+from serving.contract import PredictionResponse
+from tests.conftest import PROJECT, Server
+
+pytestmark = pytest.mark.server
+
+EXAMPLE = json.loads((PROJECT / "tests" / "request.json").read_text())
+SCORED_FLIGHTS = 5_000
+
+
+def as_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Flights of a frame as the contract writes them."""
+    columns = ["airline", "flight_number", "destination", "scheduled_departure", "flight_type"]
+    table = frame[columns].assign(
+        scheduled_departure=frame["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+    )
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+@pytest.fixture(scope="module")
+def flights(frame: pd.DataFrame) -> pd.DataFrame:
+    """Flights from all over the year, in no order."""
+    return frame.sample(SCORED_FLIGHTS, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def expected(flights: pd.DataFrame, bundle: Bundle) -> np.ndarray:
+    """What LightGBM's own Python package says about them."""
+    predictor = bundle.predictor
+    matrix = predictor.builder.transform(Flights.from_columns(flights))
+    margin = lgb.Booster(model_str=predictor.booster.text).predict(matrix, raw_score=True)
+    return predictor.calibration.apply(np.asarray(margin))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_http_scores_equal_the_training_side(
+    server: Server, flights: pd.DataFrame, expected: np.ndarray, size: int
+) -> None:
+    """Flights scored over HTTP, in requests of any size, equal the training-side scores."""
+    rows = as_json(flights)[: SCORED_FLIGHTS if size > 1 else 1000]
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    answers = asyncio.run(post_all(server, [{"flights": part} for part in parts]))
+    assert {answer.status_code for answer in answers} == {200}
+    scored = [p["probability"] for a in answers for p in a.json()["predictions"]]
+    assert np.abs(np.array(scored) - expected[: len(rows)]).max() < 1e-9
+
+
+def test_one_bad_request_harms_no_other(
+    server: Server, flights: pd.DataFrame, expected: np.ndarray
+) -> None:
+    """Among many concurrent requests, the broken ones fail alone and the good ones are right."""
+    rows = as_json(flights)[:300]
+    bodies = [{"flights": [row]} for row in rows]
+    for position in range(0, 300, 3):
+        bodies[position] = {"flights": [{**rows[position], "airline": "not a code"}]}
+    answers = asyncio.run(post_all(server, bodies))
+    for position, answer in enumerate(answers):
+        if position % 3 == 0:
+            assert answer.status_code == 422
+            assert answer.json()["errors"][0]["flight"] == 0
+        else:
+            probability = answer.json()["predictions"][0]["probability"]
+            assert abs(probability - expected[position]) < 1e-9
+
+
+async def post_all(server: Server, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
+    """Send all requests, 64 connections at a time; answers in the order of the requests."""
+    limits = httpx.Limits(max_connections=64)
+    async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=60) as client:
+        return await asyncio.gather(*(client.post("/predict_delay", json=b) for b in bodies))
+
+
+def test_the_example_gets_the_documented_answer(server: Server, registered: str) -> None:
+    """The request that the README shows is answered by the contract, naming the model."""
+    answer = httpx.post(f"{server.url}/predict_delay", json=EXAMPLE)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert PredictionResponse.model_validate_json(answer.content).model == registered
+
+
+def test_model_card_names_the_model_and_its_data(server: Server, registered: str) -> None:
+    """`GET /model` tells which model answers, from which data, and where its threshold lies."""
+    card = httpx.get(f"{server.url}/model").json()
+    assert card["model"] == registered
+    assert ("warning" in card) == card["data"]["is_sample"]
+    assert 0 < card["threshold"] < 1
+
+
+def test_probes_answer(server: Server) -> None:
+    """The process says that it lives and that it can predict."""
+    for path in ("/livez", "/readyz"):
+        assert httpx.get(server.url + path).status_code == 200
+
+
+def test_metrics_count_requests(server: Server) -> None:
+    """Prometheus can read how many requests were answered."""
+    httpx.post(f"{server.url}/predict_delay", json=EXAMPLE)
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    count = next(
+        line for line in lines if line.startswith('flight_delay_requests_total{status="200"')
+    )
+    assert float(count.split()[-1]) >= 1
+
+
+def test_the_runner_is_not_reachable_from_outside(server: Server) -> None:
+    """BentoML's own routes are closed, and with them its pickle media type."""
+    headers = {"content-type": "application/vnd.bentoml+pickle"}
+    for path in ("/score", "/predict_delay/", "/docs.json"):
+        assert httpx.post(server.url + path, content=b"x", headers=headers).status_code == 404
+    refused = httpx.post(f"{server.url}/predict_delay", content=b"x", headers=headers)
+    assert refused.status_code == 415
+
+
+def test_bentoml_client_understands_the_service(server: Server) -> None:
+    """BentoML's own Python client finds the endpoint and calls it."""
+    with bentoml.SyncHTTPClient(server.url) as client:
+        answer = client.predict_delay(flights=EXAMPLE["flights"])
+    assert len(answer["predictions"]) == 1
+
+
+def test_without_a_model_the_service_says_what_to_run(tmp_path: object) -> None:
+    """Where no model is registered, `bentoml serve` names the command and fails."""
+    run = subprocess.run(
+        [sys.executable, "-m", "bentoml", "serve"],
+        cwd=PROJECT,
+        env={**os.environ, "BENTOML_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "python train.py" in run.stderr
