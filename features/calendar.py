@@ -12,8 +12,9 @@ import numpy.typing as npt
 from data.flights import Flights
 from features.family import FloatMatrix, JsonObject
 
-FIRST_YEAR, LAST_YEAR = 2000, 2049
-"""Years for which the calendar holds; the contract refuses flights outside them."""
+FIRST_YEAR, LAST_YEAR = 1999, 2050
+"""Years for which the calendar holds: those of the contract, and one more at either end for times
+that are given in another zone."""
 _EPOCH = date(1970, 1, 1).toordinal()
 FIRST_DAY = date(FIRST_YEAR, 1, 1).toordinal() - _EPOCH
 LAST_DAY = date(LAST_YEAR, 12, 31).toordinal() - _EPOCH
@@ -144,7 +145,8 @@ def _all_days() -> npt.NDArray[np.int64]:
 
 def _day_of_year(days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     dates = days.astype("datetime64[D]")
-    return (dates - dates.astype("datetime64[Y]")).astype(np.int64) + 1
+    elapsed: npt.NDArray[np.int64] = (dates - dates.astype("datetime64[Y]")).astype(np.int64)
+    return elapsed + 1
 
 
 def _holiday_table(dates: tuple[str, ...]) -> DayTable:

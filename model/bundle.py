@@ -83,9 +83,17 @@ class Bundle:
             builder = FeatureBuilder.from_json(contents[FEATURES_FILE].decode())
         except ValueError as error:
             raise BundleError(f"{folder}: {error}") from error  # noqa: EM102, TRY003
+        booster = Booster(contents[BOOSTER_FILE].decode(), threads)
+        if booster.features != len(builder.feature_names):
+            message = (
+                f"{folder} was trained by another version of this code: its Booster takes "
+                f"{booster.features} features, the builder makes {len(builder.feature_names)}. "
+                "Train again"
+            )
+            raise BundleError(message)
         predictor = Predictor(
             builder=builder,
-            booster=Booster(contents[BOOSTER_FILE].decode(), threads),
+            booster=booster,
             calibration=Calibration.from_json(scoring["calibration"]),
             decision=Decision.from_json(scoring["decision"]),
         )

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from data.flights import Flights
-from serving.contract import MAX_FLIGHTS, Flight, PredictionRequest, minutes_of
-from serving.errors import Invalid, NotJson, TooLarge
+from serving.contract import Flight, PredictionRequest, minutes_of
+from serving.errors import Invalid, NotJson
 
 LISTED_ERRORS = 20
 """Most invalid fields that one problem document names."""
@@ -22,7 +22,7 @@ def decode(body: bytes) -> PredictionRequest:
 
     Raises
     ------
-    NotJson, TooLarge, Invalid
+    NotJson, Invalid
         With the guilty field, and the index of its flight.
     """
     try:
@@ -32,8 +32,6 @@ def decode(body: bytes) -> PredictionRequest:
         count = error.error_count()
     if problems[0]["type"] == "json_invalid":
         raise NotJson(f"{problems[0]['msg']}. Send one JSON object with a list `flights`.")  # noqa: EM102, TRY003
-    if problems[0]["type"] == "too_long":
-        raise TooLarge(f"At most {MAX_FLIGHTS} flights fit into one request: send several.")  # noqa: EM102, TRY003
     fields = [_field_error(problem) for problem in problems[:LISTED_ERRORS]]
     more = f" (the first {LISTED_ERRORS} are listed)" if count > LISTED_ERRORS else ""
     first = f"{fields[0]['pointer'] or 'the body'}: {fields[0]['detail']}"
@@ -57,7 +55,7 @@ def _field_error(problem: ErrorDetails) -> dict[str, Any]:
     return {
         "pointer": "".join(f"/{_escaped(part)}" for part in location),
         "flight": location[1] if inside_flight and isinstance(location[1], int) else None,
-        "detail": problem["msg"],
+        "detail": problem["msg"].removeprefix("Value error, "),
     }
 
 

@@ -14,7 +14,7 @@ _REFERENCE = "#/components/schemas/{model}"
 
 _PROBLEMS = {
     "400": "The body is not JSON.",
-    "413": "Too many flights or bytes for one request.",
+    "413": "The body is longer than the service accepts.",
     "415": "The body is declared to be something else than JSON.",
     "422": "The request is not valid; every guilty field is named, with the index of its flight.",
     "500": "The service failed; the fault is not the caller's.",

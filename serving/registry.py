@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -17,9 +18,12 @@ from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import ModelContext
 
 from model.bundle import Bundle, digest
+from model.errors import BundleError
 from serving.errors import NoModelRegistered
 
 DEFAULT_NAME = "flight_delay"
+
+logger = logging.getLogger(__name__)
 
 _STAGING_PREFIX = ".staging-"
 
@@ -65,10 +69,10 @@ def find(reference: str) -> bentoml.Model:
 
 
 def require(reference: str) -> None:
-    """Leave the process, with one clear line, where no such model is registered."""
+    """Leave the process, with one clear line, where no such model can be served."""
     try:
-        find(reference)
-    except NoModelRegistered as error:
+        read(reference, threads=1)
+    except (NoModelRegistered, BundleError) as error:
         raise SystemExit(str(error)) from error
 
 
@@ -79,10 +83,13 @@ def read(reference: str, threads: int) -> tuple[str, Bundle]:
 
 
 def champion(name: str) -> tuple[str, Bundle] | None:
-    """Return the latest registered bundle of a name, or nothing where there is none."""
+    """Return the latest registered bundle of a name, or nothing where none can be read."""
     try:
         return read(f"{name}:latest", threads=0)
     except NoModelRegistered:
+        return None
+    except BundleError as error:
+        logger.warning("the registered model is left out of the comparison: %s", error)
         return None
 
 
