@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 MINUTES_PER_DAY = 1440
+FLIGHT_TYPES = ("N", "I")
+"""National and international."""
 
 T = TypeVar("T")
 IntArray = npt.NDArray[np.int64]
@@ -68,7 +70,9 @@ class Flights:
             airline=_texts(columns["airline"]),
             flight_number=_texts(columns["flight_number"]),
             destination=_texts(columns["destination"]),
-            flight_type=_texts(columns["flight_type"]),
+            flight_type=[
+                kind if kind in FLIGHT_TYPES else None for kind in _texts(columns["flight_type"])
+            ],
             departure=departure.astype(np.int64),
         )
 

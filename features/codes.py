@@ -49,9 +49,7 @@ class Codes:
         self.airline_ = _ranked(flights.airline)
         self.destination_ = _ranked(flights.destination)
         self.flight_number_ = _ranked(flight_keys(flights), at_least=self.MINIMUM_FLIGHTS)
-        pairs = Counter(zip(flights.destination, flights.flight_type, strict=True))
-        for (destination, flight_type), _ in sorted(pairs.items(), key=lambda item: item[1]):
-            self.destination_type_[destination] = flight_type or type_by_region(destination)
+        self.destination_type_ = _usual_types(flights)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -99,6 +97,19 @@ def flight_keys(flights: Flights) -> list[str]:
 def type_by_region(destination: str) -> str:
     """Flight type by the region that an ICAO code begins with."""
     return "N" if destination.startswith(CHILE_PREFIX) else "I"
+
+
+def _usual_types(flights: Flights) -> dict[str, str]:
+    """The flight type that most flights to each destination have; on a tie, its region's."""
+    pairs = Counter(zip(flights.destination, flights.flight_type, strict=True))
+    usual: dict[str, str] = {}
+    for destination in sorted(set(flights.destination)):
+        region = type_by_region(destination)
+        other = "I" if region == "N" else "N"
+        usual[destination] = (
+            other if pairs[destination, other] > pairs[destination, region] else region
+        )
+    return usual
 
 
 def _digits(flight_number: str) -> int:

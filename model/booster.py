@@ -27,6 +27,8 @@ _FLOAT64 = 1
 _RAW_SCORE, _CONTRIBUTIONS = 1, 3
 _ALL_TREES = -1
 _ROW_MAJOR = 1
+_LAST_TREE = "end of trees"
+"""Stands behind the last tree; LightGBM ends the process over a text that stops before it."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -48,6 +50,9 @@ class Booster:
     """
 
     def __init__(self, text: str, threads: int = 0) -> None:
+        if _LAST_TREE not in text:
+            message = "LightGBM refused the model: its text is not whole"
+            raise BundleError(message)
         self.text = text
         self._library = _library()
         self._handle = c_void_p()

@@ -25,6 +25,7 @@ FEATURES_FILE = "features.json"
 SCORING_FILE = "scoring.json"
 CARD_FILE = "card.json"
 EVALUATION_FILE = "evaluation.json"
+FILES = (BOOSTER_FILE, FEATURES_FILE, SCORING_FILE, CARD_FILE, EVALUATION_FILE)
 SUMS_FILE = "SHA256SUMS"
 
 JsonObject = dict[str, Any]
@@ -78,11 +79,16 @@ class Bundle:
             If a file is missing, differs from what was written, or has another format.
         """
         contents = _checked(folder)
-        scoring = json.loads(contents[SCORING_FILE])
         try:
             builder = FeatureBuilder.from_json(contents[FEATURES_FILE].decode())
-        except ValueError as error:
-            raise BundleError(f"{folder}: {error}") from error  # noqa: EM102, TRY003
+        except (ValueError, KeyError) as error:
+            raise _unreadable(folder / FEATURES_FILE, error) from error
+        try:
+            scoring = json.loads(contents[SCORING_FILE])
+            calibration = Calibration.from_json(scoring["calibration"])
+            decision = Decision.from_json(scoring["decision"])
+        except (ValueError, KeyError) as error:
+            raise _unreadable(folder / SCORING_FILE, error) from error
         booster = Booster(contents[BOOSTER_FILE].decode(), threads)
         if booster.features != len(builder.feature_names):
             message = (
@@ -94,8 +100,8 @@ class Bundle:
         predictor = Predictor(
             builder=builder,
             booster=booster,
-            calibration=Calibration.from_json(scoring["calibration"]),
-            decision=Decision.from_json(scoring["decision"]),
+            calibration=calibration,
+            decision=decision,
         )
         return cls(
             predictor=predictor,
@@ -112,21 +118,26 @@ def digest(contents: dict[str, bytes]) -> str:
 def _checked(folder: Path) -> dict[str, bytes]:
     """Every file of a bundle by its name, after comparing it with `SHA256SUMS`."""
     contents = {}
-    for line in _read(folder / SUMS_FILE).decode().splitlines():
-        expected, name = line.split("  ", maxsplit=1)
+    for line in _read(folder / SUMS_FILE).decode(errors="replace").splitlines():
+        expected, _, name = line.partition("  ")
+        if name not in FILES:
+            message = f"{folder / SUMS_FILE} is damaged: it has a line {line[:80]!r}. Train again"
+            raise BundleError(message)
         contents[name] = _read(folder / name)
         if _sha256(contents[name]) != expected:
             message = (
                 f"{folder / name} is damaged: its sha256 differs from {SUMS_FILE}. Train again"
             )
             raise BundleError(message)
-    missing = {BOOSTER_FILE, FEATURES_FILE, SCORING_FILE, CARD_FILE, EVALUATION_FILE} - set(
-        contents
-    )
+    missing = set(FILES) - set(contents)
     if missing:
         message = f"{folder / SUMS_FILE} does not list {', '.join(sorted(missing))}. Train again"
         raise BundleError(message)
     return contents
+
+
+def _unreadable(path: Path, error: Exception) -> BundleError:
+    return BundleError(f"{path} was written by another version of this code ({error}). Train again")
 
 
 def _read(path: Path) -> bytes:

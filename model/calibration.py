@@ -49,7 +49,8 @@ class Calibration:
         """
         design = np.column_stack([margin, np.ones_like(margin)])
         weights, prior = np.array([1.0, 0.0]), np.array([1.0, 0.0])
-        penalty = PRIOR_STRENGTH * np.diag([np.var(margin), 1.0]) / 4.0
+        # a prior worth so many flights whose margins vary as these do, or by a tenth at the least
+        penalty = PRIOR_STRENGTH * np.diag([max(np.var(margin), 0.01), 1.0]) / 4.0
         for _ in range(25):
             probability = sigmoid(design @ weights)
             gradient = design.T @ (probability - delayed) + penalty @ (weights - prior)

@@ -75,7 +75,8 @@ def _data(frame: pd.DataFrame, *, is_sample: bool) -> JsonObject:
 def _importance(predictor: Predictor) -> dict[str, float]:
     """Share of the total gain that each feature brought, largest first."""
     gain = lgb.Booster(model_str=predictor.booster.text).feature_importance("gain")
-    shares = zip(predictor.builder.feature_names, (gain / gain.sum()).tolist(), strict=True)
+    total = gain.sum() or 1.0  # trees that found no split have no gain to share
+    shares = zip(predictor.builder.feature_names, (gain / total).tolist(), strict=True)
     return {name: round(share, 4) for name, share in sorted(shares, key=lambda item: -item[1])}
 
 

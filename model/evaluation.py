@@ -14,6 +14,7 @@ from sklearn.utils import shuffle
 
 from data.flights import Flights
 from model.calibration import FloatArray
+from model.errors import TooFewFlights
 from model.metrics import FIGURES, BoolArray, figures, flight_log_loss
 from model.training import MINIMUM_FLIGHTS, Recipe, fit
 
@@ -58,6 +59,9 @@ def random_rows(frame: pd.DataFrame) -> Iterator[Fold]:
 def held_out_days(frame: pd.DataFrame) -> Iterator[Fold]:
     """E2: five folds of whole calendar days."""
     day = frame["scheduled_departure"].to_numpy().astype("datetime64[D]")
+    if len(np.unique(day)) < E2_FOLDS:
+        message = f"flights of fewer than {E2_FOLDS} days cannot be evaluated by held-out days"
+        raise TooFewFlights(message)
     folds = GroupKFold(n_splits=E2_FOLDS).split(day, groups=day)
     for number, (train, test) in enumerate(folds, start=1):
         yield Fold("E2", f"days, fold {number}", train, test)

@@ -78,9 +78,12 @@ def reliability(
     late: BoolArray, probability: FloatArray, bins: int = BINS
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean probability, late share and number of flights of each bin, each of shape ``(bins,)``."""
+    # flights of equal probability share their late share, in whichever bins they come to stand
+    _, group = np.unique(probability, return_inverse=True)
+    share = (np.bincount(group, weights=late) / np.bincount(group))[group]
     parts = np.array_split(np.argsort(probability, kind="stable"), min(bins, len(late)))
     said = np.array([probability[part].mean() for part in parts])
-    happened = np.array([late[part].mean() for part in parts])
+    happened = np.array([share[part].mean() for part in parts])
     return said, happened, np.array([len(part) for part in parts], dtype=float)
 
 

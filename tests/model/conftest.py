@@ -1,0 +1,42 @@
+"""Flights and a small model that the tests of the model share."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from data.flights import Flights
+from model.calibration import Calibration, FloatArray
+from model.decision import Decision
+from model.predictor import Predictor
+from model.training import Recipe, fit
+
+EVERY = 12
+ROUNDS = 20
+
+
+@pytest.fixture(scope="session")
+def few(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every twelfth flight: some 5,700, in order of time, spread over the whole year."""
+    return frame.iloc[::EVERY]
+
+
+@pytest.fixture(scope="session")
+def few_flights(few: pd.DataFrame) -> Flights:
+    """Give the schedule of those flights."""
+    return Flights.from_columns(few)
+
+
+@pytest.fixture(scope="session")
+def predictor(few: pd.DataFrame) -> Predictor:
+    """Give twenty trees fitted on those flights, bent and cut in an unusual way."""
+    fitted = fit(few, Recipe(rounds=ROUNDS))
+    calibration = Calibration(slope=1.1, intercept=-0.05)
+    decision = Decision(threshold=0.3, bounds=(0.15, 0.25, 0.3))
+    return Predictor(fitted.builder, fitted.booster, calibration, decision)
+
+
+@pytest.fixture(scope="session")
+def matrix(predictor: Predictor, few_flights: Flights) -> FloatArray:
+    """Give the features of those flights."""
+    return predictor.builder.transform(few_flights)
