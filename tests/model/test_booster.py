@@ -141,6 +141,13 @@ def test_text_that_is_no_model_is_refused(text: str) -> None:
         Booster(text)
 
 
+@pytest.mark.parametrize("text", ["end of trees\n", "tree\nversion=v4\n\nend of trees\n"])
+def test_what_lightgbm_refuses_is_told(text: str) -> None:
+    """A text that ends like a model and is none is refused with LightGBM's reason."""
+    with pytest.raises(BundleError, match=r"LightGBM refused the model: .*number of classes"):
+        Booster(text)
+
+
 def test_half_a_model_is_refused(booster: Booster, tmp_path: Path) -> None:
     """A text that stops half way is refused like any other that is no model."""
     half = tmp_path / "half.txt"
