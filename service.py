@@ -21,7 +21,7 @@ from serving import registry
 from serving.batching import BentoBatcher, Row, from_rows
 from serving.contract import MAX_FLIGHTS, Flight, PredictionResponse
 from serving.decoding import to_flights
-from serving.front import FrontDoor
+from serving.framework import FrontDoorService
 from serving.runtime import SAMPLE_WARNING, Runtime
 from serving.settings import settings
 
@@ -32,6 +32,7 @@ registry.require(settings().model)
 
 @bentoml.service(
     name="flight_delay_service",
+    service_class=FrontDoorService,
     workers=settings().workers,
     # the front door counts and limits requests itself, at a fraction of the cost
     metrics={"enabled": False},
@@ -49,7 +50,6 @@ class FlightDelayService:
     def __init__(self) -> None:
         tag, bundle = registry.read(settings().model, threads=1)
         self.runtime = Runtime(tag, bundle, settings(), BentoBatcher(self._call_runner))
-        _running.append(self.runtime)
         logger.info("serving %s", tag)
         if self.runtime.is_sample:
             logger.warning(SAMPLE_WARNING)
@@ -76,10 +76,3 @@ class FlightDelayService:
     async def _call_runner(self, rows: list[Row]) -> list[float]:
         probabilities: list[float] = await self.to_async.score(rows)  # type: ignore[attr-defined] # set by BentoML
         return probabilities
-
-
-_running: list[Runtime] = []
-
-FlightDelayService.add_asgi_middleware(  # type: ignore[attr-defined] # a Service by its decorator
-    FrontDoor, runtime=lambda: _running[-1], settings=settings()
-)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,7 +18,6 @@ from serving.errors import Failed, Overloaded
 RETRY_AFTER_SECONDS = b"1"
 
 Row = list[Any]
-_inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 
 class Engine(Protocol):
@@ -192,19 +190,7 @@ class BentoBatcher:
 
     async def score(self, flights: Flights) -> list[float]:
         """See `Engine.score`."""
-        mark = _inside.set(True)
-        try:
-            return await self._call(to_rows(flights))
-        finally:
-            _inside.reset(mark)
-
-
-def is_inside() -> bool:
-    """Whether the current request was made by `BentoBatcher` and not by a client.
-
-    A context variable cannot be set from outside the process, as a header or an address could.
-    """
-    return _inside.get()
+        return await self._call(to_rows(flights))
 
 
 def to_rows(flights: Flights) -> list[Row]:

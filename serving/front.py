@@ -1,8 +1,8 @@
 """The front door: answers the contract's routes itself and refuses all others in one voice.
 
-It is an ASGI middleware of the BentoML service. BentoML's own request handling costs several
-times what a prediction costs (docs/decisions/), so the contract's routes never reach it; it keeps
-the process, its workers, its life cycle and the batchable method.
+It is the outermost ASGI application of the BentoML service. BentoML's own request handling costs
+several times what a prediction costs (docs/decisions/), so the contract's routes never reach it;
+it keeps the process, its workers, its life cycle and the batchable method.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from time import perf_counter
 from serving import metrics
 from serving.asgi import (
     JSON,
+    ASGIApp,
     ClientLeft,
     Headers,
     Receive,
@@ -23,7 +24,6 @@ from serving.asgi import (
     problem,
     read_body,
 )
-from serving.batching import is_inside
 from serving.decoding import decode, to_flights
 from serving.errors import Failed, MethodNotAllowed, NotFound, Refusal, UnsupportedType
 from serving.openapi import openapi_document
@@ -32,11 +32,12 @@ from serving.settings import Settings
 
 logger = logging.getLogger("flight_delay")
 
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes, Headers]]]
 
 BENTOML_ROUTES = frozenset({"/schema.json"})
 """Public routes that BentoML answers: what its own Python client asks for first."""
+
+OK = 200
 
 _PLAIN: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
 _METRICS: Headers = ((b"content-type", metrics.CONTENT_TYPE),)
@@ -44,12 +45,12 @@ _JSON: Headers = (JSON,)
 
 
 class FrontDoor:
-    """ASGI middleware that owns every public route.
+    """ASGI application that owns every public route.
 
     Parameters
     ----------
     app
-        The BentoML application behind it; sees only its internal routes and life-cycle events.
+        The BentoML application behind it; sees only `BENTOML_ROUTES` and life-cycle events.
     runtime
         Returns the loaded model; called per request, so that a reload takes effect at once.
     settings
@@ -72,8 +73,8 @@ class FrontDoor:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it to BentoML where it is internal."""
-        if scope["type"] != "http" or is_inside() or scope["path"] in BENTOML_ROUTES:
+        """Answer a request; hand life-cycle events, and the route it leaves to BentoML, inside."""
+        if scope["type"] != "http" or scope["path"] in BENTOML_ROUTES:
             await self._app(scope, receive, send)
             return
         try:
@@ -89,8 +90,8 @@ class FrontDoor:
             logger.exception("request failed")
             status = 500
             body, headers = problem(Failed("The fault is ours: it has been logged."))
-        if scope["path"] == "/predict_delay":
-            metrics.count_request(status)
+        if status != OK and scope["path"] == "/predict_delay":
+            metrics.tally.refused(status)
         await answer(send, status, body if scope["method"] != "HEAD" else b"", headers)
 
     def _handler(self, scope: Scope) -> Handler:
@@ -113,26 +114,26 @@ class FrontDoor:
         runtime = self._runtime()
         probabilities = await runtime.engine.score(flights)
         body = runtime.encoder.encode(flights, probabilities)
-        metrics.flights_scored.inc(len(flights))
+        metrics.tally.answered(len(flights))
         metrics.request_seconds.observe(perf_counter() - started)
-        return 200, body, _JSON
+        return OK, body, _JSON
 
     async def _model(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
-        return 200, self._runtime().card, _JSON
+        return OK, self._runtime().card, _JSON
 
     async def _livez(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
-        return 200, b"alive\n", _PLAIN
+        return OK, b"alive\n", _PLAIN
 
     async def _readyz(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
         if self._runtime().ready():
-            return 200, b"ready\n", _PLAIN
+            return OK, b"ready\n", _PLAIN
         raise Failed("A test prediction did not work.")  # noqa: EM101, TRY003
 
     async def _metrics(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
-        return 200, metrics.exposition(), _METRICS
+        return OK, metrics.exposition(), _METRICS
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
-        return 200, self._openapi, _JSON
+        return OK, self._openapi, _JSON
 
 
 def _check_type(scope: Scope) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from data.flights import Flights
 from model.bundle import Bundle
+from serving import metrics
 from serving.batching import BentoBatcher, Engine, InlineBatcher, Unbatched
 from serving.contract import EXAMPLE_FLIGHT, Flight
 from serving.decoding import to_flights
@@ -53,11 +54,13 @@ class Runtime:
         return 0.0 <= self.score_now(self._probe)[0] <= 1.0
 
     def settle(self) -> None:
-        """Keep the garbage collector away from what lives as long as the process.
+        """Prepare the process for its life as a server; called inside its event loop.
 
-        BentoML imports so many objects that one full collection stops the process for a tenth of
-        a second and more; frozen, they are never visited again.
+        Keeps the garbage collector away from what lives as long as the process. BentoML imports
+        so many objects that one full collection stops the process for a tenth of a second and
+        more; frozen, they are never visited again.
         """
+        metrics.keep_handing_over()
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)

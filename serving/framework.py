@@ -1,0 +1,39 @@
+"""The one place that bends BentoML: a service whose public face is the front door."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from bentoml import Service
+
+from serving import protocol
+from serving.asgi import ASGIApp
+from serving.front import FrontDoor
+from serving.runtime import Runtime
+from serving.settings import settings
+
+
+class Served(Protocol):
+    """What a service class must offer to stand behind the front door."""
+
+    runtime: Runtime
+
+
+class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its types
+    """A BentoML service that answers the contract's routes before its own application does.
+
+    Pass it to the decorator: ``@bentoml.service(service_class=FrontDoorService, ...)``. BentoML
+    keeps the process, its workers, its life cycle and the batchable methods, which it calls
+    through the inner application, where nobody from outside can reach them.
+    """
+
+    def __call__(self) -> Served:
+        """Create the instance, and remember it as the one whose model answers."""
+        self._served = cast("Served", super().__call__())
+        return self._served
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """Put the front door before BentoML's application."""
+        protocol.install()
+        inner = cast("ASGIApp", super().to_asgi(is_main))
+        return FrontDoor(inner, lambda: self._served.runtime, settings())
