@@ -18,7 +18,7 @@ from annotated_types import Len
 from bentoml.models import BentoModel
 
 from serving import registry
-from serving.batching import BentoBatcher, Row, from_rows
+from serving.batching import BentoBatcher, Row, from_rows, score_at_once
 from serving.contract import MAX_FLIGHTS, Flight, PredictionResponse
 from serving.decoding import to_flights
 from serving.framework import FrontDoorService
@@ -62,7 +62,7 @@ class FlightDelayService:
     @bentoml.api(batchable=True, max_batch_size=settings().max_batch, max_latency_ms=60_000)
     def score(self, rows: list[Row]) -> list[float]:
         """Score flights of many requests at once; reachable from inside the process only."""
-        return self.runtime.score_now(from_rows(rows))
+        return score_at_once(self.runtime.predictor, from_rows(rows))
 
     @bentoml.api
     async def predict_delay(

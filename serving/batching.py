@@ -50,7 +50,7 @@ class Unbatched:
             if start:
                 await asyncio.sleep(0)
             part = flights.slice(start, start + self._max_batch)
-            probabilities += _probabilities(self._predictor, part)
+            probabilities += score_at_once(self._predictor, part)
         return probabilities
 
 
@@ -156,7 +156,7 @@ class InlineBatcher:
 
     def _deliver(self, jobs: list[_Job], slices: list[Flights]) -> None:
         try:
-            probabilities = _probabilities(self._predictor, Flights.concatenate(slices))
+            probabilities = score_at_once(self._predictor, Flights.concatenate(slices))
         except Exception:  # noqa: BLE001 - whatever it is, it must reach only the guilty request
             self._deliver_one_by_one(jobs, slices)
             return
@@ -168,7 +168,7 @@ class InlineBatcher:
     def _deliver_one_by_one(self, jobs: list[_Job], slices: list[Flights]) -> None:
         for job, part in zip(jobs, slices, strict=True):
             try:
-                job.add(_probabilities(self._predictor, part))
+                job.add(score_at_once(self._predictor, part))
             except Exception as error:  # noqa: BLE001 - becomes this request's answer
                 failure = Failed("These flights could not be scored.")
                 failure.__cause__ = error
@@ -212,9 +212,9 @@ def from_rows(rows: Sequence[Row]) -> Flights:
     return Flights(airline, flight_number, destination, flight_type, minutes)
 
 
-def _probabilities(predictor: Predictor, flights: Flights) -> list[float]:
+def score_at_once(predictor: Predictor, flights: Flights) -> list[float]:
+    """Probability of each flight, from one feature pass and one call of the model."""
     metrics.batch_flights.observe(len(flights))
-    probabilities: list[float] = predictor.probability(
-        predictor.builder.transform(flights)
-    ).tolist()
+    matrix = predictor.builder.transform(flights)
+    probabilities: list[float] = predictor.probability(matrix).tolist()
     return probabilities

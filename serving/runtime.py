@@ -6,7 +6,6 @@ import gc
 import json
 from typing import Any
 
-from data.flights import Flights
 from model.bundle import Bundle
 from serving import metrics
 from serving.batching import BentoBatcher, Engine, InlineBatcher, Unbatched
@@ -43,15 +42,9 @@ class Runtime:
         self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
         self._probe = to_flights([Flight.model_validate(EXAMPLE_FLIGHT)])
 
-    def score_now(self, flights: Flights) -> list[float]:
-        """Score flights at once and by themselves: for BentoML's dispatcher and the probes."""
-        matrix = self.predictor.builder.transform(flights)
-        probabilities: list[float] = self.predictor.probability(matrix).tolist()
-        return probabilities
-
     def ready(self) -> bool:
         """Whether a real, tiny prediction works."""
-        return 0.0 <= self.score_now(self._probe)[0] <= 1.0
+        return 0.0 <= float(self.predictor.predict(self._probe).probability[0]) <= 1.0
 
     def settle(self) -> None:
         """Prepare the process for its life as a server; called inside its event loop.

@@ -42,7 +42,7 @@ def expected(predictor: Predictor, flights: Flights) -> np.ndarray:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of the batches that are scored, and a model that fails on poisoned flights."""
     sizes: list[int] = []
-    score: Callable[[Predictor, Flights], list[float]] = batching._probabilities
+    score: Callable[[Predictor, Flights], list[float]] = batching.score_at_once
 
     def spy(predictor: Predictor, flights: Flights) -> list[float]:
         sizes.append(len(flights))
@@ -51,7 +51,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             raise ValueError(message)
         return score(predictor, flights)
 
-    monkeypatch.setattr(batching, "_probabilities", spy)
+    monkeypatch.setattr(batching, "score_at_once", spy)
     return sizes
 
 

@@ -234,7 +234,7 @@ def test_a_failing_model_is_our_fault(
         message = "secret detail"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr(batching, "_probabilities", fail)
+    monkeypatch.setattr(batching, "score_at_once", fail)
     answer = client.post(GOOD)
     assert answer.status_code == 500
     assert "secret" not in answer.text
