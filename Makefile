@@ -51,6 +51,24 @@ evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register
 bento: .venv/train.stamp $(MODEL)  ## build the bento flight_delay_service
 	$(BIN)/bentoml build
 
+# --- load -------------------------------------------------------------------------------------
+
+.PHONY: load
+load: .venv/train.stamp $(MODEL)  ## put the service under load with wrk, write docs/load.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.run
+
+.PHONY: load-peers
+load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its peers, write docs/peers.md
+	OMP_NUM_THREADS=1 UV=$(abspath $(UV)) $(BIN)/python -m load.peers
+
+.PHONY: load-users
+load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html
+	$(BIN)/python -m load.users
+
+.PHONY: profile
+profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.profiling
+
 # --- the code ---------------------------------------------------------------------------------
 
 .PHONY: check
@@ -68,6 +86,7 @@ format: .venv/dev.stamp  ## format the code and mend what can be mended
 .PHONY: lock
 lock: $(UV)  ## rewrite the hash-pinned locks from pyproject.toml
 	UV=$(UV) requirements/lock.sh
+	UV=$(abspath $(UV)) load/peers/requirements/lock.sh
 
 .PHONY: clean
 clean:  ## remove the environment and all caches, keep models and reports
@@ -79,7 +98,7 @@ clean:  ## remove the environment and all caches, keep models and reports
 # uv comes from the package index, pinned by hash, where it is not there already
 $(UV): requirements/uv.lock
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is needed: install Python 3.11, or name it with PYTHON=..."; exit 1; }
-	rm -rf .tools && mkdir -p .tools/bin
+	rm -rf .tools/venv .tools/site .tools/bin && mkdir -p .tools/bin
 	$(PYTHON) -m venv .tools/venv >/dev/null 2>&1 \
 	  && .tools/venv/bin/python -m pip install --quiet --require-hashes -r requirements/uv.lock \
 	  && ln -s ../venv/bin/uv .tools/bin/uv \

@@ -1,0 +1,19 @@
+# BentoML's decorators carry no types
+# mypy: disable-error-code="untyped-decorator"
+"""BentoML's hello world: how long a service starts that loads nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bentoml
+
+
+@bentoml.service(name="peer_hello", workers=1)
+class Peer:
+    """Says how many flights it was sent."""
+
+    @bentoml.api
+    async def predict_delay(self, flights: list[dict[str, Any]]) -> str:
+        """Answer without a model."""
+        return f"hello, {len(flights)} flights"
