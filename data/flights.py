@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -12,9 +12,14 @@ import numpy.typing as npt
 MINUTES_PER_DAY = 1440
 FLIGHT_TYPES = ("N", "I")
 """National and international."""
+AIRPORT_HOURS = (1, 3, 6, 24)
+"""Windows over which the state of the airport is told."""
+AIRPORT_FIGURES = 3 * len(AIRPORT_HOURS)
+"""Of each window: departures, late share, mean delay in minutes."""
 
 T = TypeVar("T")
 IntArray = npt.NDArray[np.int64]
+FloatMatrix = npt.NDArray[np.float64]
 
 
 class Columns(Protocol):
@@ -27,8 +32,8 @@ class Columns(Protocol):
 class Flights:
     """What is known about `n` flights before they depart, column by column.
 
-    There is deliberately no room here for an outcome: whoever builds features from `Flights`
-    cannot see one.
+    There is deliberately no room here for a flight's own outcome: whoever builds features from
+    `Flights` cannot see one.
 
     Attributes
     ----------
@@ -41,6 +46,10 @@ class Flights:
     departure
         Scheduled departure, shape ``(n,)``: minutes of Santiago's wall clock since
         1970-01-01 00:00.
+    airport
+        What was seen of the airport shortly before, shape ``(n, AIRPORT_FIGURES)``: three figures
+        for each of `AIRPORT_HOURS`; a row of NaN where nothing was told about it. ``None`` where
+        that holds for all flights.
     """
 
     airline: Sequence[str]
@@ -48,6 +57,7 @@ class Flights:
     destination: Sequence[str]
     flight_type: Sequence[str | None]
     departure: IntArray
+    airport: FloatMatrix | None = None
 
     def __len__(self) -> int:
         return len(self.airline)
@@ -87,6 +97,7 @@ class Flights:
             destination=_chain(part.destination for part in parts),
             flight_type=_chain(part.flight_type for part in parts),
             departure=np.concatenate([part.departure for part in parts]),
+            airport=_stack_airport(parts),
         )
 
     def slice(self, start: int, stop: int) -> Flights:
@@ -97,12 +108,73 @@ class Flights:
             destination=self.destination[start:stop],
             flight_type=self.flight_type[start:stop],
             departure=self.departure[start:stop],
+            airport=None if self.airport is None else self.airport[start:stop],
         )
+
+    def pick(self, rows: IntArray) -> Flights:
+        """Flights at the given positions, in their order."""
+        positions = rows.tolist()
+        return Flights(
+            airline=[self.airline[n] for n in positions],
+            flight_number=[self.flight_number[n] for n in positions],
+            destination=[self.destination[n] for n in positions],
+            flight_type=[self.flight_type[n] for n in positions],
+            departure=self.departure[rows],
+            airport=None if self.airport is None else self.airport[rows],
+        )
+
+    def seen(self, airport: FloatMatrix | None) -> Flights:
+        """The same flights with another view of the airport."""
+        return replace(self, airport=airport)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of `n` flights. Kept apart from `Flights`: it is known only afterwards.
+
+    Attributes
+    ----------
+    delayed
+        Whether each flight left more than 15 minutes late, shape ``(n,)``.
+    delay_minutes
+        Negative where it left early, shape ``(n,)``.
+    departure
+        Actual departure, shape ``(n,)``: minutes as in `Flights.departure`.
+    """
+
+    delayed: npt.NDArray[np.bool_]
+    delay_minutes: npt.NDArray[np.float64]
+    departure: IntArray
+
+    @classmethod
+    def from_columns(cls, columns: Columns) -> Outcomes:
+        """Take the three columns of the operation from a typed frame."""
+        departure = np.asarray(columns["actual_departure"], dtype="datetime64[m]")
+        return cls(
+            delayed=np.asarray(columns["delayed"], dtype=bool),
+            delay_minutes=np.asarray(columns["delay_minutes"], dtype=np.float64),
+            departure=departure.astype(np.int64),
+        )
+
+    def known_on(self, flights: Flights) -> IntArray:
+        """Day on which each outcome was known, shape ``(n,)``: not before its scheduled one."""
+        return np.maximum(flights.day, self.departure // MINUTES_PER_DAY)
 
 
 def _texts(column: Any) -> list[str]:
     texts: list[str] = np.asarray(column, dtype=object).tolist()
     return texts
+
+
+def _stack_airport(parts: Sequence[Flights]) -> FloatMatrix | None:
+    if all(part.airport is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.full((len(part), AIRPORT_FIGURES), np.nan) if part.airport is None else part.airport
+            for part in parts
+        ]
+    )
 
 
 def _chain(columns: Iterable[Sequence[T]]) -> list[T]:

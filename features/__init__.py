@@ -1,5 +1,5 @@
 """What is known before departure, as numbers: one class per idea, one builder of them all."""
 
-from features.builder import FeatureBuilder
+from features.builder import FeatureBuilder, Level
 
-__all__ = ["FeatureBuilder"]
+__all__ = ["FeatureBuilder", "Level"]

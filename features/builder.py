@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Self
+from enum import StrEnum
+from typing import Self, cast
 
 import numpy as np
 
-from data.flights import Columns, Flights
-from features.calendar import Clock, Holidays
+from data.flights import Columns, Flights, IntArray, Outcomes
+from features.airport import AirportNow
+from features.between import HistoryBetween, TimetableBetween
+from features.calendar import Clock, Holidays, Season
 from features.codes import Codes
-from features.congestion import Congestion
-from features.family import FeatureFamily, FloatMatrix
+from features.family import FeatureFamily, FloatMatrix, ScheduleFamily, TimedFamily
+from features.history import LONG_RUN, History
 from features.route import Route
+from features.timetable import Timetable
 
-FORMAT = 1
+FORMAT = 2
 """Version of the saved form; raised when a change would misread older files."""
+
+
+class Level(StrEnum):
+    """What is known when a flight is scored."""
+
+    SCHEDULE = "schedule"
+    """The schedule, and outcomes up to a fit that may be months ago."""
+    FRESH = "fresh"
+    """Outcomes up to the day before, and the airport's state where it is told."""
+    BETWEEN_DAYS = "between days"
+    """Outcomes of the days before and after: for evaluation by held-out days only."""
+    BETWEEN_ROWS = "between rows"
+    """Those and outcomes of the same day: for evaluation by random rows only."""
 
 
 class FeatureBuilder:
@@ -24,32 +41,49 @@ class FeatureBuilder:
 
     Examples
     --------
-    >>> builder = FeatureBuilder().fit(frame)  # doctest: +SKIP
+    >>> builder = FeatureBuilder().fit(frame, outcomes)  # doctest: +SKIP
     >>> builder.transform(flights).shape == (len(flights), len(builder.feature_names))
     ... # doctest: +SKIP
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, level: Level = Level.SCHEDULE) -> None:
+        self.level = level
         self.codes = Codes()
-        self._compose(self.codes, Clock(), Holidays(), Congestion(), Route())
+        self._compose(self.codes, *_families(level))
 
-    def fit(self, frame: Columns) -> Self:
-        """Learn from the schedule of the training flights.
+    def fit(self, frame: Columns, outcomes: Outcomes | None = None) -> Self:
+        """Learn from the training flights.
 
         Parameters
         ----------
         frame
             The typed frame of `data.sources.load_flights`, or any mapping with its schedule
             columns. Its operated columns are never read.
+        outcomes
+            What became of these flights, row for row; without it there is no history.
         """
         flights = Flights.from_columns(frame)
         for family in self._families:
-            family.fit(flights)
+            _fit(family, flights, outcomes)
         return self
+
+    def refreshed(self, frame: Columns, outcomes: Outcomes) -> FeatureBuilder:
+        """The same builder with history and timetable as of the end of these flights.
+
+        That is what a daily refresh does without fitting the model again: codes, calendar and
+        distances stay as they were trained.
+        """
+        newer = FeatureBuilder(self.level).fit(frame, outcomes)
+        pairs = zip(self._families, newer.families, strict=True)
+        newer.codes = self.codes
+        newer._compose(*(new if isinstance(new, TimedFamily) else old for old, new in pairs))  # noqa: SLF001 - of the same class
+        return newer
 
     def transform(self, flights: Flights) -> FloatMatrix:
         """Features of flights, shape ``(len(flights), len(feature_names))``, row for row.
+
+        Outcomes are those known at the end of the fit.
 
         Raises
         ------
@@ -59,6 +93,24 @@ class FeatureBuilder:
         matrix = np.empty((len(flights), len(self.feature_names)))
         for family, columns in self._slots:
             family.write(flights, matrix[:, columns])
+        return matrix
+
+    def replay(self, flights: Flights, as_of: IntArray) -> FloatMatrix:
+        """Features as they were on the day `as_of` of each flight: the rows of training.
+
+        Parameters
+        ----------
+        as_of
+            Days since 1970-01-01, shape ``(n,)``; outcomes and schedules from that day on are
+            not seen. At the levels between, each flight sees both sides of its own day instead,
+            and the flights are those of the fit, in its order.
+        """
+        matrix = np.empty((len(flights), len(self.feature_names)))
+        for family, columns in self._slots:
+            if isinstance(family, TimedFamily):
+                family.replay(flights, as_of, matrix[:, columns])
+            else:
+                family.write(flights, matrix[:, columns])
         return matrix
 
     def unknown(self, flights: Flights) -> list[list[str]]:
@@ -78,10 +130,20 @@ class FeatureBuilder:
         """The families, in the order of their columns."""
         return self._families
 
+    def columns_of(self, key: str) -> list[int]:
+        """Positions of a family's columns in the matrix; none where the level has no such one."""
+        return [
+            position
+            for family, columns in self._slots
+            if family.key == key
+            for position in range(columns.start, columns.stop)
+        ]
+
     def to_json(self) -> str:
         """Return all that was learned as one JSON text; the same state gives the same text."""
         state = {family.key: family.to_json() for family in self._families}
-        return json.dumps({"format": FORMAT, "families": state}, ensure_ascii=False, indent=1)
+        saved = {"format": FORMAT, "level": self.level, "families": state}
+        return json.dumps(saved, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -96,7 +158,7 @@ class FeatureBuilder:
         if saved.get("format") != FORMAT:
             message = f"saved features have format {saved.get('format')!r}, not {FORMAT}: retrain"
             raise ValueError(message)
-        builder = cls()
+        builder = cls(Level(saved["level"]))
         state = saved["families"]
         families = [type(family).from_json(state[family.key]) for family in builder.families]
         builder.codes = next(family for family in families if isinstance(family, Codes))
@@ -107,8 +169,29 @@ class FeatureBuilder:
         self._families = families
         self.feature_names = tuple(name for family in families for name in family.names)
         self.categorical = tuple(name for family in families for name in family.categorical)
+        self.monotone = tuple(name for family in families for name in family.monotone)
         self._slots: list[tuple[FeatureFamily, slice]] = []
         start = 0
         for family in families:
             self._slots.append((family, slice(start, start + len(family.names))))
             start += len(family.names)
+
+
+def _families(level: Level) -> list[FeatureFamily]:
+    """The families of a level beside the codes, in the order of their columns."""
+    calendar: list[FeatureFamily] = [Clock(), Holidays()]
+    match level:
+        case Level.SCHEDULE:
+            return [*calendar, Timetable(), History((LONG_RUN,)), Route()]
+        case Level.FRESH:
+            recent = History((LONG_RUN, 10.0, 2.0))
+            return [*calendar, Timetable(), recent, AirportNow(), Route()]
+    between = HistoryBetween(same_day=level is Level.BETWEEN_ROWS)
+    return [*calendar, Season(), TimetableBetween(), between, Route()]
+
+
+def _fit(family: FeatureFamily, flights: Flights, outcomes: Outcomes | None) -> None:
+    if isinstance(family, History):
+        family.fit(flights, outcomes)
+    else:
+        cast("ScheduleFamily", family).fit(flights)

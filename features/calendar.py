@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from typing import ClassVar, Self
 
 import numpy as np
@@ -32,31 +33,63 @@ DayTable = npt.NDArray[np.float64]
 
 
 class Clock:
-    """Minute of the day and of the hour, weekday (Monday is 0) and day of the year."""
+    """Minute of the day and of the hour, and weekday (Monday is 0)."""
 
     key: ClassVar[str] = "clock"
     names: ClassVar[tuple[str, ...]] = (
         "minute_of_day",
         "minute_of_hour",
         "weekday",
-        "day_of_year",
     )
     categorical: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self) -> None:
-        days = _all_days()
-        self._table = np.column_stack([weekday(days), _day_of_year(days)]).astype(float)
+    monotone: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
         """Return the family itself: a clock needs no learning."""
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the four columns; see `FeatureFamily.write`."""
+        """Write the three columns; see `FeatureFamily.write`."""
         minute = flights.minute
         out[:, 0] = minute
         out[:, 1] = minute % 60
-        out[:, 2:] = self._table[table_rows(flights)]
+        out[:, 2] = weekday(flights.day)
+
+    def to_json(self) -> JsonObject:
+        """Return nothing: there is no state."""
+        return {}
+
+    @classmethod
+    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
+        """Restore the family from `to_json`."""
+        return cls()
+
+
+class Season:
+    """Day of the year and high season: only for questions about days between training days.
+
+    A year of flights shows each season once. A model that is asked about the months after its
+    training would have to extrapolate what it saw of one December.
+    """
+
+    key: ClassVar[str] = "season"
+    names: ClassVar[tuple[str, ...]] = ("day_of_year", "high_season")
+    categorical: ClassVar[tuple[str, ...]] = ()
+    monotone: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        days = _all_days()
+        self._table = np.column_stack([_day_of_year(days), _within(days, HIGH_SEASON)]).astype(
+            float
+        )
+
+    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
+        """Return the family itself: the calendar is known."""
+        return self
+
+    def write(self, flights: Flights, out: FloatMatrix) -> None:
+        """Write the two columns; see `FeatureFamily.write`."""
+        out[:] = self._table[table_rows(flights)]
 
     def to_json(self) -> JsonObject:
         """Return nothing: there is no state."""
@@ -69,7 +102,7 @@ class Clock:
 
 
 class Holidays:
-    """Chilean public holidays, the runs of days off that they make with weekends, and seasons.
+    """Chilean public holidays, the runs of days off that they make with weekends.
 
     Traffic swells on the eve of a long weekend and on the first day after it; for a working day
     the two columns `run_ahead` and `run_behind` tell how many days off begin tomorrow or ended
@@ -88,9 +121,9 @@ class Holidays:
         "run_ahead",
         "run_behind",
         "school_holidays",
-        "high_season",
     )
     categorical: ClassVar[tuple[str, ...]] = ()
+    monotone: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, dates: Iterable[str] = ()) -> None:
         self.dates_: tuple[str, ...] = tuple(dates)
@@ -98,15 +131,12 @@ class Holidays:
 
     def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - the calendar is public knowledge
         """Look up Chile's public holidays of all years that the calendar covers."""
-        import holidays  # noqa: PLC0415 - a training dependency, absent where the model is served
-
-        calendar = holidays.country_holidays("CL", years=range(FIRST_YEAR, LAST_YEAR + 1))
-        self.dates_ = tuple(sorted(day.isoformat() for day in calendar))
+        self.dates_ = _public_holidays()
         self._table = _holiday_table(self.dates_)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the eight columns; see `FeatureFamily.write`."""
+        """Write the seven columns; see `FeatureFamily.write`."""
         out[:] = self._table[table_rows(flights)]
 
     def to_json(self) -> JsonObject:
@@ -117,6 +147,14 @@ class Holidays:
     def from_json(cls, saved: JsonObject) -> Self:
         """Restore a fitted family from `to_json`."""
         return cls(saved["dates"])
+
+
+@cache
+def _public_holidays() -> tuple[str, ...]:
+    import holidays  # noqa: PLC0415 - a training dependency, absent where the model is served
+
+    calendar = holidays.country_holidays("CL", years=range(FIRST_YEAR, LAST_YEAR + 1))
+    return tuple(sorted(day.isoformat() for day in calendar))
 
 
 def table_rows(flights: Flights) -> npt.NDArray[np.int64]:
@@ -166,7 +204,6 @@ def _holiday_table(dates: tuple[str, ...]) -> DayTable:
             np.where(off, 0, np.append(run[1:], 0)),
             np.where(off, 0, np.insert(run[:-1], 0, 0)),
             _within(days, SCHOOL_HOLIDAYS),
-            _within(days, HIGH_SEASON),
         ]
     )
 

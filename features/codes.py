@@ -35,6 +35,7 @@ class Codes:
         "number_series",
     )
     categorical: ClassVar[tuple[str, ...]] = names[:4]
+    monotone: ClassVar[tuple[str, ...]] = ()
 
     MINIMUM_FLIGHTS: ClassVar[int] = 20
 

@@ -21,6 +21,7 @@ class Route:
     key: ClassVar[str] = "route"
     names: ClassVar[tuple[str, ...]] = ("distance_km",)
     categorical: ClassVar[tuple[str, ...]] = ()
+    monotone: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.distance_: dict[str, float] = {}

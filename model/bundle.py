@@ -17,15 +17,19 @@ from model.booster import Booster
 from model.calibration import Calibration
 from model.decision import Decision
 from model.errors import BundleError
-from model.predictor import Predictor
+from model.predictor import Predictor, Scorer
 
 BOOSTER_FILE = "saved_model.ubj"
 """Name under which `bentoml.lightgbm.load_model` looks for a Booster; LightGBM's text format."""
 FEATURES_FILE = "features.json"
+FRESH_BOOSTER_FILE = "fresh_booster.txt"
+FRESH_FEATURES_FILE = "fresh_features.json"
+"""The same two of the Booster that knows the airport's state."""
 SCORING_FILE = "scoring.json"
 CARD_FILE = "card.json"
 EVALUATION_FILE = "evaluation.json"
-FILES = (BOOSTER_FILE, FEATURES_FILE, SCORING_FILE, CARD_FILE, EVALUATION_FILE)
+FRESH_FILES = (FRESH_BOOSTER_FILE, FRESH_FEATURES_FILE)
+FILES = (BOOSTER_FILE, FEATURES_FILE, *FRESH_FILES, SCORING_FILE, CARD_FILE, EVALUATION_FILE)
 SUMS_FILE = "SHA256SUMS"
 
 JsonObject = dict[str, Any]
@@ -57,6 +61,8 @@ class Bundle:
         contents = {
             BOOSTER_FILE: predictor.booster.text.encode(),
             FEATURES_FILE: predictor.builder.to_json().encode(),
+            FRESH_BOOSTER_FILE: predictor.fresh.booster.text.encode(),
+            FRESH_FEATURES_FILE: predictor.fresh.builder.to_json().encode(),
             SCORING_FILE: _json_bytes(scoring),
             CARD_FILE: _json_bytes(self.card),
             EVALUATION_FILE: _json_bytes(self.evaluation),
@@ -79,30 +85,15 @@ class Bundle:
             If a file is missing, differs from what was written, or has another format.
         """
         contents = _checked(folder)
-        try:
-            builder = FeatureBuilder.from_json(contents[FEATURES_FILE].decode())
-        except (ValueError, KeyError) as error:
-            raise _unreadable(folder / FEATURES_FILE, error) from error
+        schedule = _scorer(folder, contents, FEATURES_FILE, BOOSTER_FILE, threads)
+        fresh = _scorer(folder, contents, FRESH_FEATURES_FILE, FRESH_BOOSTER_FILE, threads)
         try:
             scoring = json.loads(contents[SCORING_FILE])
             calibration = Calibration.from_json(scoring["calibration"])
             decision = Decision.from_json(scoring["decision"])
         except (ValueError, KeyError) as error:
             raise _unreadable(folder / SCORING_FILE, error) from error
-        booster = Booster(contents[BOOSTER_FILE].decode(), threads)
-        if booster.features != len(builder.feature_names):
-            message = (
-                f"{folder} was trained by another version of this code: its Booster takes "
-                f"{booster.features} features, the builder makes {len(builder.feature_names)}. "
-                "Train again"
-            )
-            raise BundleError(message)
-        predictor = Predictor(
-            builder=builder,
-            booster=booster,
-            calibration=calibration,
-            decision=decision,
-        )
+        predictor = Predictor(schedule.builder, schedule.booster, fresh, calibration, decision)
         return cls(
             predictor=predictor,
             card=json.loads(contents[CARD_FILE]),
@@ -113,6 +104,25 @@ class Bundle:
 def digest(contents: dict[str, bytes]) -> str:
     """Short name of a bundle's content: ten hexadecimal digits."""
     return _sha256(contents[SUMS_FILE])[:10]
+
+
+def _scorer(
+    folder: Path, contents: dict[str, bytes], features: str, trees: str, threads: int
+) -> Scorer:
+    """One level of the model, its features and its trees checked against each other."""
+    try:
+        builder = FeatureBuilder.from_json(contents[features].decode())
+    except (ValueError, KeyError) as error:
+        raise _unreadable(folder / features, error) from error
+    booster = Booster(contents[trees].decode(), threads)
+    if booster.features != len(builder.feature_names):
+        message = (
+            f"{folder} was trained by another version of this code: its Booster takes "
+            f"{booster.features} features, the builder makes {len(builder.feature_names)}. "
+            "Train again"
+        )
+        raise BundleError(message)
+    return Scorer(builder, booster)
 
 
 def _checked(folder: Path) -> dict[str, bytes]:

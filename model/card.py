@@ -44,6 +44,7 @@ def make_card(
             "parameters": recipe.parameters,
         },
         "features": list(predictor.builder.feature_names),
+        "fresh_features": list(predictor.fresh.builder.feature_names),
         "importance": _importance(predictor),
         "airlines": _airlines(predictor),
         "destinations": _destinations(predictor),

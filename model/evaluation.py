@@ -1,9 +1,20 @@
-"""The evaluation protocol: E1 random rows, E2 held-out days, E3 walk-forward by month."""
+"""The evaluation protocol: E1 random rows, E2 held-out days, E3 walk-forward by month.
+
+Each protocol asks another question, and the features answer the one that is asked. E1 and E2 ask
+about flights *between* flights of the training set: outcomes of the days on both sides of a
+flight (in E1 also of other flights of its own day) are in the training set, so the history looks
+both ways, without the flight's own outcome and, in E2, without its whole day. That is legitimate
+there and nowhere else: both figures flatter a model that has to speak about the future. E3 asks
+about the future. Its features see outcomes of earlier months (`schedule`), of the days before
+(`daily`), and the airport as it was an hour before departure (`live`); see
+docs/decisions/0005-history.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +23,13 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, train_test_split
 from sklearn.utils import shuffle
 
-from data.flights import Flights
-from model.calibration import FloatArray
+from data.flights import Flights, Outcomes
+from features.airport import airport_states
+from features.builder import FeatureBuilder, Level
+from model.calibration import FloatArray, sigmoid
 from model.errors import TooFewFlights
 from model.metrics import FIGURES, BoolArray, figures, flight_log_loss
-from model.training import MINIMUM_FLIGHTS, Recipe, fit
+from model.training import LEAD_MINUTES, MINIMUM_FLIGHTS, Recipe, fit_booster, prepare
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -67,20 +80,30 @@ def held_out_days(frame: pd.DataFrame) -> Iterator[Fold]:
         yield Fold("E2", f"days, fold {number}", train, test)
 
 
-def walk_forward(frame: pd.DataFrame) -> Iterator[Fold]:
+def walk_forward(frame: pd.DataFrame, protocol: str = "E3.schedule") -> Iterator[Fold]:
     """E3: each month after the first three, from all months before it."""
     month = frame["scheduled_departure"].to_numpy().astype("datetime64[M]")
     for scored in np.unique(month)[WARM_UP_MONTHS:]:
         train, test = np.flatnonzero(month < scored), np.flatnonzero(month == scored)
         if len(train) >= MINIMUM_FLIGHTS:
-            yield Fold("E3.schedule", str(scored), train, test)
+            yield Fold(protocol, str(scored), train, test)
 
 
 PROTOCOLS: dict[str, Callable[[pd.DataFrame], Iterator[Fold]]] = {
     "E1": random_rows,
     "E2": held_out_days,
     "E3.schedule": walk_forward,
+    "E3.daily": partial(walk_forward, protocol="E3.daily"),
+    "E3.live": partial(walk_forward, protocol="E3.live"),
 }
+LEVELS = {
+    "E1": Level.BETWEEN_ROWS,
+    "E2": Level.BETWEEN_DAYS,
+    "E3.schedule": Level.SCHEDULE,
+    "E3.daily": Level.FRESH,
+    "E3.live": Level.FRESH,
+}
+"""What is known about the scored flights of each protocol."""
 
 
 def evaluate(
@@ -102,7 +125,7 @@ def evaluate(
         folds = list(folds_of(frame))
         if not folds:
             continue
-        runs = [_run(frame, folds, recipe, seed, progress) for seed in seeds]
+        runs = _run(frame, folds, recipe, seeds, progress)
         scored[protocol] = runs[0]
         report[protocol] = _summary(runs, seeds, recipe.decision.threshold)
         if protocol.startswith("E3"):
@@ -116,23 +139,38 @@ def fold_count(frame: pd.DataFrame) -> int:
 
 
 def _run(
-    frame: pd.DataFrame, folds: Sequence[Fold], recipe: Recipe, seed: int, progress: Progress
-) -> Scored:
-    parts = []
+    frame: pd.DataFrame,
+    folds: Sequence[Fold],
+    recipe: Recipe,
+    seeds: Sequence[int],
+    progress: Progress,
+) -> list[Scored]:
+    """Score the folds, once for each seed; features are made once for all of them."""
+    probability = np.full((len(seeds), len(frame)), np.nan)
+    constant = np.empty(len(frame))
     for fold in folds:
-        train, test = frame.iloc[fold.train], frame.iloc[fold.test]
-        predictor = fit(train, Recipe(seed, recipe.parameters, recipe.rounds, recipe.decision))
-        probability = predictor.predict(Flights.from_columns(test)).probability
-        constant = np.full(len(test), train["delayed"].mean())
-        parts.append((fold.test, probability, constant))
-        progress(fold)
-    rows = np.concatenate([part[0] for part in parts])
-    return Scored(
-        row=rows,
-        late=frame["delayed"].to_numpy(dtype=bool)[rows],
-        probability=np.concatenate([part[1] for part in parts]),
-        constant=np.concatenate([part[2] for part in parts]),
-    )
+        lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol])
+        matrix = _test_matrix(frame, fold, lesson.builder)
+        constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
+        for run, seed in zip(probability, seeds, strict=True):
+            scorer = fit_booster(lesson, replace(recipe, seed=seed))
+            run[fold.test] = sigmoid(scorer.booster.raw_scores(matrix))
+            progress(fold)
+    rows = np.concatenate([fold.test for fold in folds])
+    late = frame["delayed"].to_numpy(dtype=bool)[rows]
+    return [Scored(rows, late, run[rows], constant[rows]) for run in probability]
+
+
+def _test_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> FloatArray:
+    """Features of the scored flights, with what is known about them in this protocol."""
+    flights = Flights.from_columns(frame.iloc[fold.test])
+    if LEVELS[fold.protocol] is not Level.FRESH:
+        return builder.transform(flights)
+    known = frame.iloc[: fold.test.max() + 1]
+    outcomes = Outcomes.from_columns(known)
+    if fold.protocol == "E3.live":
+        flights = flights.seen(airport_states(outcomes, flights.departure - LEAD_MINUTES))
+    return builder.refreshed(known, outcomes).replay(flights, flights.day)
 
 
 def _summary(runs: Sequence[Scored], seeds: Sequence[int], threshold: float) -> dict[str, Any]:

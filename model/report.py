@@ -58,9 +58,15 @@ FEATURES = {
     "run_behind": "Days off until yesterday",
     "number_series": "Flight number series",
     "flight_type": "National or international",
-    "departures_around": "Departures in the hour around",
+    "departures_half_hour_around": "Departures within 15 minutes",
+    "departures_half_hour_before": "Departures in the half hour before",
     "departures_hour_before": "Departures in the hour before",
+    "departures_three_hours_before": "Departures in the three hours before",
+    "departures_hour_after": "Departures in the hour after",
     "departures_day": "Departures on the day",
+    "airline_hour_around": "Airline's departures in the hour around",
+    "airline_three_hours_before": "Airline's departures in the three hours before",
+    "destination_four_hours_around": "Departures to the destination in four hours",
     "distance_km": "Distance",
 }
 """What a feature is called in the report, where its column's own words would not do."""

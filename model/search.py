@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from data.flights import Flights
+from features.builder import Level
+from model.calibration import sigmoid
 from model.errors import MissingExtra, TooFewFlights
 from model.evaluation import walk_forward
 from model.metrics import flight_log_loss
-from model.training import PARAMETERS, Recipe, fit
+from model.training import PARAMETERS, ROUNDS, Recipe, fit_booster, prepare
 
 SEARCH_MONTHS = 3
 """Walk-forward months that the search is judged on: the first ones after the warm-up."""
-SEARCH_ROUNDS = 250
+SEARCH_ROUNDS = ROUNDS
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +55,9 @@ def search(frame: pd.DataFrame, recipe: Recipe, trials: int) -> Recipe:
         losses = []
         for fold in folds:
             train, test = frame.iloc[fold.train], frame.iloc[fold.test]
-            scores = fit(train, tried).predict(Flights.from_columns(test))
-            losses.append(flight_log_loss(test["delayed"].to_numpy(dtype=bool), scores.probability))
+            scorer = fit_booster(prepare(train, Level.SCHEDULE), tried)
+            probability = sigmoid(scorer.raw_scores(Flights.from_columns(test)))
+            losses.append(flight_log_loss(test["delayed"].to_numpy(dtype=bool), probability))
         return float(np.concatenate(losses).mean())
 
     study.optimize(objective, n_trials=trials, show_progress_bar=True)

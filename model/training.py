@@ -1,4 +1,4 @@
-"""Fits the model: the number of trees by early stopping on the last weeks, then all flights."""
+"""Fits the model: one Booster that knows the schedule, and one that knows fresh outcomes too."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.catalogue import DELAY_MINUTES
-from data.flights import Flights
-from features.builder import FeatureBuilder
+from data.flights import Flights, IntArray, Outcomes
+from features.airport import airport_states
+from features.builder import FeatureBuilder, Level
 from model.booster import Booster
-from model.calibration import Calibration, sigmoid
+from model.calibration import FloatArray
 from model.decision import Decision
 from model.errors import TooFewFlights
-from model.predictor import Predictor
+from model.labels import LIMIT, matching_centre, soft_labels
+from model.predictor import Predictor, Scorer
 
 PARAMETERS: dict[str, Any] = {
     "objective": "cross_entropy",
     "learning_rate": 0.05,
-    "num_leaves": 31,
-    "min_data_in_leaf": 60,
-    "feature_fraction": 0.5,
+    "num_leaves": 15,
+    "min_data_in_leaf": 100,
+    "feature_fraction": 0.7,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 5.0,
-    "cat_smooth": 100.0,
-    "cat_l2": 100.0,
+    "cat_smooth": 200.0,
+    "cat_l2": 200.0,
 }
 """Fixed parameters of the Booster; chosen by `python train.py --trials`."""
 
@@ -41,15 +42,14 @@ REPRODUCIBLE: dict[str, Any] = {
     "verbosity": -1,
 }
 
-MINIMUM_ROUNDS, MAXIMUM_ROUNDS = 250, 400
-PATIENCE = 40
-"""Rounds without improvement on the last weeks after which more trees are not tried."""
-HOLDOUT_DAYS = 28
-"""The last weeks of the training window, on which the number of trees is chosen."""
+ROUNDS = 250
+"""Trees of each Booster."""
 MINIMUM_FLIGHTS = 1000
 
-SOFTNESS_MINUTES = 4.0
-"""How gradually a training label passes from on time to late around the limit."""
+LEAD_MINUTES = 60
+"""How long before its departure a training flight sees the airport's state."""
+HIDDEN_SHARE = 0.25
+"""Training flights of the fresh Booster that do not see it: it must score without it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,87 +58,105 @@ class Recipe:
 
     seed: int = 0
     parameters: dict[str, Any] = field(default_factory=lambda: dict(PARAMETERS))
-    rounds: int | None = None
-    """Number of trees, where it is fixed; otherwise early stopping finds it."""
+    rounds: int = ROUNDS
     decision: Decision = field(default_factory=Decision)
 
 
-def fit(frame: pd.DataFrame, recipe: Recipe) -> Predictor:
-    """Fit on a typed, time-ordered frame.
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one Booster is fitted on: features and labels of the training flights.
 
-    The last `HOLDOUT_DAYS` are held out once, to choose the number of trees; then builder and
-    Booster are fitted again on all flights.
+    Attributes
+    ----------
+    builder
+        Fitted on the same flights; its level tells what the Booster will know.
+    matrix
+        Each row as it could have been seen at its own time, shape ``(n, features)``.
+    label
+        Shape ``(n,)``.
+    """
+
+    builder: FeatureBuilder
+    matrix: FloatArray
+    label: FloatArray
+
+
+def fit(frame: pd.DataFrame, recipe: Recipe) -> Predictor:
+    """Fit the model that is served, on a typed frame.
 
     Raises
     ------
     TooFewFlights
         If there are too few flights, or only one of the two outcomes.
     """
-    late = frame["delayed"].to_numpy(dtype=bool)
-    if len(frame) < MINIMUM_FLIGHTS or late.all() or not late.any():
-        message = (
-            f"{len(frame)} flights with {int(late.sum())} delayed are too few to train on: "
-            f"at least {MINIMUM_FLIGHTS}, with both outcomes, are needed"
-        )
-        raise TooFewFlights(message)
-    rounds = recipe.rounds or choose_rounds(frame, recipe)
-    builder = FeatureBuilder().fit(frame)
-    dataset = _dataset(builder, frame, soft_labels(frame))
-    booster = lgb.train(_parameters(recipe), dataset, num_boost_round=rounds)
-    return Predictor(builder, Booster(booster.model_to_string()), Calibration(), recipe.decision)
+    schedule = fit_booster(prepare(frame, Level.SCHEDULE), recipe)
+    fresh = fit_booster(prepare(frame, Level.FRESH), recipe)
+    return Predictor(schedule.builder, schedule.booster, fresh, decision=recipe.decision)
 
 
-def soft_labels(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return training labels between 0 and 1, shape ``(n,)``: how clearly a flight was late.
+def prepare(frame: pd.DataFrame, level: Level) -> Lesson:
+    """Fit the features of a level, and see every training flight as it was seen at its time.
 
-    A flight 14 minutes late and one 16 minutes late are all but the same flight, and one 90
-    minutes late says more than either. The logistic curve around the limit tells the Booster
-    so; it is fitted by cross entropy and judged, everywhere, on the hard outcome.
+    Raises
+    ------
+    TooFewFlights
+        If there are too few flights, or only one of the two outcomes.
     """
-    # delays are whole minutes: late begins between 15 and 16
-    excess = frame["delay_minutes"].to_numpy(dtype=np.float64) - (DELAY_MINUTES + 0.5)
-    return sigmoid(excess / SOFTNESS_MINUTES)
+    _require_enough(frame["delayed"].to_numpy(dtype=bool))
+    flights, outcomes = Flights.from_columns(frame), Outcomes.from_columns(frame)
+    builder = FeatureBuilder(level).fit(frame, outcomes)
+    if level is Level.FRESH:
+        flights = flights.seen(airport_states(outcomes, flights.departure - LEAD_MINUTES))
+    as_of = month_starts(flights.day) if level is Level.SCHEDULE else flights.day
+    # the level of the schedule leans on the year's drift: docs/decisions/0005-history.md
+    centre = LIMIT if level is Level.SCHEDULE else matching_centre(outcomes.delay_minutes)
+    label = soft_labels(outcomes.delay_minutes, centre)
+    return Lesson(builder, builder.replay(flights, as_of), label)
 
 
-def choose_rounds(frame: pd.DataFrame, recipe: Recipe) -> int:
-    """Return the number of trees at which the log loss of the last weeks stops falling.
-
-    Held to at least `MINIMUM_ROUNDS`: a few weeks are a noisy judge, and stop too early when
-    they happen to be unlike the months before.
-    """
-    departure = frame["scheduled_departure"]
-    last_weeks = (departure >= departure.max() - pd.Timedelta(days=HOLDOUT_DAYS)).to_numpy()
-    seen, held_out = frame[~last_weeks], frame[last_weeks]
-    if len(seen) < MINIMUM_FLIGHTS // 2:
-        return MINIMUM_ROUNDS
-    builder = FeatureBuilder().fit(seen)
-    dataset = _dataset(builder, seen, soft_labels(seen))
-    outcome = held_out["delayed"].to_numpy(dtype=np.float64)
-    booster = lgb.train(
-        _parameters(recipe),
-        dataset,
-        num_boost_round=MAXIMUM_ROUNDS,
-        valid_sets=[_dataset(builder, held_out, outcome, reference=dataset)],
-        callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
-    )
-    return max(MINIMUM_ROUNDS, booster.best_iteration)
-
-
-def _parameters(recipe: Recipe) -> dict[str, Any]:
-    return {**REPRODUCIBLE, **recipe.parameters, "seed": recipe.seed}
-
-
-def _dataset(
-    builder: FeatureBuilder,
-    frame: pd.DataFrame,
-    label: npt.NDArray[np.float64],
-    reference: lgb.Dataset | None = None,
-) -> lgb.Dataset:
-    return lgb.Dataset(
-        builder.transform(Flights.from_columns(frame)),
-        label,
-        reference=reference,
+def fit_booster(lesson: Lesson, recipe: Recipe) -> Scorer:
+    """Grow the trees of one Booster."""
+    builder = lesson.builder
+    dataset = lgb.Dataset(
+        _masked(lesson, recipe.seed),
+        lesson.label,
         feature_name=list(builder.feature_names),
         categorical_feature=list(builder.categorical),
         params={"verbosity": -1},
     )
+    rising = [int(name in builder.monotone) for name in builder.feature_names]
+    parameters = {
+        **REPRODUCIBLE,
+        **recipe.parameters,
+        "seed": recipe.seed,
+        "monotone_constraints": rising,
+    }
+    booster = lgb.train(parameters, dataset, num_boost_round=recipe.rounds)
+    return Scorer(builder, Booster(booster.model_to_string()))
+
+
+def month_starts(day: IntArray) -> IntArray:
+    """First day of each day's month: when a monthly fit last saw outcomes, shape ``(n,)``."""
+    months = day.astype("datetime64[D]").astype("datetime64[M]")
+    starts: IntArray = months.astype("datetime64[D]").astype(np.int64)
+    return starts
+
+
+def _masked(lesson: Lesson, seed: int) -> FloatArray:
+    """The matrix, with the airport's state hidden from a random share of its rows."""
+    columns = lesson.builder.columns_of("airport_now")
+    if not columns:
+        return lesson.matrix
+    matrix = lesson.matrix.copy()
+    hidden = np.random.default_rng(seed).random(len(matrix)) < HIDDEN_SHARE
+    matrix[np.ix_(np.flatnonzero(hidden), np.array(columns))] = np.nan
+    return matrix
+
+
+def _require_enough(late: npt.NDArray[np.bool_]) -> None:
+    if len(late) < MINIMUM_FLIGHTS or late.all() or not late.any():
+        message = (
+            f"{len(late)} flights with {int(late.sum())} delayed are too few to train on: "
+            f"at least {MINIMUM_FLIGHTS}, with both outcomes, are needed"
+        )
+        raise TooFewFlights(message)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.flights import Flights
-from features.calendar import FIRST_YEAR, HOLIDAY_REACH, LAST_YEAR, Clock, Holidays
+from features.calendar import FIRST_YEAR, HOLIDAY_REACH, LAST_YEAR, Clock, Holidays, Season
 from features.family import FeatureFamily, FloatMatrix
 
 DAYS = st.dates(min_value=date(2000, 1, 20), max_value=date(2049, 12, 10))
@@ -58,17 +58,16 @@ def holidays() -> Holidays:
 @settings(derandomize=True, deadline=None)
 @given(moment=MOMENTS)
 def test_the_clock_agrees_with_datetime(moment: datetime) -> None:
-    """Minute, weekday and day of the year of any moment are those of Python's calendar."""
+    """Minute and weekday of any moment are those of Python's calendar."""
     clock = Clock.from_json({})
     assert _facts(clock, moment.isoformat(timespec="seconds")) == {
         "minute_of_day": moment.hour * 60 + moment.minute,
         "minute_of_hour": moment.minute,
         "weekday": moment.weekday(),
-        "day_of_year": moment.timetuple().tm_yday,
     }
 
 
-@pytest.mark.parametrize("family", [Clock(), Holidays()])
+@pytest.mark.parametrize("family", [Season(), Holidays()])
 @pytest.mark.parametrize(
     "departure",
     [f"{FIRST_YEAR - 1}-12-31T23:59", f"{LAST_YEAR + 1}-01-01T00:00", "0001-01-01T00:00"],
@@ -82,7 +81,7 @@ def test_dates_beyond_the_calendar_are_refused(family: FeatureFamily, departure:
 def test_the_calendar_holds_its_first_and_last_minute() -> None:
     """The very ends of the calendar belong to it, and the contract's years lie within."""
     ends = (f"{FIRST_YEAR}-01-01T00:00", f"{LAST_YEAR}-12-31T23:59")
-    first, last = _written(Clock(), *ends).tolist()
+    first, last = np.hstack([_written(Clock(), *ends), _written(Season(), *ends)]).tolist()
     assert (first[0], first[3]) == (0, 1)
     assert (last[0], last[3]) == (1439, 365 + (LAST_YEAR % 4 == 0))
     assert FIRST_YEAR <= 2000
@@ -176,11 +175,19 @@ def test_days_off_agree_with_a_slow_reckoning(day: date, holidays: Holidays) -> 
     ],
 )
 def test_high_seasons_hold_their_first_and_last_day(
-    holidays: Holidays, outside: str, first: str, last: str, beyond: str
+    outside: str, first: str, last: str, beyond: str
 ) -> None:
     """A high season begins at midnight of its first day and ends with its last."""
-    found = _written(holidays, outside, first, f"{last}T23:59", beyond)
-    assert found[:, Holidays.names.index("high_season")].tolist() == [0, 1, 1, 0]
+    found = _written(Season(), outside, first, f"{last}T23:59", beyond)
+    assert found[:, Season.names.index("high_season")].tolist() == [0, 1, 1, 0]
+
+
+@settings(derandomize=True, deadline=None)
+@given(moment=MOMENTS)
+def test_the_day_of_the_year_agrees_with_datetime(moment: datetime) -> None:
+    """The day of the year of any moment is that of Python's calendar, leap years included."""
+    facts = _facts(Season.from_json({}), moment.isoformat(timespec="seconds"))
+    assert facts["day_of_year"] == moment.timetuple().tm_yday
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from model.bundle import (
     CARD_FILE,
     EVALUATION_FILE,
     FEATURES_FILE,
+    FRESH_FILES,
     SCORING_FILE,
     SUMS_FILE,
     Bundle,
@@ -26,7 +27,14 @@ from model.bundle import (
 from model.errors import BundleError
 from model.predictor import Predictor
 
-CONTENT_FILES = (BOOSTER_FILE, FEATURES_FILE, SCORING_FILE, CARD_FILE, EVALUATION_FILE)
+CONTENT_FILES = (
+    BOOSTER_FILE,
+    FEATURES_FILE,
+    *FRESH_FILES,
+    SCORING_FILE,
+    CARD_FILE,
+    EVALUATION_FILE,
+)
 CARD = {"predicts": "delays", "airlines": {"AMX": "Aeroméxico"}, "flights": 3}
 EVALUATION = {"E3.schedule": {"auc": 0.1 + 0.2, "by_day": {"2017-04-01": [3, 0.25]}}}
 

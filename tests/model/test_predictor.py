@@ -17,6 +17,7 @@ from model.booster import Booster
 from model.bundle import Bundle
 from model.calibration import FloatArray
 from model.predictor import Predictor
+from model.training import month_starts
 
 PROJECT = Path(__file__).parents[2]
 HEAVY = ("pandas", "sklearn", "lightgbm", "scipy", "pyarrow", "holidays", "airportsdata")
@@ -85,6 +86,7 @@ def test_thousands_of_flights_score_alike_in_training_and_serving(
     served = Predictor(
         FeatureBuilder.from_json(trained.builder.to_json()),
         Booster(trained.booster.text, threads=1),
+        trained.fresh,
         trained.calibration,
         trained.decision,
     )
@@ -97,7 +99,9 @@ def test_thousands_of_flights_score_alike_in_training_and_serving(
 
 def test_the_model_tells_late_flights_from_others(bundle: Bundle, frame: pd.DataFrame) -> None:
     """On its training flights, late ones had the higher probability, at about the right level."""
-    probability = bundle.predictor.predict(Flights.from_columns(frame)).probability
+    flights, predictor = Flights.from_columns(frame), bundle.predictor
+    seen = predictor.builder.replay(flights, month_starts(flights.day))
+    probability = predictor.probability(seen)
     late = frame["delayed"].to_numpy()
     assert probability[late].mean() > probability[~late].mean() + 0.03
     assert probability.mean() == pytest.approx(late.mean(), abs=0.05)

@@ -1,0 +1,84 @@
+"""What the airport looks like now: departures of the last hours and how late they left."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from data.flights import AIRPORT_HOURS, Flights, IntArray, Outcomes
+from features.family import FloatMatrix, JsonObject
+
+SHORTEST_DELAY, LONGEST_DELAY = -15.0, 120.0
+"""Minutes at which a single flight's delay is cut before the mean is taken."""
+
+
+class AirportNow:
+    """Departures, late share and mean delay of the flights that left in the last hours.
+
+    They are `Flights.airport`: the caller observes, the model only reads. Missing (NaN) where the
+    airport's state is not given.
+    """
+
+    key: ClassVar[str] = "airport_now"
+    names: ClassVar[tuple[str, ...]] = tuple(
+        f"{what}_last_{hours}h"
+        for hours in AIRPORT_HOURS
+        for what in ("departures", "late_share", "mean_delay")
+    )
+    categorical: ClassVar[tuple[str, ...]] = ()
+    monotone: ClassVar[tuple[str, ...]] = tuple(
+        name for name in names if not name.startswith("departures")
+    )
+
+    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
+        """Return the family itself: there is nothing to learn."""
+        return self
+
+    def write(self, flights: Flights, out: FloatMatrix) -> None:
+        """Write the twelve columns; see `FeatureFamily.write`."""
+        if flights.airport is None:
+            out[:] = np.nan
+            return
+        out[:] = flights.airport
+        out[:, 2::3] = np.clip(out[:, 2::3], SHORTEST_DELAY, LONGEST_DELAY)
+
+    def to_json(self) -> JsonObject:
+        """Return nothing: there is no state."""
+        return {}
+
+    @classmethod
+    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
+        """Restore the family from `to_json`."""
+        return cls()
+
+
+def airport_states(outcomes: Outcomes, at: IntArray) -> FloatMatrix:
+    """State of the airport at given times, as a service would have been told it.
+
+    Parameters
+    ----------
+    outcomes
+        All departures; of each, only its actual departure decides when it is seen.
+    at
+        Minutes as in `Flights.departure`, shape ``(n,)``.
+
+    Returns
+    -------
+    Shape ``(n, 12)``, columns as in `AirportNow.names`. Late share and mean delay are missing
+    where nothing left.
+    """
+    order = np.argsort(outcomes.departure, kind="stable")
+    left = outcomes.departure[order]
+    delay = np.clip(outcomes.delay_minutes[order], SHORTEST_DELAY, LONGEST_DELAY)
+    late = np.concatenate([[0.0], np.cumsum(outcomes.delayed[order])])
+    minutes = np.concatenate([[0.0], np.cumsum(delay)])
+    stop = np.searchsorted(left, at, side="right")
+    columns = []
+    for hours in AIRPORT_HOURS:
+        start = np.searchsorted(left, at - 60 * hours, side="right")
+        count = (stop - start).astype(float)
+        some = np.where(count > 0, count, np.nan)
+        shares = (late[stop] - late[start]) / some
+        columns += [count, shares, (minutes[stop] - minutes[start]) / some]
+    return np.column_stack(columns)

@@ -1,0 +1,137 @@
+"""How often flights like this one were late: shrunken, fading late shares by group."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from data.flights import Flights, IntArray, Outcomes
+from features.family import FloatMatrix, JsonObject
+from features.keys import KEYS, FlightKeys
+from features.ledger import Events, FloatArray, Ledger, fading, replay
+
+LONG_RUN = 60.0
+PRIOR = 0.18
+"""Late share that is believed of an airport without any history."""
+
+EVIDENCE = np.array([200.0, 50.0, 50.0, 80.0, 100.0, 30.0, 30.0, 30.0, 60.0, 60.0, 40.0, 10.0, 5.0])
+"""Flights that a group's wider group is worth, by kind: with fewer of its own, it leans on it."""
+RECENT_EVIDENCE = {10.0: 15.0, 2.0: 8.0, 0.5: 6.0}
+"""Flights that a group's own longer history is worth to a shorter one, by half-life."""
+AIRPORT_FACTOR = 10.0
+"""The airport sees hundreds of flights a day; its history needs as much more evidence."""
+
+_LEVELS: tuple[tuple[slice, list[int]], ...] = (
+    (slice(1, 5), [0, 0, 0, 0]),
+    (slice(5, 11), [1, 1, 2, 3, 4, 1]),
+    (slice(11, 12), [5]),
+    (slice(12, 13), [11]),
+)
+"""Kinds that are shrunken together, with the positions of their wider kinds."""
+_DECIMALS = 5
+
+
+class History:
+    """Late shares of the groups that a flight belongs to.
+
+    Each share leans on that of the next wider group, and a short memory on the longer one, by as
+    much as its own flights are few. Nothing else keeps a small airline with two unlucky flights
+    from being called the worst.
+
+    Of the long-run shares alone, the columns tell how far each group stands from the airport as
+    a whole (a difference of log-odds): months later the airport's own level is another, while the
+    order of its airlines and hours mostly holds. With shorter memories, which only make sense
+    when outcomes are fresh, the columns are the shares themselves.
+
+    References
+    ----------
+    D. Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes",
+    SIGKDD Explorations 3(1), 2001: the shrinkage, here applied along a hierarchy.
+    """
+
+    key: ClassVar[str] = "history"
+    categorical: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, half_lives: tuple[float, ...] = (LONG_RUN,)) -> None:
+        self.half_lives = half_lives
+        self._relative = half_lives == (LONG_RUN,)
+        self.names = self.monotone = _names(half_lives)
+        self.keys_ = FlightKeys()
+        self.as_of_ = 0
+        self.table_: FloatArray = np.zeros((2, self.keys_.size, len(half_lives)))
+        self._events = Events(np.empty((0, len(KEYS)), int), np.empty(0, int), np.empty(0))
+
+    def fit(self, flights: Flights, outcomes: Outcomes | None = None) -> Self:
+        """Learn the groups, and the counts as of the day after the last flight.
+
+        Without outcomes there is no history: every share is the prior.
+        """
+        self.keys_ = FlightKeys.of(flights)
+        self.as_of_ = int(flights.day.max()) + 1
+        if outcomes is not None:
+            known, late = outcomes.known_on(flights), outcomes.delayed.astype(float)
+            self._events = Events.in_order(self.keys_.numbers(flights), known, late)
+        ledger = Ledger(self._events, self.keys_.size, self.half_lives)
+        self.table_ = np.round(ledger.advance(self.as_of_), _DECIMALS)
+        return self
+
+    def write(self, flights: Flights, out: FloatMatrix) -> None:
+        """Write the columns as of the end of the fit; see `FeatureFamily.write`."""
+        counts = self.table_[:, self.keys_.numbers(flights)]
+        self._write(counts, flights.day - self.as_of_, out)
+
+    def replay(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
+        """Write the columns as they were on the day `as_of` of each flight, shape ``(n,)``."""
+        groups = self.keys_.numbers(flights)
+        counts = replay(self._events, self.keys_.size, self.half_lives, groups, as_of)
+        self._write(counts, flights.day - as_of, out)
+
+    def to_json(self) -> JsonObject:
+        """Return the groups' names, the day and the counts as of it."""
+        return {
+            "half_lives": list(self.half_lives),
+            "keys": self.keys_.to_json(),
+            "as_of": self.as_of_,
+            "counts": self.table_.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, saved: JsonObject) -> Self:
+        """Restore a fitted family from `to_json`; it can write but not replay."""
+        history = cls(tuple(saved["half_lives"]))
+        history.keys_ = FlightKeys.from_json(saved["keys"])
+        history.as_of_ = saved["as_of"]
+        history.table_ = np.array(saved["counts"], dtype=float)
+        return history
+
+    def _write(self, counts: FloatArray, age: IntArray, out: FloatMatrix) -> None:
+        counts = counts * fading(age, np.array(self.half_lives))[:, None, :]
+        shares = late_shares(counts[0], counts[1], self.half_lives)
+        if self._relative:
+            log_odds = np.log(shares[:, :, 0] / (1.0 - shares[:, :, 0]))
+            out[:] = log_odds[:, 1:] - log_odds[:, :1]
+        else:
+            out[:] = shares.reshape(len(out), len(self.names))
+
+
+def late_shares(flights: FloatArray, late: FloatArray, half_lives: tuple[float, ...]) -> FloatArray:
+    """Shrunken shares from decayed counts, shape ``(n, kinds, half-lives)`` all three."""
+    shares = np.empty_like(flights)
+    long, seen, own = shares[:, :, 0], late[:, :, 0], flights[:, :, 0]
+    long[:, 0] = (seen[:, 0] + EVIDENCE[0] * PRIOR) / (own[:, 0] + EVIDENCE[0])
+    for kinds, wider in _LEVELS:
+        evidence = EVIDENCE[kinds]
+        long[:, kinds] = (seen[:, kinds] + evidence * long[:, wider]) / (own[:, kinds] + evidence)
+    for position, half_life in enumerate(half_lives[1:], start=1):
+        evidence = np.full(len(KEYS), RECENT_EVIDENCE[half_life])
+        evidence[0] *= AIRPORT_FACTOR
+        believed = late[:, :, position] + evidence * shares[:, :, position - 1]
+        shares[:, :, position] = believed / (flights[:, :, position] + evidence)
+    return shares
+
+
+def _names(half_lives: tuple[float, ...]) -> tuple[str, ...]:
+    if half_lives == (LONG_RUN,):
+        return tuple(f"{kind}_standing" for kind in list(KEYS)[1:])
+    return tuple(f"{kind}_late_{half_life:g}d" for kind in KEYS for half_life in half_lives)
