@@ -81,6 +81,28 @@ class Airport:
 # Quito's airport closed in 2013 and left the world's lists, but a schedule of 2017 still names it.
 _CLOSED_AIRPORTS = (Airport("SEQU", "Antiguo Mariscal Sucre", "Quito", "EC", -0.1411, -78.4882),)
 
+# The city that people call the airport by, where the list names the town that it stands in, or
+# writes the city without its accents.
+_CITIES = {
+    "CYYZ": "Toronto",
+    "MPTO": "Panamá",
+    "SACO": "Córdoba",
+    "SAEZ": "Buenos Aires (Ezeiza)",
+    "SABE": "Buenos Aires (Aeroparque)",
+    "SAWH": "Ushuaia",
+    "SBGL": "Rio de Janeiro",
+    "SBGR": "São Paulo",
+    "SCAT": "Copiapó",
+    "SCIE": "Concepción",
+    "SCIP": "Isla de Pascua",
+    "SCPQ": "Castro",
+    "SCQP": "Temuco",
+    "SCSE": "La Serena",
+    "SGAS": "Asunción",
+    "SKBO": "Bogotá",
+    "SLLP": "La Paz",
+}
+
 
 def airport(code: str) -> Airport | None:
     """Look up an airport.
@@ -139,7 +161,7 @@ def _airports() -> dict[str, Airport]:
         known[code] = Airport(
             code=code,
             name=entry["name"],
-            city=entry["city"],
+            city=_CITIES.get(code, entry["city"]),
             country=entry["country"],
             latitude=entry["lat"],
             longitude=entry["lon"],

@@ -27,6 +27,7 @@ from serving.asgi import (
 from serving.decoding import decode, to_flights
 from serving.errors import Failed, MethodNotAllowed, NotFound, Refusal, UnsupportedType
 from serving.openapi import openapi_document
+from serving.page import pages
 from serving.runtime import Runtime
 from serving.settings import Settings
 
@@ -71,6 +72,8 @@ class FrontDoor:
             "/metrics": {"GET": self._metrics},
             "/openapi.json": {"GET": self._openapi_json},
         }
+        for path, (headers, body) in pages().items():
+            self._routes[path] = {"GET": _fixed(headers, body)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; hand life-cycle events, and the route it leaves to BentoML, inside."""
@@ -97,7 +100,7 @@ class FrontDoor:
     def _handler(self, scope: Scope) -> Handler:
         methods = self._routes.get(scope["path"])
         if methods is None:
-            known = ", ".join(sorted(self._routes))
+            known = ", ".join(sorted(path for path in self._routes if "/page/" not in path))
             raise NotFound(f"No {scope['path']!r} here. There is: {known}.")  # noqa: EM102, TRY003
         handler = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if handler is None:
@@ -134,6 +137,15 @@ class FrontDoor:
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
         return OK, self._openapi, _JSON
+
+
+def _fixed(headers: Headers, body: bytes) -> Handler:
+    """Handler of something that never changes."""
+
+    async def handler(_scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
+        return OK, body, headers
+
+    return handler
 
 
 def _check_type(scope: Scope) -> None:

@@ -220,7 +220,7 @@ def test_unknown_paths_and_methods_are_refused(client: Client) -> None:
 
 def test_only_the_schema_passes_to_bentoml(client: Client, inside: Inside) -> None:
     """BentoML's application sees the one route that its clients need, and no other."""
-    for path in ("/schema.json", "/score", "/docs.json", "/", "/metrics"):
+    for path in ("/schema.json", "/score", "/docs.json", "/", "/docs", "/metrics"):
         client.request("GET", path)
     assert inside.paths == ["/schema.json"]
 

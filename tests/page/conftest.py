@@ -1,0 +1,150 @@
+"""The page behind a real front door on a loopback port, and a browser to look at it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import uvicorn
+
+from model.bundle import Bundle
+from serving.asgi import Receive, Scope, Send, answer, problem
+from serving.batching import BentoBatcher, Row
+from serving.errors import Refusal
+from serving.front import FrontDoor
+from serving.runtime import Runtime
+from serving.settings import Settings
+
+START_SECONDS = 20
+MONTHS = ("2017-10", "2017-11", "2017-12")
+FIGURES = {
+    "auc": 0.672,
+    "ap": 0.356,
+    "log_loss": 0.45,
+    "log_loss_constant": 0.49,
+    "brier": 0.149,
+    "brier_constant": 0.161,
+    "ece": 0.041,
+    "precision": 0.3,
+    "recall": 0.55,
+    "f1": 0.39,
+}
+
+
+class PageServer:
+    """The front door and the page on a port of their own.
+
+    Attributes
+    ----------
+    url
+        Where it answers.
+    refusal
+        What every prediction is answered with while it is set.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.refusal: Refusal | None = None
+        self.url = ""
+        self._door = FrontDoor(_nothing_inside, lambda: runtime, Settings())
+        config = uvicorn.Config(
+            self._answer,
+            host="127.0.0.1",
+            port=0,
+            interface="asgi3",
+            lifespan="off",
+            ws="none",
+            log_level="warning",
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/predict_delay" and self.refusal is not None:
+            body, headers = problem(self.refusal)
+            await answer(send, self.refusal.status, body, headers)
+        else:
+            await self._door(scope, receive, send)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > deadline:
+                pytest.fail("the page's server did not start")
+            time.sleep(0.02)
+        host, port = self._server.servers[0].sockets[0].getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=START_SECONDS)
+
+
+async def _nothing_inside(scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise AssertionError(scope["path"])
+
+
+async def _no_runner(rows: list[Row]) -> list[float]:
+    raise AssertionError(rows)
+
+
+def page_runtime(bundle: Bundle, **card: Any) -> Runtime:
+    """A runtime whose card is the bundle's with some keys replaced."""
+    changed = replace(bundle, card={**bundle.card, **card})
+    return Runtime("flight_delay:test", changed, Settings(), BentoBatcher(_no_runner))
+
+
+@pytest.fixture(scope="module")
+def page_server(bundle: Bundle) -> Iterator[PageServer]:
+    """A model said to be trained on real flights, with an evaluation on its card."""
+    months = {month: {**FIGURES, "late_share": 0.2, "n": 5000} for month in MONTHS}
+    evaluation = {
+        "E1": {**FIGURES, "n": 20000},
+        "E2": {**FIGURES, "n": 60000},
+        "E3.schedule": {**FIGURES, "n": 50000, "by_month": months},
+    }
+    data = {**bundle.card["data"], "is_sample": False}
+    with PageServer(page_runtime(bundle, evaluation=evaluation, data=data)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sample_server(bundle: Bundle) -> Iterator[PageServer]:
+    """A model that says it was trained on the embedded sample."""
+    data = {**bundle.card["data"], "is_sample": True}
+    with PageServer(page_runtime(bundle, data=data)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The system's Chromium; skips where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium here: install Debian's package to test the page in a browser")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(
+            executable_path=chromium,
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+                *("--disable-component-update", "--disable-sync", "--no-first-run"),
+            ],
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where the pictures of a run are kept."""
+    folder = Path(__file__).parents[2] / "reports" / "page"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

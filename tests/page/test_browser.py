@@ -1,0 +1,376 @@
+"""The page in a real browser: what a person sees, hears read out, and is told when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.errors import Overloaded
+from tests.page.conftest import PageServer
+
+PATIENCE_MS = 10_000
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+CSV = """airline,flight_number,destination,scheduled_departure
+LAN,120,SCFA,2017-07-14 08:30
+SKU,104,SCSE,2017-07-14T18:15:00
+L,120,SCFA,2017-07-14 08:30
+LAN,120,SCFA,2017-02-30 08:30
+"""
+RAW = """Fecha-I,Vlo-I,Ori-I,Des-I,Emp-I,TIPOVUELO
+2017-01-01 23:30:00,226,SCEL,KMIA,AAL,I
+"""
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what went wrong or elsewhere while it was."""
+
+    page: Any
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def text(self, selector: str) -> str:
+        """What is to be read in the first match."""
+        text: str = self.page.locator(selector).first.inner_text()
+        return text
+
+    def has_no_sideways_scroll(self) -> bool:
+        """Whether the document is as wide as the window."""
+        root = "document.documentElement"
+        return bool(self.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"))
+
+    def ask(self, airline: str, destination: str, number: str, date: str, time: str) -> None:
+        """Fill the form by keyboard, as a person types, and send it."""
+        for box, typed in (("#airline", airline), ("#destination", destination)):
+            self.page.fill(box, typed)
+            self.page.keyboard.press("Enter")
+        for box, typed in (("#number", number), ("#date", date), ("#time", time)):
+            self.page.fill(box, typed)
+        self.page.keyboard.press("Enter")
+
+    def view(self, name: str) -> None:
+        """Go to a view by its link."""
+        self.page.click(f"nav [data-view={name}]")
+
+
+class Visits:
+    """Opens pages and, at the end, holds every one of them to having been quiet."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._open: list[tuple[Any, Visit]] = []
+
+    def __call__(self, server: PageServer, **options: Any) -> Visit:
+        """Open the page and wait until the card has arrived."""
+        context = self._browser.new_context(
+            **{"viewport": DESK, "locale": "en-GB", "reduced_motion": "reduce", **options}
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        visit = Visit(context.new_page(), server.url)
+        visit.page.on("console", lambda message: visit.complaints.append(message.text))
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visit.page.on("request", lambda request: _note_elsewhere(visit, request.url))
+        visit.page.goto(server.url)
+        visit.page.locator("#flight-examples button").first.wait_for()
+        self._open.append((context, visit))
+        return visit
+
+    def close(self) -> None:
+        """Close all; nothing may have complained or gone to another host."""
+        for context, visit in self._open:
+            context.close()
+            assert visit.elsewhere == []
+            assert visit.complaints == []
+
+
+def _note_elsewhere(visit: Visit, url: str) -> None:
+    if not url.startswith((visit.url, f"blob:{visit.url}")):
+        visit.elsewhere.append(url)
+
+
+@pytest.fixture
+def visits(browser: Any) -> Iterator[Visits]:
+    """Opens pages; fails the test where one of them complained."""
+    opened = Visits(browser)
+    yield opened
+    opened.close()
+
+
+def test_a_flight_gets_a_sentence_a_picture_and_a_map(
+    visits: Visits, page_server: PageServer
+) -> None:
+    """Typed names find airline and destination; the answer has words and seven days of hours."""
+    visit = visits(page_server)
+    visit.ask("latam airl", "antofa", "120", "2017-07-14", "08:30")
+    visit.page.locator("#heat").wait_for()
+    assert visit.text(".route strong") == "LATAM Airlines 120 to Antofagasta"
+    assert "flights like this" in visit.text(".sentence")
+    assert "All flights from Santiago" in visit.text("#flight-result")
+    assert visit.page.locator(".picture .planes").count() == 2
+    assert visit.page.locator("#heat .cell").count() == 7 * 24
+    assert visit.page.locator("#flight-why > *").count() == 0
+
+
+def test_the_map_agrees_with_the_answer_and_sets_the_time(
+    visits: Visits, page_server: PageServer
+) -> None:
+    """The chosen cell says what the answer says; pressing another, by keyboard, asks for it."""
+    visit = visits(page_server)
+    visit.ask("LAN", "SCFA", "120", "2017-07-14", "08:30")
+    visit.page.locator("#heat").wait_for()
+    chosen = visit.page.locator("#heat [aria-pressed=true]")
+    assert visit.text(".big") in chosen.get_attribute("aria-label")
+    chosen.focus()
+    visit.page.keyboard.press("ArrowRight")
+    visit.page.keyboard.press("ArrowDown")
+    visit.page.keyboard.press("Enter")
+    visit.page.locator(
+        "#heat [data-date='2017-07-15'][data-hour='9'][aria-pressed=true]"
+    ).wait_for()
+    assert visit.page.input_value("#date") == "2017-07-15"
+    assert visit.page.input_value("#time") == "09:30"
+
+
+def test_what_is_missing_is_said_at_the_field(visits: Visits, page_server: PageServer) -> None:
+    """The first wrong field is named, marked and focused."""
+    visit = visits(page_server)
+    visit.page.click("#flight-form button[type=submit]")
+    assert "airline" in visit.text("#flight-wrong")
+    assert visit.page.locator("#airline:focus[aria-invalid=true]").count() == 1
+
+
+def test_unknown_codes_are_scored_and_said(visits: Visits, page_server: PageServer) -> None:
+    """A code that the list does not hold is taken; the answer says the model never saw it."""
+    visit = visits(page_server)
+    visit.ask("zzz", "ZZZZ", "", "2017-07-14", "08:30")
+    visit.page.locator(".notes").wait_for()
+    assert "never seen this airline" in visit.text(".notes")
+    assert "never seen this destination" in visit.text(".notes")
+    assert "Without a flight number" in visit.text(".notes")
+
+
+def test_an_explanation_is_drawn_where_the_service_offers_one(
+    visits: Visits, page_server: PageServer
+) -> None:
+    """`explain` is sent because the card offers it, for the one flight alone; bars have signs."""
+    visit = visits(page_server)
+    sent: list[bool] = []
+
+    def offer(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "explain": True})
+
+    def explain(route: Any) -> None:
+        request = route.request.post_data_json
+        sent.append(request.pop("explain", False))
+        answer = route.fetch(post_data=request)
+        body = answer.json()
+        effects = [{"group": "weekday", "effect": 0.06}, {"name": "airline", "effect": -0.02}]
+        if sent[-1]:
+            body["predictions"][0]["explanation"] = effects
+        route.fulfill(response=answer, json=body)
+
+    visit.page.route("**/model", offer)
+    visit.page.route("**/predict_delay", explain)
+    visit.page.reload()
+    visit.page.locator("#flight-examples button").first.click()
+    visit.page.locator("#heat").wait_for()
+    assert sent == [True, False]
+    bars = visit.page.locator("#flight-why li").all_inner_texts()
+    assert ["+6.0" in bars[0], "raises" in bars[0]] == [True, True]
+    assert ["−2.0" in bars[1], "lowers" in bars[1]] == [True, True]  # noqa: RUF001 - a minus sign
+
+
+def test_the_board_scores_sorts_and_names_bad_rows(visits: Visits, page_server: PageServer) -> None:
+    """Good rows are scored, bad ones named with their line; columns sort; the CSV comes down."""
+    visit = visits(page_server)
+    visit.view("board")
+    visit.page.fill("#csv", CSV)
+    visit.page.click("#board-score")
+    visit.page.locator("table.board").wait_for()
+    assert visit.page.locator("table.board tbody tr").count() == 2
+    assert "Line 4: airline “L”" in visit.text(".bad")
+    assert "Line 5: “2017-02-30 08:30”" in visit.text(".bad")
+    visit.page.click("[data-sort=risk]")
+    risks = visit.page.locator("td.risk b").all_inner_texts()
+    shares = [float(risk.split()[0].rstrip("\u202f%").replace("\u202f", "")) for risk in risks]
+    assert shares == sorted(shares, reverse=True)
+    assert visit.page.get_attribute("th:has([data-sort=risk])", "aria-sort") == "descending"
+    with visit.page.expect_download() as download:
+        visit.page.click("#board-download")
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].endswith("delay_probability,delayed,risk")
+    assert len(lines) == 3
+
+
+def test_the_board_reads_a_file_with_the_raw_columns(
+    visits: Visits, page_server: PageServer
+) -> None:
+    """dataset_SCL.csv's own columns are understood, over more than one request's worth."""
+    visit = visits(page_server)
+    visit.view("board")
+    rows = RAW + f"{RAW.splitlines()[1]}\n" * 1500
+    visit.page.set_input_files(
+        "#file", {"name": "flights.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    )
+    visit.page.locator("table.board").wait_for()
+    assert "1,501" in visit.text("#board-result .summary")
+    assert visit.page.locator("table.board tbody tr").count() == 100
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "nothing to score"), ("a,b\n1,2", "no column")])
+def test_the_board_says_what_it_cannot_read(
+    visits: Visits, page_server: PageServer, text: str, words: str
+) -> None:
+    """No flights and missing columns are said in words."""
+    visit = visits(page_server)
+    visit.view("board")
+    visit.page.fill("#csv", text)
+    visit.page.click("#board-score")
+    assert words in visit.text("#board-state")
+
+
+def test_the_model_is_told_in_plain_words(visits: Visits, page_server: PageServer) -> None:
+    """What it learned from, how good it is, each month, and what it looks at."""
+    visit = visits(page_server)
+    visit.view("model")
+    body = visit.text("#model-body")
+    assert "left more than 15 minutes late" in body
+    assert "67 times in 100" in body
+    assert visit.page.locator("table.months tbody tr").count() == 3
+    assert visit.page.locator(".shares li").count() >= 12
+    assert visit.page.is_hidden("#banner")
+
+
+@pytest.mark.parametrize("view", ["flight", "board", "model"])
+def test_a_model_of_the_sample_is_announced_on_every_view(
+    visits: Visits, sample_server: PageServer, view: str
+) -> None:
+    """The banner stands over each view, in the reader's language."""
+    visit = visits(sample_server, locale="es-CL")
+    visit.view(view)
+    assert "vuelos generados, no reales" in visit.text("#banner")
+    assert visit.page.get_attribute("#banner", "role") == "alert"
+
+
+def test_the_language_follows_the_reader_and_the_switch(
+    visits: Visits, page_server: PageServer
+) -> None:
+    """Spanish for a Spanish browser; the switch changes all, answer included, and is kept."""
+    visit = visits(page_server, locale="es-CL")
+    assert visit.text("h1") == "¿Saldrá a tiempo?"
+    visit.page.locator("#flight-examples button").first.click()
+    visit.page.locator("#heat").wait_for()
+    assert "vuelos como este" in visit.text(".sentence")
+    visit.page.click("[data-language=en]")
+    assert visit.text("h1") == "Will it leave on time?"
+    assert "flights like this" in visit.text(".sentence")
+    assert visit.text("#when-title") == "When would be better?"
+    visit.page.reload()
+    assert visit.text("h1") == "Will it leave on time?"
+    assert visit.page.get_attribute("html", "lang") == "en"
+
+
+def test_a_refusal_is_said_in_words(visits: Visits, page_server: PageServer) -> None:
+    """What the service refuses with is said in the reader's language; trying again works."""
+    visit = visits(page_server, locale="es-CL")
+    page_server.refusal = Overloaded("Come back in a moment.")
+    try:
+        visit.page.locator("#flight-examples button").first.click()
+        visit.page.locator("#flight-result .problem").wait_for()
+    finally:
+        page_server.refusal = None
+    said = visit.text("#flight-result .problem")
+    assert "demasiado trabajo" in said
+    assert "Come back in a moment." in said
+    visit.complaints.clear()  # the browser itself notes every 503
+    visit.page.click("#flight-result .problem button")
+    visit.page.locator("#heat").wait_for()
+
+
+def test_a_service_out_of_reach_is_said_in_words(visits: Visits, page_server: PageServer) -> None:
+    """With the network cut, the page says so instead of staying silent."""
+    visit = visits(page_server)
+    visit.page.context.set_offline(True)
+    visit.page.locator("#flight-examples button").first.click()
+    visit.page.locator("#flight-result .problem").wait_for()
+    assert "cannot be reached" in visit.text("#flight-result .problem")
+    visit.complaints.clear()  # the browser itself notes that it is offline
+
+
+def test_without_the_card_a_flight_is_still_scored(visits: Visits, page_server: PageServer) -> None:
+    """The card's failure is said, with a way to try again; codes still get an answer."""
+    visit = visits(page_server)
+    visit.page.route("**/model", lambda route: route.fulfill(status=502, body="bad gateway"))
+    visit.page.reload()
+    visit.page.locator("#card-problem .problem").wait_for()
+    assert "status 502" in visit.text("#card-problem")
+    visit.ask("LAN", "SCFA", "120", "2017-07-14", "08:30")
+    visit.page.locator(".big").wait_for()
+    assert "null" not in visit.text("#flight-result")
+    visit.complaints.clear()  # the browser itself notes every 502
+    visit.page.unroute("**/model")
+    visit.page.click("#card-problem button")
+    visit.page.locator("#flight-examples button").first.wait_for()
+    assert visit.page.locator("#card-problem > *").count() == 0
+
+
+def test_markup_in_data_stays_text(visits: Visits, page_server: PageServer) -> None:
+    """What a file says is shown as it is, never run."""
+    visit = visits(page_server)
+    visit.view("board")
+    visit.page.fill("#csv", CSV + "<img src=x onerror=alert(1)>,1,SCFA,2017-07-14 08:30\n")
+    visit.page.click("#board-score")
+    visit.page.locator(".bad").wait_for()
+    assert "<IMG SRC=X" in visit.text(".bad")
+    assert visit.page.locator(".bad img").count() == 0
+
+
+def test_the_contract_is_rendered(visits: Visits, page_server: PageServer) -> None:
+    """Swagger UI shows the routes under the strict policy, with nothing from elsewhere."""
+    visit = visits(page_server)
+    visit.page.goto(f"{page_server.url}/docs")
+    visit.page.locator(".opblock").first.wait_for()
+    assert "/predict_delay" in visit.text("#contract")
+    visit.page.locator(".opblock-summary").first.click()
+    visit.page.click(".try-out__btn")
+    visit.page.click(".execute")
+    answered = visit.page.locator(".live-responses-table tbody .response-col_status").first
+    assert answered.inner_text().startswith("200")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_every_view_fits_and_is_accessible(
+    visits: Visits,
+    page_server: PageServer,
+    screenshots: Path,
+    viewport: dict[str, int],
+    scheme: str,
+) -> None:
+    """No sideways scroll, no finding of axe, at both widths in both colours; pictures are kept."""
+    visit = visits(page_server, viewport=viewport, color_scheme=scheme)
+    visit.ask("LAN", "SCFA", "120", "2017-07-14", "08:30")
+    visit.page.locator("#heat").wait_for()
+    _check(visit, screenshots / f"flight-{viewport['width']}-{scheme}.png")
+    visit.view("board")
+    visit.page.click("#board-example")
+    visit.page.locator("table.board").wait_for()
+    _check(visit, screenshots / f"board-{viewport['width']}-{scheme}.png")
+    visit.view("model")
+    visit.page.click("#model-body details >> nth=0")
+    _check(visit, screenshots / f"model-{viewport['width']}-{scheme}.png")
+
+
+def _check(visit: Visit, picture: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    visit.page.screenshot(path=picture, full_page=True)
+    assert visit.has_no_sideways_scroll()
+    found = axe.run(visit.page, options={"resultTypes": ["violations", "passes"]}).response
+    assert found["passes"]
+    assert [(each["id"], each["impact"]) for each in found["violations"]] == []
