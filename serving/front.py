@@ -109,7 +109,7 @@ class FrontDoor:
         started = perf_counter()
         _check_type(scope)
         request = decode(await read_body(receive, self._limit))
-        flights = to_flights(request.flights)
+        flights = to_flights(request.flights, request.airport_state)
         runtime = self._runtime()
         probabilities = await runtime.engine.score(flights)
         body = runtime.encoder.encode(flights, probabilities)

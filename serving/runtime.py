@@ -44,8 +44,7 @@ class Runtime:
 
     def score_now(self, flights: Flights) -> list[float]:
         """Score flights at once and by themselves: for BentoML's dispatcher and the probes."""
-        matrix = self.predictor.builder.transform(flights)
-        probabilities: list[float] = self.predictor.probability(matrix).tolist()
+        probabilities: list[float] = self.predictor.score(flights).tolist()
         return probabilities
 
     def ready(self) -> bool:
