@@ -69,10 +69,10 @@ class FlightDelayService:
         self,
         flights: Annotated[list[Flight], Len(1, MAX_FLIGHTS)],
         airport_state: AirportState | None = None,
+        explain: bool = False,
     ) -> PredictionResponse:
         """Score scheduled departures, in order: the contract as BentoML's own clients read it."""
-        columns = to_flights(flights, airport_state)
-        body = self.runtime.encoder.encode(columns, await self.runtime.engine.score(columns))
+        body = await self.runtime.answer(to_flights(flights, airport_state), explain=explain)
         return PredictionResponse.model_validate_json(body)
 
     async def _call_runner(self, rows: list[Row]) -> list[float]:

@@ -160,6 +160,34 @@ class PredictionRequest(_Strict):
         default=None,
         description="The airport now; left out, flights are scored from the schedule alone.",
     )
+    explain: bool = Field(
+        default=False, description="Whether to tell what each probability is made of."
+    )
+
+
+class Contribution(_Strict):
+    """What one group of facts does to a probability."""
+
+    group: Literal[
+        "airline",
+        "destination",
+        "hour",
+        "weekday",
+        "holiday",
+        "congestion",
+        "history",
+        "airport now",
+    ] = Field(description="What the facts are about.")
+    change: float = Field(ge=-1, le=1, description="Signed change in probability.")
+
+
+class Explanation(_Strict):
+    """Why a flight has its probability: `base` and all changes add up to it."""
+
+    base: float = Field(
+        ge=0, le=1, description="Probability of a flight of which nothing is known."
+    )
+    contributions: list[Contribution] = Field(description="The strongest first.")
 
 
 class Prediction(_Strict):
@@ -174,6 +202,9 @@ class Prediction(_Strict):
     )
     unknown: list[Literal["airline", "destination"]] = Field(
         description="Fields whose value the model has never seen; the score leans on the rest."
+    )
+    explanation: Explanation | None = Field(
+        default=None, description="Only where the request asks to explain."
     )
 
 

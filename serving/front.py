@@ -110,9 +110,7 @@ class FrontDoor:
         _check_type(scope)
         request = decode(await read_body(receive, self._limit))
         flights = to_flights(request.flights, request.airport_state)
-        runtime = self._runtime()
-        probabilities = await runtime.engine.score(flights)
-        body = runtime.encoder.encode(flights, probabilities)
+        body = await self._runtime().answer(flights, explain=request.explain)
         metrics.flights_scored.inc(len(flights))
         metrics.request_seconds.observe(perf_counter() - started)
         return 200, body, _JSON

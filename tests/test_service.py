@@ -129,6 +129,22 @@ def test_a_state_changes_only_flights_within_its_reach(server: Server, day: pd.D
     assert changed == within.tolist()
 
 
+def test_explanations_add_up_and_change_no_score(server: Server, day: pd.DataFrame) -> None:
+    """Asked to explain, the service gives the same probabilities and what each is made of."""
+    body: dict[str, Any] = {"flights": as_json(day)[:40], "airport_state": STATE}
+    bodies = [body, {**body, "explain": True}]
+    plain, told = (
+        PredictionResponse.model_validate_json(answer.content).predictions
+        for answer in asyncio.run(post_all(server, bodies))
+    )
+    assert [each.probability for each in told] == [each.probability for each in plain]
+    assert all(each.explanation is None for each in plain)
+    for each in told:
+        assert each.explanation is not None
+        changes = [one.change for one in each.explanation.contributions]
+        assert each.explanation.base + sum(changes) == pytest.approx(each.probability)
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
