@@ -22,7 +22,7 @@ SAMPLE_WARNING = (
 )
 
 EXPLAINED_AT_ONCE = 8
-"""An explanation costs a hundred times as much as a score."""
+"""An explanation costs some 40 times as much as a score."""
 
 
 class Runtime:
