@@ -19,7 +19,7 @@ from bentoml.models import BentoModel
 
 from serving import registry
 from serving.batching import BentoBatcher, Row, from_rows, score_at_once
-from serving.contract import MAX_FLIGHTS, Flight, PredictionResponse
+from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse
 from serving.decoding import to_flights
 from serving.framework import FrontDoorService
 from serving.runtime import SAMPLE_WARNING, Runtime
@@ -66,11 +66,13 @@ class FlightDelayService:
 
     @bentoml.api
     async def predict_delay(
-        self, flights: Annotated[list[Flight], Len(1, MAX_FLIGHTS)]
+        self,
+        flights: Annotated[list[Flight], Len(1, MAX_FLIGHTS)],
+        airport_state: AirportState | None = None,
+        explain: bool = False,
     ) -> PredictionResponse:
         """Score scheduled departures, in order: the contract as BentoML's own clients read it."""
-        columns = to_flights(flights)
-        body = self.runtime.encoder.encode(columns, await self.runtime.engine.score(columns))
+        body = await self.runtime.answer(to_flights(flights, airport_state), explain=explain)
         return PredictionResponse.model_validate_json(body)
 
     async def _call_runner(self, rows: list[Row]) -> list[float]:

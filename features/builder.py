@@ -16,6 +16,7 @@ from features.calendar import Clock, Holidays, Season
 from features.codes import Codes
 from features.family import FeatureFamily, FloatMatrix, ScheduleFamily, TimedFamily
 from features.history import LONG_RUN, History
+from features.neighbours import Neighbours
 from features.route import Route
 from features.timetable import Timetable
 
@@ -186,12 +187,14 @@ def _families(level: Level) -> list[FeatureFamily]:
         case Level.FRESH:
             recent = History((LONG_RUN, 10.0, 2.0))
             return [*calendar, Timetable(), recent, AirportNow(), Route()]
-    between = HistoryBetween(same_day=level is Level.BETWEEN_ROWS)
-    return [*calendar, Season(), TimetableBetween(), between, Route()]
+    same_day = level is Level.BETWEEN_ROWS
+    neighbours: list[FeatureFamily] = [Neighbours()] if same_day else []
+    between = HistoryBetween(same_day=same_day)
+    return [*calendar, Season(), TimetableBetween(), between, *neighbours, Route()]
 
 
 def _fit(family: FeatureFamily, flights: Flights, outcomes: Outcomes | None) -> None:
-    if isinstance(family, History):
+    if isinstance(family, History | Neighbours):
         family.fit(flights, outcomes)
     else:
         cast("ScheduleFamily", family).fit(flights)

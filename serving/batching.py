@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data.flights import Flights
+from data.flights import AIRPORT_FIGURES, Flights
 from model.predictor import Predictor
 from serving import metrics
 from serving.errors import Failed, Overloaded
@@ -194,27 +195,43 @@ class BentoBatcher:
 
 
 def to_rows(flights: Flights) -> list[Row]:
-    """One list per flight, which is what BentoML's dispatcher counts and joins."""
+    """One list per flight, which is what BentoML's dispatcher counts and joins.
+
+    The last entry holds the figures of the airport, ``None`` for what is missing: the rows travel
+    as JSON, which knows no NaN.
+    """
     columns = (
         flights.airline,
         flights.flight_number,
         flights.destination,
         flights.flight_type,
         flights.departure.tolist(),
+        _airport_rows(flights),
     )
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def from_rows(rows: Sequence[Row]) -> Flights:
     """Flights of the rows that `to_rows` made."""
-    airline, flight_number, destination, flight_type, departure = zip(*rows, strict=True)
+    airline, flight_number, destination, flight_type, departure, airport = zip(*rows, strict=True)
     minutes = np.array(departure, dtype=np.int64)
-    return Flights(airline, flight_number, destination, flight_type, minutes)
+    flights = Flights(airline, flight_number, destination, flight_type, minutes)
+    if all(figures is None for figures in airport):
+        return flights
+    nothing = [None] * AIRPORT_FIGURES
+    return flights.seen(np.array([figures or nothing for figures in airport], dtype=np.float64))
+
+
+def _airport_rows(flights: Flights) -> list[list[float | None] | None]:
+    if flights.airport is None:
+        return [None] * len(flights)
+    figures: list[list[float]] = flights.airport.tolist()
+    rows = [[None if math.isnan(each) else each for each in row] for row in figures]
+    return [row if any(each is not None for each in row) else None for row in rows]
 
 
 def score_at_once(predictor: Predictor, flights: Flights) -> list[float]:
     """Probability of each flight, from one feature pass and one call of the model."""
     metrics.batch_flights.observe(len(flights))
-    matrix = predictor.builder.transform(flights)
-    probabilities: list[float] = predictor.probability(matrix).tolist()
+    probabilities: list[float] = predictor.score(flights).tolist()
     return probabilities

@@ -18,6 +18,8 @@ from pydantic import (
 )
 
 MAX_FLIGHTS = 10_000
+STATE_HOURS = 3
+"""How long after its observation the airport's state says something about a departure."""
 SANTIAGO = ZoneInfo("America/Santiago")
 
 
@@ -87,6 +89,49 @@ class Flight(_Strict):
     )
 
 
+class AirportWindow(_Strict):
+    """Flights that left Santiago within some hours before the observation."""
+
+    departures: float = Field(
+        ge=0, le=2000, multiple_of=1, description="How many left.", examples=[9]
+    )
+    late_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Share of them that left more than 15 minutes late; none where none left.",
+        examples=[0.33],
+    )
+    mean_delay_minutes: float | None = Field(
+        default=None,
+        ge=-1440,
+        le=1440,
+        description="Their mean delay, early departures negative; none where none left.",
+        examples=[14.5],
+    )
+
+
+class AirportState(_Strict):
+    """What the airport looks like now. Flights of the next hours are scored with it."""
+
+    observed_at: Departure = Field(
+        description=(
+            "When it was observed, written like a scheduled departure. It is used for flights"
+            f" scheduled up to {STATE_HOURS} hours later, and for no others."
+        ),
+        examples=["2017-07-14T07:30:00"],
+    )
+    last_hour: AirportWindow
+    last_3_hours: AirportWindow
+    last_6_hours: AirportWindow | None = None
+    last_24_hours: AirportWindow | None = None
+
+
+EXAMPLE_STATE: dict[str, JsonValue] = {
+    "observed_at": "2017-07-14T07:30:00",
+    "last_hour": {"departures": 9, "late_share": 0.33, "mean_delay_minutes": 14.5},
+    "last_3_hours": {"departures": 17, "late_share": 0.24, "mean_delay_minutes": 9.0},
+}
 EXAMPLE_FLIGHT: dict[str, JsonValue] = {
     "airline": "LAN",
     "flight_number": "120",
@@ -99,11 +144,50 @@ EXAMPLE_FLIGHT: dict[str, JsonValue] = {
 class PredictionRequest(_Strict):
     """Flights to be scored, answered in order."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"flights": [EXAMPLE_FLIGHT]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"flights": [EXAMPLE_FLIGHT]},
+                {"flights": [EXAMPLE_FLIGHT], "airport_state": EXAMPLE_STATE},
+            ]
+        }
+    )
 
     flights: list[Flight] = Field(
         min_length=1, max_length=MAX_FLIGHTS, description=f"1 to {MAX_FLIGHTS} flights."
     )
+    airport_state: AirportState | None = Field(
+        default=None,
+        description="The airport now; left out, flights are scored from the schedule alone.",
+    )
+    explain: bool = Field(
+        default=False, description="Whether to tell what each probability is made of."
+    )
+
+
+class Contribution(_Strict):
+    """What one group of facts does to a probability."""
+
+    group: Literal[
+        "airline",
+        "destination",
+        "hour",
+        "weekday",
+        "holiday",
+        "congestion",
+        "history",
+        "airport now",
+    ] = Field(description="What the facts are about.")
+    change: float = Field(ge=-1, le=1, description="Signed change in probability.")
+
+
+class Explanation(_Strict):
+    """Why a flight has its probability: `base` and all changes add up to it."""
+
+    base: float = Field(
+        ge=0, le=1, description="Probability of a flight of which nothing is known."
+    )
+    contributions: list[Contribution] = Field(description="The strongest first.")
 
 
 class Prediction(_Strict):
@@ -118,6 +202,9 @@ class Prediction(_Strict):
     )
     unknown: list[Literal["airline", "destination"]] = Field(
         description="Fields whose value the model has never seen; the score leans on the rest."
+    )
+    explanation: Explanation | None = Field(
+        default=None, description="Only where the request asks to explain."
     )
 
 

@@ -9,8 +9,15 @@ import numpy as np
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from data.flights import Flights
-from serving.contract import Flight, PredictionRequest, minutes_of
+from data.flights import Flights, FloatMatrix, IntArray
+from serving.contract import (
+    STATE_HOURS,
+    AirportState,
+    AirportWindow,
+    Flight,
+    PredictionRequest,
+    minutes_of,
+)
 from serving.errors import Invalid, NotJson
 
 LISTED_ERRORS = 20
@@ -38,14 +45,36 @@ def decode(body: bytes) -> PredictionRequest:
     raise Invalid(f"{count} invalid field(s){more}; {first}", errors=fields)  # noqa: EM102, TRY003
 
 
-def to_flights(flights: Sequence[Flight]) -> Flights:
-    """Columns of validated flights, in order."""
+def to_flights(flights: Sequence[Flight], state: AirportState | None = None) -> Flights:
+    """Columns of validated flights, in order, with what is told about the airport."""
+    departure = np.array([minutes_of(f.scheduled_departure) for f in flights], dtype=np.int64)
     return Flights(
         airline=[flight.airline for flight in flights],
         flight_number=[flight.flight_number for flight in flights],
         destination=[flight.destination for flight in flights],
         flight_type=[flight.flight_type for flight in flights],
-        departure=np.array([minutes_of(f.scheduled_departure) for f in flights], dtype=np.int64),
+        departure=departure,
+        airport=None if state is None else _airport(state, departure),
+    )
+
+
+def _airport(state: AirportState, departure: IntArray) -> FloatMatrix:
+    """One row of figures per flight; missing for flights that the observation is too old for."""
+    windows = (state.last_hour, state.last_3_hours, state.last_6_hours, state.last_24_hours)
+    ahead = departure - minutes_of(state.observed_at)
+    told = (ahead >= 0) & (ahead <= 60 * STATE_HOURS)
+    row = [figure for window in windows for figure in _figures(window)]
+    return np.where(told[:, None], np.array(row), np.nan)
+
+
+def _figures(window: AirportWindow | None) -> tuple[float, float, float]:
+    if window is None:
+        return (np.nan, np.nan, np.nan)
+    late, delay = window.late_share, window.mean_delay_minutes
+    return (
+        float(window.departures),
+        np.nan if late is None else late,
+        np.nan if delay is None else delay,
     )
 
 

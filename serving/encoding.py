@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from data.flights import Flights
 from model.decision import RISK_NAMES
+from model.explanation import Explanation
 from model.predictor import Predictor
 
 
@@ -26,9 +27,16 @@ class AnswerEncoder:
         self._airlines, self._destinations = codes.airline_, codes.destination_
         self._risk = [f',"risk":"{name}","unknown":[' for name in RISK_NAMES]
 
-    def encode(self, flights: Flights, probabilities: Sequence[float]) -> bytes:
+    def encode(
+        self,
+        flights: Flights,
+        probabilities: Sequence[float],
+        explanations: Sequence[Explanation] | None = None,
+    ) -> bytes:
         """Return the answer for flights and their probabilities, in order."""
         rows = map(self._prediction, probabilities, flights.airline, flights.destination)
+        if explanations is not None:
+            rows = map(_explained, rows, explanations)
         return (self._head + ",".join(rows) + "]}").encode()
 
     def _prediction(self, probability: float, airline: str, destination: str) -> str:
@@ -41,3 +49,10 @@ class AnswerEncoder:
         if airline in self._airlines:
             return "" if destination in self._destinations else '"destination"'
         return '"airline"' if destination in self._destinations else '"airline","destination"'
+
+
+def _explained(prediction: str, explanation: Explanation) -> str:
+    """Put the explanation into a prediction that is written already."""
+    contributions = [{"group": name, "change": change} for name, change in explanation.changes]
+    written = json.dumps({"base": explanation.base, "contributions": contributions})
+    return f'{prediction[:-1]},"explanation":{written}}}'

@@ -113,10 +113,8 @@ class FrontDoor:
         started = perf_counter()
         _check_type(scope)
         request = decode(await read_body(receive, self._limit))
-        flights = to_flights(request.flights)
-        runtime = self._runtime()
-        probabilities = await runtime.engine.score(flights)
-        body = runtime.encoder.encode(flights, probabilities)
+        flights = to_flights(request.flights, request.airport_state)
+        body = await self._runtime().answer(flights, explain=request.explain)
         metrics.tally.answered(len(flights))
         metrics.request_seconds.observe(perf_counter() - started)
         return OK, body, _JSON

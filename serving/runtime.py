@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 from typing import Any
 
+from data.flights import Flights
 from model.bundle import Bundle
+from model.explanation import Explainer, Explanation
 from serving import metrics
 from serving.batching import BentoBatcher, Engine, InlineBatcher, Unbatched
 from serving.contract import EXAMPLE_FLIGHT, Flight
@@ -18,6 +21,9 @@ SAMPLE_WARNING = (
     "This model was trained on the embedded sample: generated flights, not real ones. "
     "Its answers show how the service works and say nothing about real delays."
 )
+
+EXPLAINED_AT_ONCE = 8
+"""An explanation costs some 40 times as much as a score."""
 
 
 class Runtime:
@@ -38,9 +44,24 @@ class Runtime:
         self.predictor = bundle.predictor
         self.engine = _engine(bundle, settings, bento)
         self.encoder = AnswerEncoder(tag, bundle.predictor)
+        self._explainer = Explainer(bundle.predictor)
         self.is_sample: bool = bundle.card["data"]["is_sample"]
         self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
         self._probe = to_flights([Flight.model_validate(EXAMPLE_FLIGHT)])
+
+    async def answer(self, flights: Flights, *, explain: bool) -> bytes:
+        """Score flights by the engine and write the answer, explained where that is asked for."""
+        probabilities = await self.engine.score(flights)
+        explanations = await self._explain(flights) if explain else None
+        return self.encoder.encode(flights, probabilities, explanations)
+
+    async def _explain(self, flights: Flights) -> list[Explanation]:
+        """Explain a few flights at a time: others get their turn in between."""
+        found: list[Explanation] = []
+        for start in range(0, len(flights), EXPLAINED_AT_ONCE):
+            found += self._explainer.explain(flights.slice(start, start + EXPLAINED_AT_ONCE))
+            await asyncio.sleep(0)
+        return found
 
     def ready(self) -> bool:
         """Whether a real, tiny prediction works."""

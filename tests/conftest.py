@@ -42,7 +42,7 @@ def frame(dataset: Dataset) -> pd.DataFrame:
     return dataset.frame
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_data(dataset: Dataset) -> None:
     """Skip the test where only the embedded sample is at hand."""
     if dataset.is_sample:

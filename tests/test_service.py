@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import bentoml
@@ -18,7 +20,8 @@ import pytest
 
 from data.flights import Flights
 from model.bundle import Bundle
-from serving.contract import PredictionResponse
+from serving.contract import AirportState, Flight, PredictionResponse
+from serving.decoding import to_flights
 from tests.conftest import PROJECT, Server
 
 pytestmark = pytest.mark.server
@@ -82,6 +85,83 @@ def test_one_bad_request_harms_no_other(
             assert abs(probability - expected[position]) < 1e-9
 
 
+@pytest.fixture(scope="module")
+def day(frame: pd.DataFrame) -> pd.DataFrame:
+    """Flights of one morning, some within reach of what was observed at eight and some not."""
+    departure = frame["scheduled_departure"]
+    morning = (departure >= "2017-07-14T06:00") & (departure < "2017-07-14T14:00")
+    return frame[morning]
+
+
+STATE = {
+    "observed_at": "2017-07-14T08:00:00",
+    "last_hour": {"departures": 9, "late_share": 0.5, "mean_delay_minutes": 30},
+    "last_3_hours": {"departures": 20, "late_share": 0.4, "mean_delay_minutes": 22.5},
+}
+
+
+def test_flights_with_and_without_a_state_share_batches(
+    server: Server, day: pd.DataFrame, bundle: Bundle
+) -> None:
+    """Sent at the same time, both kinds of request get what the training side says of each."""
+    rows = as_json(day)
+    flights, state = Flights.from_columns(day), AirportState.model_validate_json(json.dumps(STATE))
+    told = to_flights([Flight.model_validate_json(json.dumps(row)) for row in rows], state)
+    plain, fresh = (bundle.predictor.score(each).tolist() for each in (flights, told))
+    bodies = [{"flights": [row], **more} for row in rows for more in ({}, {"airport_state": STATE})]
+    answers = asyncio.run(post_all(server, bodies))
+    scored = [answer.json()["predictions"][0]["probability"] for answer in answers]
+    assert np.abs(np.array(scored[0::2]) - plain).max() < 1e-9
+    assert np.abs(np.array(scored[1::2]) - fresh).max() < 1e-9
+    assert plain != fresh
+
+
+def test_a_state_changes_only_flights_within_its_reach(server: Server, day: pd.DataFrame) -> None:
+    """In one request, flights before the observation or hours after it are scored as without."""
+    rows = as_json(day)
+    answers = asyncio.run(
+        post_all(server, [{"flights": rows}, {"flights": rows, "airport_state": STATE}])
+    )
+    plain, told = ([p["probability"] for p in a.json()["predictions"]] for a in answers)
+    ahead = day["scheduled_departure"] - pd.Timestamp(str(STATE["observed_at"]))
+    within = (ahead >= pd.Timedelta(0)) & (ahead <= pd.Timedelta(hours=3))
+    changed = [a != b for a, b in zip(plain, told, strict=True)]
+    assert changed == within.tolist()
+
+
+def test_explanations_add_up_and_change_no_score(server: Server, day: pd.DataFrame) -> None:
+    """Asked to explain, the service gives the same probabilities and what each is made of."""
+    body: dict[str, Any] = {"flights": as_json(day)[:40], "airport_state": STATE}
+    bodies = [body, {**body, "explain": True}]
+    plain, told = (
+        PredictionResponse.model_validate_json(answer.content).predictions
+        for answer in asyncio.run(post_all(server, bodies))
+    )
+    assert [each.probability for each in told] == [each.probability for each in plain]
+    assert all(each.explanation is None for each in plain)
+    for each in told:
+        assert each.explanation is not None
+        changes = [one.change for one in each.explanation.contributions]
+        assert each.explanation.base + sum(changes) == pytest.approx(each.probability)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"observed_at": "soon"}, "/airport_state/observed_at"),
+        ({"last_hour": {"departures": -1}}, "/airport_state/last_hour/departures"),
+        ({"mood": "fine"}, "/airport_state/mood"),
+    ],
+)
+def test_an_invalid_state_is_named(server: Server, change: dict[str, Any], pointer: str) -> None:
+    """What is wrong with the airport's state is refused like anything else, by its place."""
+    body = {**EXAMPLE, "airport_state": STATE | change}
+    answer = httpx.post(f"{server.url}/predict_delay", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert answer.json()["errors"][0]["flight"] is None
+
+
 async def post_all(server: Server, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
     """Send all requests, 64 connections at a time; answers in the order of the requests."""
     limits = httpx.Limits(max_connections=64)
@@ -135,6 +215,12 @@ def test_bentoml_client_understands_the_service(server: Server) -> None:
     with bentoml.SyncHTTPClient(server.url) as client:
         answer = client.predict_delay(flights=EXAMPLE["flights"])
     assert len(answer["predictions"]) == 1
+    with warnings.catch_warnings():
+        # the client leaves a temporary folder to the garbage collector, which would complain
+        # in the middle of some later test
+        warnings.simplefilter("ignore", ResourceWarning)
+        del client
+        gc.collect()
 
 
 def test_without_a_model_the_service_says_what_to_run(tmp_path: object) -> None:

@@ -75,7 +75,7 @@ def test_registers_a_model_and_writes_the_report(train: Train, tmp_path: Path) -
     run = train()
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "r" / "evaluation.json").read_text())
-    assert list(report) == ["E1", "E2", "E3.schedule"]
+    assert set(report) == {"E1", "E2", "E3.schedule", "E3.daily", "E3.live"}
     for figures in report.values():
         assert {*FIGURES, "n"} <= set(figures)
     assert list(report["E3.schedule"]["by_month"]) == ["2017-04"]

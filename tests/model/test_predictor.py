@@ -15,7 +15,7 @@ from data.schema import SCHEDULE_COLUMNS
 from features import FeatureBuilder
 from model.booster import Booster
 from model.bundle import Bundle
-from model.calibration import FloatArray
+from model.calibration import FloatArray, sigmoid
 from model.predictor import Predictor
 from model.training import month_starts
 
@@ -61,6 +61,19 @@ def test_a_flight_alone_scores_as_among_others(predictor: Predictor, few_flights
     together = predictor.predict(few_flights.slice(0, 100)).probability.tolist()
     alone = [predictor.predict(few_flights.slice(n, n + 1)).probability[0] for n in range(100)]
     assert alone == together
+
+
+def test_flights_with_and_without_a_state_stand_side_by_side(
+    predictor: Predictor, few_flights: Flights
+) -> None:
+    """In one batch, each flight scores as it does among its own kind, bit for bit."""
+    flights = few_flights.slice(0, 60)
+    states = np.tile([9.0, 0.5, 30.0] * 4, (60, 1))
+    states[::3] = np.nan
+    mixed, told = predictor.score(flights.seen(states)), np.arange(60) % 3 != 0
+    fresh = sigmoid(predictor.fresh.raw_scores(flights.seen(states)))
+    assert (mixed[told] == fresh[told]).all()
+    assert (mixed[~told] == predictor.score(flights)[~told]).all()
 
 
 def test_flights_never_seen_are_scored(predictor: Predictor) -> None:

@@ -1,0 +1,62 @@
+"""What the model must do whatever its figures: invariance and direction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.flights import AIRPORT_FIGURES, Flights
+from model.predictor import Predictor
+
+CALM = np.array([10.0, 0.05, 2.0] * 4)
+
+
+def _told(flights: Flights, row: np.ndarray) -> Flights:
+    return flights.seen(np.tile(row, (len(flights), 1)))
+
+
+def test_the_order_of_flights_changes_nothing(model: Predictor, some: Flights) -> None:
+    """Shuffled, every flight keeps its probability, bit for bit, with a state and without."""
+    order = np.random.default_rng(0).permutation(len(some))
+    for flights in (some, _told(some, CALM)):
+        assert (model.score(flights.pick(order)) == model.score(flights)[order]).all()
+
+
+def test_an_unknown_flight_number_is_scored(model: Predictor, some: Flights) -> None:
+    """A number nobody flew yet gets a probability near that of its airline's other flights."""
+    unknown = replace(some, flight_number=["99999"] * len(some))
+    found, usual = model.score(unknown), model.score(some)
+    assert ((found > 0) & (found < 1)).all()
+    assert found.mean() == pytest.approx(usual.mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("position", range(1, AIRPORT_FIGURES, 3))
+@pytest.mark.parametrize("more", [0.3, 0.9])
+def test_more_late_flights_never_lower_the_risk(
+    model: Predictor, some: Flights, position: int, more: float
+) -> None:
+    """With a higher late share in any window, no flight's probability falls."""
+    later = CALM.copy()
+    later[position] = more
+    assert (model.score(_told(some, later)) >= model.score(_told(some, CALM))).all()
+
+
+def test_a_late_airport_raises_the_risk(model: Predictor, some: Flights) -> None:
+    """Where half of all flights leave late, every flight's risk rises, on average by much."""
+    storm = np.array([10.0, 0.6, 35.0] * 4)
+    rise = model.score(_told(some, storm)) - model.score(_told(some, CALM))
+    assert (rise >= 0).all()
+    assert rise.mean() > 0.05
+
+
+def test_a_group_with_a_worse_history_has_the_higher_risk(model: Predictor, some: Flights) -> None:
+    """Raising any rate of the past, all else as it is, never lowers a score."""
+    builder, booster = model.builder, model.booster
+    matrix = builder.transform(some)
+    before = booster.raw_scores(matrix)
+    for name in builder.monotone:
+        worse = matrix.copy()
+        worse[:, builder.feature_names.index(name)] += 0.5
+        assert (booster.raw_scores(worse) >= before).all(), name
