@@ -100,7 +100,7 @@ async function ask(follow) {
   if (!last) result.replaceChildren(h("p", { class: "quiet", text: t("flight.busy") }));
   try {
     const flights = flightsOf(flight);
-    const explain = shared.card?.explain === true && flights.length === 1;
+    const explain = flights.length === 1;
     const predictions = await predict(flights, explain ? { explain: true } : {});
     if (turn !== asked) return;
     last = { flight, prediction: meanOf(predictions) };

@@ -113,7 +113,7 @@ def test_a_flight_gets_a_sentence_a_picture_and_a_map(
     assert "All flights from Santiago" in visit.text("#flight-result")
     assert visit.page.locator(".picture .planes").count() == 2
     assert visit.page.locator("#heat .cell").count() == 7 * 24
-    assert visit.page.locator("#flight-why > *").count() == 0
+    assert visit.page.locator("#flight-why > *").count() == 1
 
 
 def test_the_map_agrees_with_the_answer_and_sets_the_time(
@@ -154,36 +154,25 @@ def test_unknown_codes_are_scored_and_said(visits: Visits, page_server: PageServ
     assert "Without a flight number" in visit.text(".notes")
 
 
-def test_an_explanation_is_drawn_where_the_service_offers_one(
-    visits: Visits, page_server: PageServer
-) -> None:
-    """`explain` is sent because the card offers it, for the one flight alone; bars have signs."""
+def test_an_explanation_is_drawn(visits: Visits, page_server: PageServer) -> None:
+    """Reasons are asked for the one flight alone, and drawn as bars with signs and words."""
     visit = visits(page_server)
     sent: list[bool] = []
-
-    def offer(route: Any) -> None:
-        answer = route.fetch()
-        route.fulfill(response=answer, json={**answer.json(), "explain": True})
-
-    def explain(route: Any) -> None:
-        request = route.request.post_data_json
-        sent.append(request.pop("explain", False))
-        answer = route.fetch(post_data=request)
-        body = answer.json()
-        effects = [{"group": "weekday", "effect": 0.06}, {"name": "airline", "effect": -0.02}]
-        if sent[-1]:
-            body["predictions"][0]["explanation"] = effects
-        route.fulfill(response=answer, json=body)
-
-    visit.page.route("**/model", offer)
-    visit.page.route("**/predict_delay", explain)
-    visit.page.reload()
+    visit.page.on(
+        "request",
+        lambda request: (
+            sent.append(bool((request.post_data_json or {}).get("explain")))
+            if request.url.endswith("/predict_delay")
+            else None
+        ),
+    )
     visit.page.locator("#flight-examples button").first.click()
     visit.page.locator("#heat").wait_for()
     assert sent == [True, False]
     bars = visit.page.locator("#flight-why li").all_inner_texts()
-    assert ["+6.0" in bars[0], "raises" in bars[0]] == [True, True]
-    assert ["−2.0" in bars[1], "lowers" in bars[1]] == [True, True]  # noqa: RUF001 - a minus sign
+    assert len(bars) >= 3
+    assert all(("+" in bar) == ("raises" in bar) for bar in bars)
+    assert any("how late such flights have been" in bar for bar in bars)
 
 
 def test_the_board_scores_sorts_and_names_bad_rows(visits: Visits, page_server: PageServer) -> None:
