@@ -11,6 +11,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BENTOML_HOME ?= $(HOME)/bentoml
 export PORT BENTOML_HOME
 export BENTOML_DO_NOT_TRACK := true
+# on a busy machine, threads of LightGBM that spin while they wait cost more than they bring
+export OMP_WAIT_POLICY := passive
 export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
