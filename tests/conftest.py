@@ -92,16 +92,20 @@ def server(
 class running_server:  # noqa: N801 - a context manager, used like a function
     """Start `bentoml serve` on a free port; stop it, and nothing else, at the end."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
+    def __init__(
+        self, log: Path, folder: Path = PROJECT, target: str = ".", **environment: str
+    ) -> None:
         self._log = log
+        self._folder = folder
+        self._target = target
         self._environment = environment
 
     def __enter__(self) -> Server:
         port = free_port()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bentoml", "serve", "--port", str(port)],
-                cwd=PROJECT,
+                [sys.executable, "-m", "bentoml", "serve", self._target, "--port", str(port)],
+                cwd=self._folder,
                 env={**os.environ, **self._environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
