@@ -85,7 +85,7 @@ class Predictor:
         """
         told = self.told(flights)
         if not told.any():
-            return self.probability(self.builder.transform(flights))
+            return self._score_schedule(flights)
         probability = np.empty(len(flights))
         for rows, score in ((told, self._score_fresh), (~told, self._score_schedule)):
             if rows.any():

@@ -32,7 +32,7 @@ PARAMETERS: dict[str, Any] = {
     "cat_smooth": 200.0,
     "cat_l2": 200.0,
 }
-"""Fixed parameters of the Booster; chosen by `python train.py --trials`."""
+"""Fixed parameters of the Booster, chosen among a dozen by hand: docs/decisions/0005-history.md."""
 
 REPRODUCIBLE: dict[str, Any] = {
     # same data and seed, same trees: on any number of threads
