@@ -36,9 +36,12 @@ from serving import registry
 EXIT_DATA, EXIT_GATE = 2, 3
 
 logger = logging.getLogger("train")
+app = typer.Typer(add_completion=False)
 
 
-def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+@app.callback(invoke_without_command=True)
+def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    context: typer.Context,
     data: Annotated[
         str | None,
         typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
@@ -68,6 +71,8 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     ),
 ) -> None:
     """Train the delay model and register it in the BentoML store."""
+    if context.invoked_subcommand:
+        return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed)
@@ -156,4 +161,4 @@ def _labels(bundle: Bundle) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()
