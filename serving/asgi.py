@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
-from serving.errors import Refusal, TooLarge
+from serving.errors import Failed, Refusal, TooLarge
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,10 +15,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
+Answer = tuple[int, bytes, Headers]
+"""Status, body and headers, without those that every answer has."""
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
 PROBLEM_TYPE = "urn:flight-delay:problem:"
+
+logger = logging.getLogger("flight_delay")
 
 
 class ClientLeft(Exception):  # noqa: N818 - an event, not a fault
@@ -58,8 +63,12 @@ async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,
     await send({"type": "http.response.body", "body": body})
 
 
-def problem(refusal: Refusal) -> tuple[bytes, Headers]:
-    """Body and headers of the problem document (RFC 9457) for a refusal."""
+def refused(error: Exception) -> Answer:
+    """The problem document (RFC 9457) that tells of an error; logs what is our own fault."""
+    ours = not isinstance(error, Refusal)
+    if ours or error.__cause__ is not None:
+        logger.error("request failed", exc_info=error)
+    refusal = Failed("The fault is ours: it has been logged.") if ours else cast("Refusal", error)
     document: dict[str, Any] = {
         "type": PROBLEM_TYPE + refusal.kind,
         "title": refusal.title,
@@ -68,4 +77,4 @@ def problem(refusal: Refusal) -> tuple[bytes, Headers]:
     }
     if refusal.errors is not None:
         document["errors"] = refusal.errors
-    return json.dumps(document).encode(), (PROBLEM, *refusal.headers)
+    return refusal.status, json.dumps(document).encode(), (PROBLEM, *refusal.headers)

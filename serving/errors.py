@@ -10,7 +10,8 @@ ServingError
     ├── UnsupportedType    415
     ├── Invalid            422
     ├── Failed             500
-    └── Overloaded         503
+    ├── Overloaded         503
+    └── TooLate            504
 """
 
 from __future__ import annotations
@@ -107,3 +108,12 @@ class Overloaded(Refusal):
     """More work is waiting than the service accepts."""
 
     status, kind, title = 503, "overloaded", "The service has too much to do"
+
+
+class TooLate(Refusal):
+    """The time that the caller gave has passed."""
+
+    status, kind, title = 504, "too-late", "The time given for the answer has passed"
+
+    def __init__(self) -> None:
+        super().__init__("The flights were not scored within the time that was given.")

@@ -10,7 +10,7 @@ from serving import protocol
 from serving.asgi import ASGIApp
 from serving.front import FrontDoor
 from serving.runtime import Runtime
-from serving.settings import settings
+from serving.settings import Batching, settings
 
 
 class Served(Protocol):
@@ -34,6 +34,8 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Put the front door before BentoML's application."""
-        protocol.install()
         inner = cast("ASGIApp", super().to_asgi(is_main))
-        return FrontDoor(inner, lambda: self._served.runtime, settings())
+        door = FrontDoor(inner, lambda: self._served.runtime, settings())
+        inline = settings().batching is Batching.INLINE
+        protocol.install(door.predict_delay if inline else None)
+        return door

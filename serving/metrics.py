@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from bisect import bisect_left
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -30,9 +31,34 @@ _BATCH = Histogram(
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
 
-STATUSES = (200, 400, 413, 415, 422, 500, 503)
-batch_flights = _BATCH
-request_seconds = _SECONDS
+STATUSES = (200, 400, 413, 415, 422, 500, 503, 504)
+
+
+class Distribution:
+    """Observations counted by bucket, until they are handed over to a histogram."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds = histogram._upper_bounds  # noqa: SLF001 - as `Histogram.observe` reads them
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one observation."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def hand_over(self) -> None:
+        """Add what is pending to the histogram.
+
+        Its own `observe` takes one at a time; what it does with each is done here with all.
+        """
+        for bucket, count in enumerate(self._counts):
+            if count:
+                self._histogram._buckets[bucket].inc(count)  # noqa: SLF001 - see above
+                self._counts[bucket] = 0
+        self._histogram._sum.inc(self._sum)  # noqa: SLF001 - see above
+        self._sum = 0.0
 
 
 class Tally:
@@ -46,11 +72,14 @@ class Tally:
     def __init__(self) -> None:
         self._requests = dict.fromkeys(STATUSES, 0)
         self._flights = 0
+        self._seconds = Distribution(_SECONDS)
+        self.batch_flights = Distribution(_BATCH)
 
-    def answered(self, flights: int) -> None:
+    def answered(self, flights: int, seconds: float) -> None:
         """Count a request that was answered with predictions."""
         self._requests[200] += 1
         self._flights += flights
+        self._seconds.observe(seconds)
 
     def refused(self, status: int) -> None:
         """Count a request that got a problem document."""
@@ -64,6 +93,8 @@ class Tally:
                 self._requests[status] = 0
         _FLIGHTS.inc(self._flights)
         self._flights = 0
+        self._seconds.hand_over()
+        self.batch_flights.hand_over()
 
 
 HAND_OVER_SECONDS = 1.0

@@ -1,24 +1,43 @@
-"""One write per answer: uvicorn's HTTP protocol on a transport that holds writes for a moment.
+"""The hot path's last metres: uvicorn's HTTP protocol, with a short way for predictions.
 
-uvicorn writes the head of an answer and its body separately, and uvloop hands each write to the
-kernel at once: two system calls and two packets per request. Held back until the event loop's
-next turn, head and body, and all pipelined answers of a connection, leave together.
+For every request uvicorn builds a scope, a cycle, an event and a task, and calls the application
+through four coroutines; for a prediction that costs more than the prediction itself. A plain
+`POST /predict_delay` takes the short way instead: once its body is complete, it is handed over
+with a callback, and the answer is written as one piece. All that is not plain (another route, a
+large or chunked body, an unusual header, a pipelined request, a client that does not read) goes
+uvicorn's own way, through ASGI, and gets the same answer there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn.config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.asgi import Headers
+from serving.predict import TIMEOUT_HEADER, Abandon, PredictDelay
+
+LONGEST_BODY = 65_536
+"""Larger bodies are read through ASGI, which can stop reading when it falls behind."""
+
+_METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
+_UNUSUAL = frozenset(
+    {b"content-encoding", b"expect", b"transfer-encoding", b"upgrade", b"connection"}
+)
+"""Headers whose handling is left to uvicorn and the front door."""
 
 
 class CorkedTransport:
     """A transport whose writes of one turn of the event loop leave as one.
 
-    Everything but writing and closing is the inner transport's own.
+    uvicorn writes the head of an answer and its body separately, and uvloop hands each write to
+    the kernel: two system calls and two packets per request. Held back until the event loop's
+    next turn they leave together. Everything but writing and closing is the inner transport's.
     """
 
     __slots__ = ("_held", "_inner", "_loop")
@@ -33,6 +52,13 @@ class CorkedTransport:
         if not self._held:
             self._loop.call_soon(self._release)
         self._held.append(data)
+
+    def write_whole(self, data: bytes) -> None:
+        """Write a whole answer now, unless something before it is still held."""
+        if self._held:
+            self._held.append(data)
+        elif not self._inner.is_closing():
+            self._inner.write(data)
 
     def close(self) -> None:
         """Close after what is held has been handed over."""
@@ -50,21 +76,162 @@ class CorkedTransport:
         return getattr(self._inner, name)
 
 
-class CorkedProtocol(HttpToolsProtocol):
-    """uvicorn's httptools protocol on a corked transport."""
+class _NoEvent:
+    """Stands where uvicorn's cycle has an event that wakes its task: here there is no task."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+class Exchange:
+    """A request on the short way. uvicorn's protocol takes it for one of its own cycles."""
+
+    __slots__ = ("abandon", "body", "disconnected", "keep_alive", "response_complete", "timeout")
+
+    message_event = _NoEvent()
+
+    def __init__(self, timeout: bytes | None) -> None:
+        self.timeout = timeout
+        self.body = b""
+        self.abandon: Abandon | None = None
+        self.keep_alive = True
+        """Set to False by uvicorn when it shuts down: the connection ends with this answer."""
+        self.disconnected = False
+        self.response_complete = False
+
+
+class Heads:
+    """Heads of answers as bytes, with the headers that the server puts on every answer.
+
+    The server replaces the list of those once a second, because of the date.
+    """
+
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._fixed = b""
+
+    def head(self, status: int, headers: Headers, server: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the head up to the length of the body."""
+        if server is not self._seen:
+            self._fixed, self._seen = _lines(server), server
+        return STATUS_LINE[status] + self._fixed + _lines(headers) + b"content-length: "
+
+
+def _lines(headers: Any) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+class ShortWayProtocol(HttpToolsProtocol):
+    """uvicorn's httptools protocol on a corked transport, with the short way.
+
+    Parameters
+    ----------
+    predict
+        Answers prediction requests; ``None`` where there is no short way.
+    """
+
+    heads = Heads()
+
+    def __init__(self, predict: PredictDelay | None, **of_uvicorn: Any) -> None:
+        super().__init__(**of_uvicorn)
+        self._predict = predict
+        self._exchange: Exchange | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base class
         """Take a new connection."""
         super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type] # behaves as one
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Drop what was being worked on for the client that has left."""
+        exchange = self._exchange
+        if exchange is not None and not exchange.response_complete:
+            exchange.disconnected = True
+            if exchange.abandon is not None:
+                exchange.abandon()
+                exchange.abandon = None
+        super().connection_lost(exc)
 
-def install() -> None:
+    def on_message_begin(self) -> None:
+        """Start a request; its scope is made only if it goes the long way."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        """Choose the way of a request."""
+        self._exchange = self._short_way()
+        if self._exchange is None:
+            self._take_long_way()
+        else:
+            self.cycle = self._exchange  # type: ignore[assignment] # looks like one of its cycles
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        exchange = self._exchange
+        if exchange is None:
+            super().on_body(body)
+        else:
+            exchange.body = exchange.body + body if exchange.body else body
+
+    def on_message_complete(self) -> None:
+        """Hand over a request whose body is complete."""
+        exchange = self._exchange
+        if exchange is None or self._predict is None:
+            super().on_message_complete()
+        else:
+            reply = partial(self._reply, exchange)
+            exchange.abandon = self._predict.submit(exchange.body, exchange.timeout, reply)
+
+    def _short_way(self) -> Exchange | None:
+        """The exchange of a request that is plain in every respect."""
+        busy = self.cycle is not None and not self.cycle.response_complete
+        if self.url != _PATH or self._predict is None or busy or self.flow.write_paused:
+            return None
+        parser = self.parser
+        if parser.get_method() != _METHOD or parser.get_http_version() != _VERSION:
+            return None
+        length, timeout = 0, None
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"content-type":
+                if value != b"application/json":
+                    return None
+            elif name in _UNUSUAL:
+                if name != b"connection" or value != b"keep-alive":
+                    return None
+            elif name == TIMEOUT_HEADER:
+                timeout = value
+        return Exchange(timeout) if 0 < length <= LONGEST_BODY else None
+
+    def _take_long_way(self) -> None:
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    def _reply(self, exchange: Exchange, status: int, body: bytes, headers: Headers) -> None:
+        exchange.abandon = None  # what it refers to refers to us: leave no work to the collector
+        if exchange.disconnected:
+            return
+        head = self.heads.head(status, headers, self.server_state.default_headers)
+        end = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
+        self.transport.write_whole(b"%b%d%b%b" % (head, len(body), end, body))  # type: ignore[attr-defined] # corked
+        exchange.response_complete = True
+        if not exchange.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+
+def install(predict: PredictDelay | None) -> None:
     """Make this the protocol of the server that BentoML is about to start in this process.
 
     uvicorn's access log goes with it: it formats a line per request before it asks whether
     anybody wants to read it.
     """
-    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{CorkedProtocol.__name__}"
+    protocol: Callable[..., asyncio.Protocol] = partial(ShortWayProtocol, predict)
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False

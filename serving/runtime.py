@@ -11,10 +11,11 @@ from data.flights import Flights
 from model.bundle import Bundle
 from model.explanation import Explainer, Explanation
 from serving import metrics
-from serving.batching import BentoBatcher, Engine, InlineBatcher, Unbatched
+from serving.batching import BentoBatcher, Engine, Unbatched
 from serving.contract import EXAMPLE_FLIGHT, Flight
 from serving.decoding import to_flights
 from serving.encoding import AnswerEncoder
+from serving.inline import InlineBatcher
 from serving.settings import Batching, Settings
 
 SAMPLE_WARNING = (
@@ -85,7 +86,9 @@ def _engine(bundle: Bundle, settings: Settings, bento: BentoBatcher) -> Engine:
         return bento
     if settings.batching is Batching.OFF:
         return Unbatched(bundle.predictor, settings.max_batch)
-    return InlineBatcher(bundle.predictor, settings.max_batch, settings.max_queue)
+    return InlineBatcher(
+        bundle.predictor, settings.max_batch, settings.max_queue, settings.max_bulk
+    )
 
 
 def _published_card(tag: str, bundle: Bundle) -> dict[str, Any]:
