@@ -29,8 +29,8 @@ class ClientLeft(Exception):  # noqa: N818 - an event, not a fault
     """The client has gone before its request was read: there is nobody to answer."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the whole body of a request.
+async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]) -> bytes:
+    """Return the whole body of a request; `reached` is told its size as it grows.
 
     Raises
     ------
@@ -50,6 +50,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientLeft
         body += message.get("body", b"")
+        reached(min(len(body), limit))
     if len(body) > limit:
         detail = f"At most {limit} bytes are accepted: send fewer flights per request."
         raise TooLarge(detail, headers=((b"connection", b"close"),))

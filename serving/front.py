@@ -57,7 +57,7 @@ class FrontDoor:
     def __init__(self, app: ASGIApp, runtime: Callable[[], Runtime], settings: Settings) -> None:
         self._app = app
         self._runtime = runtime
-        self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_batch)
+        self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
         self._openapi = openapi_document()
         self._routes: dict[str, dict[str, Handler]] = {
             "/predict_delay": {"POST": self.predict_delay},

@@ -16,6 +16,8 @@ from serving.batching import score_at_once
 from serving.errors import Failed, Overloaded, TooLate
 
 RETRY_AFTER_SECONDS = b"1"
+CALM_BATCHES = 16
+"""Batches without a small request after which bulk requests get the whole batch."""
 
 Result = list[float] | Exception
 """The probabilities of a request's flights, in order, or why there are none."""
@@ -108,6 +110,7 @@ class InlineBatcher:
         self._waiting_small = 0
         self._waiting_bulk = 0
         self._scheduled = False
+        self._calm = 0
 
     @property
     def waiting(self) -> int:
@@ -173,19 +176,28 @@ class InlineBatcher:
 
     def _score_batch(self) -> None:
         self._scheduled = False
-        jobs = self._take()
+        jobs = self._take_small()
+        self._calm = 0 if jobs else self._calm + 1
         slices = [job.next_slice(self._max_batch) for job in jobs]
+        bulk = self._take_bulk()
+        if bulk is not None:
+            jobs.append(bulk)
+            slices.append(bulk.next_slice(self._bulk_slice()))
         for job, part in zip(jobs, slices, strict=True):
             self._count(job, -len(part))
         if slices:
             self._deliver(jobs, slices)
-        if jobs and jobs[-1].left and not jobs[-1].over:
-            self._bulk.append(jobs[-1])
+        if bulk is not None and not bulk.over:
+            self._bulk.append(bulk)
         if self._small or self._bulk:
             self._schedule()
 
-    def _take(self) -> list[Job]:
-        """Small requests up to a batch, and the next slice of one bulk request."""
+    def _bulk_slice(self) -> int:
+        """Flights of a bulk request to score at once: few while small requests keep coming."""
+        return self._max_batch if self._calm > CALM_BATCHES else max(1, self._max_batch // 4)
+
+    def _take_small(self) -> list[Job]:
+        """Small requests up to a batch."""
         jobs: list[Job] = []
         now = monotonic()
         room = self._max_batch
@@ -194,12 +206,15 @@ class InlineBatcher:
             if self._still_wanted(job, now):
                 room -= len(job.flights)
                 jobs.append(job)
+        return jobs
+
+    def _take_bulk(self) -> Job | None:
+        """The bulk request whose turn it is."""
         while self._bulk:
             job = self._bulk.popleft()
-            if self._still_wanted(job, now):
-                jobs.append(job)
-                break
-        return jobs
+            if self._still_wanted(job, monotonic()):
+                return job
+        return None
 
     def _still_wanted(self, job: Job, now: float) -> bool:
         if job.deadline < now and not job.over:

@@ -12,6 +12,7 @@ from time import monotonic, perf_counter
 from data.flights import Flights
 from serving import metrics
 from serving.asgi import JSON, Answer, ClientLeft, Headers, Receive, Scope, read_body, refused
+from serving.bulk import LARGE_BODY, BulkReader
 from serving.contract import PredictionRequest
 from serving.decoding import decode, timeout_seconds, to_flights
 from serving.errors import TooLate, UnsupportedType
@@ -38,16 +39,16 @@ class PredictDelay:
         and every answer is scored and signed by one model.
     max_body_bytes
         Longest accepted body.
-    watched_flights
-        Requests of more flights than this are dropped as soon as their client leaves.
+    max_bulk_bytes
+        What all large bodies that are being read or scored may hold together.
     """
 
     def __init__(
-        self, runtime: Callable[[], Runtime], max_body_bytes: int, watched_flights: int
+        self, runtime: Callable[[], Runtime], max_body_bytes: int, max_bulk_bytes: int
     ) -> None:
         self._runtime = runtime
         self._limit = max_body_bytes
-        self._watched = watched_flights
+        self._bulk = BulkReader(max_bulk_bytes)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
@@ -58,12 +59,14 @@ class PredictDelay:
         Refusal, ClientLeft
         """
         started = perf_counter()
-        timeout = _check_headers(scope)
-        request = decode(await read_body(receive, self._limit))
-        answer = self._answer(request, started, timeout)
-        if len(request.flights) > self._watched:
-            return await _unless_client_leaves(receive, answer)
-        return await answer
+        timeout, length = _check_headers(scope)
+        with self._bulk.room() as reached:
+            reached(min(length, self._limit))
+            body = await read_body(receive, self._limit, reached)
+            answer = self._read_and_answer(body, started, timeout)
+            if len(body) > LARGE_BODY:
+                return await _unless_client_leaves(receive, answer)
+            return await answer
 
     def submit(self, body: bytes, timeout: bytes | None, reply: Reply) -> Abandon | None:
         """Answer a request that has been read whole by calling `reply`, at once or later.
@@ -93,17 +96,23 @@ class PredictDelay:
     def _reply_later(
         self, request: PredictionRequest, started: float, timeout: float, reply: Reply
     ) -> Abandon:
-        task = asyncio.get_running_loop().create_task(
-            _reply_when_done(self._answer(request, started, timeout), reply)
-        )
+        flights = to_flights(request.flights, request.airport_state)
+        answer = self._answer(request, flights, started, timeout)
+        task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task.cancel
 
-    async def _answer(self, request: PredictionRequest, started: float, within: float) -> Answer:
-        flights = to_flights(request.flights, request.airport_state)
+    async def _read_and_answer(self, body: bytes, started: float, within: float) -> Answer:
+        request, flights = await self._bulk.read(body)
+        return await self._answer(request, flights, started, within)
+
+    async def _answer(
+        self, request: PredictionRequest, flights: Flights, started: float, within: float
+    ) -> Answer:
+        left = None if within == inf else within - (perf_counter() - started)
         try:
-            async with asyncio.timeout(None if within == inf else within):
+            async with asyncio.timeout(left):
                 body = await self._runtime().answer(flights, explain=request.explain)
         except TimeoutError as error:
             raise TooLate from error
@@ -166,9 +175,15 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-def _check_headers(scope: Scope) -> float:
-    """Refuse bodies that are declared to be anything but plain JSON; return the time given."""
+def _check_headers(scope: Scope) -> tuple[float, int]:
+    """Refuse bodies that are declared to be anything but plain JSON.
+
+    Returns
+    -------
+    The seconds given for the answer, and the declared length of the body, 0 where there is none.
+    """
     timeout: bytes | None = None
+    length = 0
     for name, value in scope["headers"]:
         if name == b"content-type" and value.split(b";")[0].strip().lower() != b"application/json":
             detail = f"Send application/json, not {value.decode('latin-1')!r}."
@@ -178,4 +193,6 @@ def _check_headers(scope: Scope) -> float:
             raise UnsupportedType(detail)
         if name == TIMEOUT_HEADER:
             timeout = value
-    return timeout_seconds(timeout)
+        if name == b"content-length":
+            length = int(value)
+    return timeout_seconds(timeout), length

@@ -20,10 +20,8 @@ import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.asgi import Headers
+from serving.bulk import LARGE_BODY
 from serving.predict import TIMEOUT_HEADER, Abandon, PredictDelay
-
-LONGEST_BODY = 65_536
-"""Larger bodies are read through ASGI, which can stop reading when it falls behind."""
 
 _METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
 _UNUSUAL = frozenset(
@@ -202,7 +200,7 @@ class ShortWayProtocol(HttpToolsProtocol):
                     return None
             elif name == TIMEOUT_HEADER:
                 timeout = value
-        return Exchange(timeout) if 0 < length <= LONGEST_BODY else None
+        return Exchange(timeout) if 0 < length <= LARGE_BODY else None
 
     def _take_long_way(self) -> None:
         url, headers, expect = self.url, self.headers, self.expect_100_continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sys
 from typing import Any
 
 from data.flights import Flights
@@ -25,6 +26,9 @@ SAMPLE_WARNING = (
 
 EXPLAINED_AT_ONCE = 8
 """An explanation costs some 40 times as much as a score."""
+WRITTEN_AT_ONCE = 500
+SWITCH_SECONDS = 0.0005
+"""How long the thread that reads large bodies may keep the event loop waiting."""
 
 
 class Runtime:
@@ -54,7 +58,15 @@ class Runtime:
         """Score flights by the engine and write the answer, explained where that is asked for."""
         probabilities = await self.engine.score(flights)
         explanations = await self._explain(flights) if explain else None
-        return self.encoder.encode(flights, probabilities, explanations)
+        pieces = []
+        for start in range(0, len(flights), WRITTEN_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            stop = start + WRITTEN_AT_ONCE
+            part = None if explanations is None else explanations[start:stop]
+            these = flights.slice(start, stop)
+            pieces.append(self.encoder.predictions(these, probabilities[start:stop], part))
+        return self.encoder.join(pieces)
 
     async def _explain(self, flights: Flights) -> list[Explanation]:
         """Explain a few flights at a time: others get their turn in between."""
@@ -75,6 +87,7 @@ class Runtime:
         so many objects that one full collection stops the process for a tenth of a second and
         more; frozen, they are never visited again.
         """
+        sys.setswitchinterval(SWITCH_SECONDS)
         metrics.keep_handing_over()
         gc.collect()
         gc.freeze()

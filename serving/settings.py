@@ -33,6 +33,9 @@ class Settings(BaseSettings):
         1_024, ge=1, description="Flights that may wait, of requests up to a batch."
     )
     max_bulk: int = Field(40_000, ge=1, description="The same, of larger requests.")
+    max_bulk_bytes: int = Field(
+        64_000_000, ge=1, description="What all large bodies at work may hold together."
+    )
     max_body_bytes: int = Field(4_000_000, ge=1, description="Largest accepted request body.")
 
 

@@ -14,7 +14,7 @@ from data.flights import Flights
 from model.predictor import Predictor
 from serving import batching, inline
 from serving.errors import Failed, Overloaded, TooLate
-from serving.inline import InlineBatcher, Result
+from serving.inline import CALM_BATCHES, InlineBatcher, Result
 
 POISON = "9999"
 
@@ -94,7 +94,7 @@ def test_a_lone_request_does_not_wait(
 def test_batches_keep_to_their_limit(
     predictor: Predictor, flights: Flights, batches: list[int]
 ) -> None:
-    """No call of the model takes more than a batch of small requests and one slice of bulk."""
+    """No call of the model takes more than a batch of small requests and a quarter of bulk."""
 
     async def run() -> None:
         engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
@@ -103,8 +103,22 @@ def test_batches_keep_to_their_limit(
         await asyncio.gather(*small, *bulk)
 
     asyncio.run(run())
-    assert max(batches) == 128
+    assert max(batches) == 64 + 16
     assert sum(batches) == 1200
+
+
+def test_bulk_requests_get_whole_batches_in_calm_times(
+    predictor: Predictor, flights: Flights, batches: list[int]
+) -> None:
+    """Where no small request has come for a while, a bulk request is scored by whole batches."""
+
+    async def run() -> None:
+        await InlineBatcher(predictor, max_batch=40, max_queue=10_000).score(flights)
+
+    asyncio.run(run())
+    assert batches[: CALM_BATCHES - 1] == [10] * (CALM_BATCHES - 1)
+    assert batches[CALM_BATCHES] == 40
+    assert sum(batches) == 1000
 
 
 def test_small_requests_pass_bulk_ones(predictor: Predictor, flights: Flights) -> None:
