@@ -93,9 +93,10 @@ class InlineBatcher:
     max_batch
         Flights of small requests in one call of the model; larger requests are bulk.
     max_queue
-        Flights of small requests that may wait; what would exceed it is refused at once.
+        Flights of small requests that may wait. While there are as many, requests are refused
+        unread: to read them first would be the larger part of the work.
     max_bulk
-        The same for bulk requests. An idle engine takes any.
+        The same for bulk requests.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class InlineBatcher:
 
     @property
     def full(self) -> bool:
-        """Whether not even a single flight would be accepted."""
+        """Whether no small request would be accepted."""
         return self._waiting_small >= self._max_queue
 
     def score(self, flights: Flights) -> Awaitable[list[float]]:
@@ -140,8 +141,7 @@ class InlineBatcher:
             If too many flights are waiting already; nothing was accepted then.
         """
         bulk = len(flights) > self._max_batch
-        waiting = self._waiting_bulk if bulk else self._waiting_small
-        if waiting and waiting + len(flights) > (self._max_bulk if bulk else self._max_queue):
+        if self._waiting_bulk >= self._max_bulk if bulk else self.full:
             raise self.refusal()
         job = Job(flights, deliver, deadline)
         if bulk:

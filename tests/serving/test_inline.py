@@ -184,7 +184,7 @@ def test_a_full_queue_refuses_early(predictor: Predictor, flights: Flights, size
     """Beyond the limit a request is refused at once, and told when to come back."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=60, max_bulk=300)
+        engine = InlineBatcher(predictor, max_batch=64, max_queue=60, max_bulk=250)
         accepted = [engine.score(flights.slice(0, 60)), engine.score(flights.slice(0, 250))]
         with pytest.raises(Overloaded) as refusal:
             engine.score(flights.slice(0, size))
