@@ -6,6 +6,7 @@ ServingError
     ├── NotJson            400
     ├── NotFound           404
     ├── MethodNotAllowed   405
+    ├── TooSlow            408
     ├── TooLarge           413
     ├── UnsupportedType    415
     ├── Invalid            422
@@ -80,6 +81,12 @@ class MethodNotAllowed(Refusal):
     """The path exists, but not for this method."""
 
     status, kind, title = 405, "method-not-allowed", "The method is not allowed here"
+
+
+class TooSlow(Refusal):
+    """The request did not arrive in time."""
+
+    status, kind, title = 408, "too-slow", "The request did not arrive in time"
 
 
 class TooLarge(Refusal):

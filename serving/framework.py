@@ -37,5 +37,5 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
         inner = cast("ASGIApp", super().to_asgi(is_main))
         door = FrontDoor(inner, lambda: self._served.runtime, settings())
         inline = settings().batching is Batching.INLINE
-        protocol.install(door.predict_delay if inline else None)
+        protocol.install(door.predict_delay if inline else None, settings())
         return door

@@ -20,6 +20,7 @@ _REFERENCE = "#/components/schemas/{model}"
 
 _PROBLEMS = {
     "400": "The body is not JSON.",
+    "408": "The request did not arrive whole in time; the connection is closed.",
     "413": "The body is longer than the service accepts.",
     "415": "The body is declared to be something else than JSON.",
     "422": "The request is not valid; every guilty field is named, with the index of its flight.",

@@ -13,15 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any
 
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from serving.asgi import Headers
+from serving.asgi import Headers, refused
 from serving.bulk import LARGE_BODY
+from serving.errors import Overloaded, Refusal, TooSlow
 from serving.predict import TIMEOUT_HEADER, Abandon, PredictDelay
+from serving.settings import Settings
+from serving.sweeper import Sweeper
 
 _METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
 _UNUSUAL = frozenset(
@@ -119,28 +124,89 @@ def _lines(headers: Any) -> bytes:
     return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
-class ShortWayProtocol(HttpToolsProtocol):
-    """uvicorn's httptools protocol on a corked transport, with the short way.
+def _whole(refusal: Refusal) -> bytes:
+    """A refusal after which the connection is closed, as the server writes it."""
+    status, body, headers = refused(refusal)
+    head = STATUS_LINE[status] + _lines(headers)
+    return b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body)
 
-    Parameters
+
+TOO_SLOW = _whole(TooSlow("The request did not arrive whole in time."))
+TOO_MANY = _whole(Overloaded("too many connections are open", headers=((b"retry-after", b"1"),)))
+
+
+@dataclass(frozen=True)
+class House:
+    """What all connections of a process share.
+
+    Attributes
     ----------
     predict
         Answers prediction requests; ``None`` where there is no short way.
+    max_connections
+        Those beyond are told so and closed.
+    read_seconds
+        How long a request may take to arrive.
+    idle_seconds
+        How long a connection is kept between requests.
     """
 
-    heads = Heads()
+    predict: PredictDelay | None
+    max_connections: int
+    read_seconds: float
+    idle_seconds: float
+    sweeper: Sweeper = field(default_factory=Sweeper)
+    heads: Heads = field(default_factory=Heads)
 
-    def __init__(self, predict: PredictDelay | None, **of_uvicorn: Any) -> None:
+
+class ShortWayProtocol(HttpToolsProtocol):
+    """uvicorn's httptools protocol on a corked transport, with the short way.
+
+    A connection is cut where a request does not get complete in time, and where none comes for
+    as long as uvicorn keeps connections alive.
+
+    Parameters
+    ----------
+    house
+        What all connections of the process share.
+    """
+
+    def __init__(self, house: House, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
-        self._predict = predict
+        self._house = house
+        self._predict = house.predict
+        self._sweeper = house.sweeper
         self._exchange: Exchange | None = None
+        self._reading = False
+        self.quiet_since = inf
+        self.patience = inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base class
-        """Take a new connection."""
+        """Take a new connection, unless there are too many."""
         super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type] # behaves as one
+        if len(self._sweeper) >= self._house.max_connections:
+            transport.write(TOO_MANY)
+            transport.close()
+            return
+        self._sweeper.add(self, self.loop)
+        self._expect(self._house.read_seconds)
+
+    def cut(self) -> None:
+        """Close the connection; a second time, without waiting for the client to read."""
+        if self.transport.is_closing():
+            self.transport.abort()
+            return
+        if self._reading:
+            self.transport.write(TOO_SLOW)
+        self.transport.close()
+
+    def _expect(self, seconds: float) -> None:
+        """Have the connection cut unless it gets further within some seconds."""
+        self.quiet_since, self.patience = self._sweeper.now, seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop what was being worked on for the client that has left."""
+        self._sweeper.remove(self)
         exchange = self._exchange
         if exchange is not None and not exchange.response_complete:
             exchange.disconnected = True
@@ -154,6 +220,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
+        self._reading = True
+        self._expect(self._house.read_seconds)
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
@@ -173,12 +241,24 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Hand over a request whose body is complete."""
+        self._reading = False
+        self.quiet_since = inf
         exchange = self._exchange
         if exchange is None or self._predict is None:
             super().on_message_complete()
         else:
             reply = partial(self._reply, exchange)
             exchange.abandon = self._predict.submit(exchange.body, exchange.timeout, reply)
+
+    def on_response_complete(self) -> None:
+        """Go on with what the client has sent already, or wait for its next request."""
+        if self.pipeline:
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._expect(self._house.idle_seconds)
 
     def _short_way(self) -> Exchange | None:
         """The exchange of a request that is plain in every respect."""
@@ -213,7 +293,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         exchange.abandon = None  # what it refers to refers to us: leave no work to the collector
         if exchange.disconnected:
             return
-        head = self.heads.head(status, headers, self.server_state.default_headers)
+        head = self._house.heads.head(status, headers, self.server_state.default_headers)
         end = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
         self.transport.write_whole(b"%b%d%b%b" % (head, len(body), end, body))  # type: ignore[attr-defined] # corked
         exchange.response_complete = True
@@ -222,13 +302,14 @@ class ShortWayProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
 
-def install(predict: PredictDelay | None) -> None:
+def install(predict: PredictDelay | None, settings: Settings) -> None:
     """Make this the protocol of the server that BentoML is about to start in this process.
 
     uvicorn's access log goes with it: it formats a line per request before it asks whether
     anybody wants to read it.
     """
-    protocol: Callable[..., asyncio.Protocol] = partial(ShortWayProtocol, predict)
+    house = House(predict, settings.max_connections, settings.read_seconds, settings.idle_seconds)
+    protocol: Callable[..., asyncio.Protocol] = partial(ShortWayProtocol, house)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()

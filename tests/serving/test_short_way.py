@@ -21,7 +21,7 @@ from serving.contract import EXAMPLE_FLIGHT
 from serving.front import FrontDoor
 from serving.inline import InlineBatcher
 from serving.predict import PredictDelay
-from serving.protocol import ShortWayProtocol
+from serving.protocol import House, ShortWayProtocol
 from serving.runtime import Runtime
 from serving.settings import Settings
 
@@ -52,12 +52,19 @@ def runtime(bundle: Bundle) -> Runtime:
 
 
 @asynccontextmanager
-async def serving(runtime: Runtime) -> AsyncIterator[Server]:
+async def serving(runtime: Runtime, **limits: float) -> AsyncIterator[Server]:
     """Serve on a free port of the loopback for as long as the block lasts."""
+    allowed = {"max_connections": 100, "read_seconds": 30.0, "idle_seconds": 30.0, **limits}
     door = FrontDoor(_inside, lambda: runtime, Settings())
+    house = House(
+        door.predict_delay,
+        int(allowed["max_connections"]),
+        allowed["read_seconds"],
+        allowed["idle_seconds"],
+    )
     config = uvicorn.Config(door, port=0, log_level="error", lifespan="off", access_log=False)
     config.load()
-    config.http_protocol_class = partial(ShortWayProtocol, door.predict_delay)  # type: ignore[assignment] # as `install` does
+    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started)
@@ -98,11 +105,11 @@ async def ask(port: int, *requests: bytes) -> list[tuple[int, dict[str, str], An
     return answers
 
 
-def run(test: Callable[[Server], Awaitable[None]], runtime: Runtime) -> None:
+def run(test: Callable[[Server], Awaitable[None]], runtime: Runtime, **limits: float) -> None:
     """Run a test against a server."""
 
     async def main() -> None:
-        async with serving(runtime) as server:
+        async with serving(runtime, **limits) as server:
             await asyncio.wait_for(test(server), 30)
 
     asyncio.run(main())
@@ -323,3 +330,68 @@ def test_an_answer_under_way_survives_the_shutdown(runtime: Runtime) -> None:
 
     status, headers, _ = asyncio.run(asyncio.wait_for(main(), 30))
     assert (status, headers["connection"]) == (200, "close")
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /pre", request()[:-1]])
+def test_slow_clients_are_cut(runtime: Runtime, sent: bytes) -> None:
+    """A connection whose request does not get complete is closed; the client is told why."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(sent)
+        said = await asyncio.wait_for(reader.read(), 5)
+        assert said.startswith(b"HTTP/1.1 408") == bool(sent)
+        writer.close()
+
+    run(test, runtime, read_seconds=0.2)
+
+
+def test_bytes_that_trickle_in_do_not_help(runtime: Runtime) -> None:
+    """The time for a request counts from its first byte, however steadily the rest follows."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for byte in request():
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.02)
+            if reader._buffer:  # type: ignore[attr-defined] # asyncio does not say otherwise
+                break
+        assert (await reader.read()).startswith(b"HTTP/1.1 408")
+        writer.close()
+
+    run(test, runtime, read_seconds=0.2)
+
+
+def test_idle_connections_are_closed(runtime: Runtime) -> None:
+    """Between requests a connection is kept for its time and not longer."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for _ in range(2):
+            writer.write(request())
+            assert (await read_answer(reader))[0] == 200
+            await asyncio.sleep(0.1)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+    run(test, runtime, idle_seconds=0.3)
+
+
+def test_connections_beyond_the_limit_are_told_so(runtime: Runtime) -> None:
+    """One connection too many gets 503; the others go on, and make room when they close."""
+
+    async def test(server: Server) -> None:
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        assert (await read_answer(reader))[0] == 503
+        writer.close()
+        held[0][1].write(request())
+        assert (await read_answer(held[0][0]))[0] == 200
+        held[1][1].close()
+        await asyncio.sleep(0.05)
+        assert [status for status, _, _ in await ask(server.port, request())] == [200]
+        for _, each in held:
+            each.close()
+
+    run(test, runtime, max_connections=3)
