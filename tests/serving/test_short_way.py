@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -395,3 +396,27 @@ def test_connections_beyond_the_limit_are_told_so(runtime: Runtime) -> None:
             each.close()
 
     run(test, runtime, max_connections=3)
+
+
+@pytest.mark.parametrize("body", [BODY, BROKEN])
+def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) -> None:
+    """What a request needed is freed with it: collections stop everybody else's requests too."""
+
+    async def test(server: Server) -> None:
+        await ask(server.port, request(body))
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            for _ in range(20):
+                writer.write(request(body))
+                await read_answer(reader)
+            gc.collect()
+            left = [type(each).__name__ for each in gc.garbage]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+        writer.close()
+        assert not {"Exchange", "Job", "Flights", "PredictionRequest"} & set(left)
+
+    run(test, runtime)
