@@ -10,6 +10,7 @@ ServingError
     ├── TooLarge           413
     ├── UnsupportedType    415
     ├── Invalid            422
+    ├── HeadTooLarge       431
     ├── Failed             500
     ├── Overloaded         503
     └── TooLate            504
@@ -105,6 +106,12 @@ class Invalid(Refusal):
     """The body is JSON, but not a valid request."""
 
     status, kind, title = 422, "invalid", "The request is not valid"
+
+
+class HeadTooLarge(Refusal):
+    """The head of the request, with all its headers, is larger than the service accepts."""
+
+    status, kind, title = 431, "head-too-large", "The head of the request is too large"
 
 
 class Failed(Refusal):

@@ -23,10 +23,16 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.asgi import Headers, refused
 from serving.bulk import LARGE_BODY
-from serving.errors import Overloaded, Refusal, TooSlow
+from serving.errors import HeadTooLarge, Overloaded, Refusal, TooLarge, TooSlow
 from serving.predict import TIMEOUT_HEADER, Abandon, PredictDelay
 from serving.settings import Settings
 from serving.sweeper import Sweeper
+
+LONGEST_HEAD = 32_768
+"""Bytes after which a head that is still not whole is refused."""
+
+LINGER_SECONDS = 2.0
+"""How long a client that is being refused may go on sending; nothing of it is kept."""
 
 _METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
 _UNUSUAL = frozenset(
@@ -41,13 +47,27 @@ class CorkedTransport:
     uvicorn writes the head of an answer and its body separately, and uvloop hands each write to
     the kernel: two system calls and two packets per request. Held back until the event loop's
     next turn they leave together. Everything but writing and closing is the inner transport's.
+
+    Parameters
+    ----------
+    linger
+        Called before the connection is closed; returns whether the client is still sending. If
+        so only our side is closed: a client that is reset in the middle of its request never
+        gets to read why.
     """
 
-    __slots__ = ("_held", "_inner", "_loop")
+    __slots__ = ("_held", "_inner", "_linger", "_lingering", "_loop")
 
-    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        inner: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        linger: Callable[[], bool] | None = None,
+    ) -> None:
         self._inner = inner
         self._loop = loop
+        self._linger = linger
+        self._lingering = False
         self._held: list[bytes] = []
 
     def write(self, data: bytes) -> None:
@@ -60,19 +80,32 @@ class CorkedTransport:
         """Write a whole answer now, unless something before it is still held."""
         if self._held:
             self._held.append(data)
-        elif not self._inner.is_closing():
+        elif not self.is_closing():
             self._inner.write(data)
 
     def close(self) -> None:
         """Close after what is held has been handed over."""
         self._release()
-        self._inner.close()
+        if self._inner.is_closing() or self._linger is None or not self._linger():
+            self._inner.close()
+        elif not self._lingering:
+            self._lingering = True
+            self._inner.resume_reading()
+            self._inner.write_eof()
+
+    def let_go(self) -> None:
+        """Forget who asked for the connection: it is over, and they refer to each other."""
+        self._linger = None
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be written."""
+        return self._lingering or self._inner.is_closing()
 
     def _release(self) -> None:
         if self._held:
             data = b"".join(self._held)
             self._held.clear()
-            if not self._inner.is_closing():  # else the client has gone: nobody to tell
+            if not self.is_closing():  # else the client has gone: nobody to tell
                 self._inner.write(data)
 
     def __getattr__(self, name: str) -> Any:
@@ -132,6 +165,8 @@ def _whole(refusal: Refusal) -> bytes:
 
 
 TOO_SLOW = _whole(TooSlow("The request did not arrive whole in time."))
+TOO_LONG = _whole(TooLarge("No request of the service is that long: send fewer flights."))
+TOO_LONG_HEAD = _whole(HeadTooLarge("The head of the request is too long."))
 TOO_MANY = _whole(Overloaded("too many connections are open", headers=((b"retry-after", b"1"),)))
 
 
@@ -143,6 +178,8 @@ class House:
     ----------
     predict
         Answers prediction requests; ``None`` where there is no short way.
+    max_message_bytes
+        Longest request on the wire, chunks, their extensions and trailers included.
     max_connections
         Those beyond are told so and closed.
     read_seconds
@@ -152,6 +189,7 @@ class House:
     """
 
     predict: PredictDelay | None
+    max_message_bytes: int
     max_connections: int
     read_seconds: float
     idle_seconds: float
@@ -178,18 +216,32 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._sweeper = house.sweeper
         self._exchange: Exchange | None = None
         self._reading = False
+        self._head = False
+        self._received = 0
         self.quiet_since = inf
         self.patience = inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base class
         """Take a new connection, unless there are too many."""
-        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type] # behaves as one
+        super().connection_made(CorkedTransport(transport, self.loop, self._linger))  # type: ignore[arg-type] # behaves as one
         if len(self._sweeper) >= self._house.max_connections:
             transport.write(TOO_MANY)
             transport.close()
             return
         self._sweeper.add(self, self.loop)
         self._expect(self._house.read_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent, unless a request gets longer than any may be."""
+        if self.transport.is_closing():
+            return
+        if self._reading:
+            self._received += len(data)
+            if self._received > (LONGEST_HEAD if self._head else self._house.max_message_bytes):
+                self.transport.write(TOO_LONG_HEAD if self._head else TOO_LONG)
+                self.transport.close()
+                return
+        super().data_received(data)
 
     def cut(self) -> None:
         """Close the connection; a second time, without waiting for the client to read."""
@@ -199,6 +251,12 @@ class ShortWayProtocol(HttpToolsProtocol):
         if self._reading:
             self.transport.write(TOO_SLOW)
         self.transport.close()
+
+    def _linger(self) -> bool:
+        """Whether to wait a moment for a client that is still sending before it is cut off."""
+        if self._reading:
+            self._expect(LINGER_SECONDS)
+        return self._reading
 
     def _expect(self, seconds: float) -> None:
         """Have the connection cut unless it gets further within some seconds."""
@@ -214,17 +272,20 @@ class ShortWayProtocol(HttpToolsProtocol):
                 exchange.abandon()
                 exchange.abandon = None
         super().connection_lost(exc)
+        self.transport.let_go()  # type: ignore[attr-defined] # corked
 
     def on_message_begin(self) -> None:
         """Start a request; its scope is made only if it goes the long way."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._reading = True
+        self._reading = self._head = True
+        self._received = 0
         self._expect(self._house.read_seconds)
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
+        self._head = False
         self._exchange = self._short_way()
         if self._exchange is None:
             self._take_long_way()
@@ -308,7 +369,13 @@ def install(predict: PredictDelay | None, settings: Settings) -> None:
     uvicorn's access log goes with it: it formats a line per request before it asks whether
     anybody wants to read it.
     """
-    house = House(predict, settings.max_connections, settings.read_seconds, settings.idle_seconds)
+    house = House(
+        predict,
+        max_message_bytes=2 * settings.max_body_bytes,
+        max_connections=settings.max_connections,
+        read_seconds=settings.read_seconds,
+        idle_seconds=settings.idle_seconds,
+    )
     protocol: Callable[..., asyncio.Protocol] = partial(ShortWayProtocol, house)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
     access = logging.getLogger("uvicorn.access")

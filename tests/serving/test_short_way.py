@@ -55,13 +55,14 @@ def runtime(bundle: Bundle) -> Runtime:
 @asynccontextmanager
 async def serving(runtime: Runtime, **limits: float) -> AsyncIterator[Server]:
     """Serve on a free port of the loopback for as long as the block lasts."""
-    allowed = {"max_connections": 100, "read_seconds": 30.0, "idle_seconds": 30.0, **limits}
+    allowed = {"bytes": 4_000_000, "connections": 100, "read": 30.0, "idle": 30.0, **limits}
     door = FrontDoor(_inside, lambda: runtime, Settings())
     house = House(
         door.predict_delay,
-        int(allowed["max_connections"]),
-        allowed["read_seconds"],
-        allowed["idle_seconds"],
+        int(allowed["bytes"]),
+        int(allowed["connections"]),
+        allowed["read"],
+        allowed["idle"],
     )
     config = uvicorn.Config(door, port=0, log_level="error", lifespan="off", access_log=False)
     config.load()
@@ -344,7 +345,7 @@ def test_slow_clients_are_cut(runtime: Runtime, sent: bytes) -> None:
         assert said.startswith(b"HTTP/1.1 408") == bool(sent)
         writer.close()
 
-    run(test, runtime, read_seconds=0.2)
+    run(test, runtime, read=0.2)
 
 
 def test_bytes_that_trickle_in_do_not_help(runtime: Runtime) -> None:
@@ -360,7 +361,7 @@ def test_bytes_that_trickle_in_do_not_help(runtime: Runtime) -> None:
         assert (await reader.read()).startswith(b"HTTP/1.1 408")
         writer.close()
 
-    run(test, runtime, read_seconds=0.2)
+    run(test, runtime, read=0.2)
 
 
 def test_idle_connections_are_closed(runtime: Runtime) -> None:
@@ -375,7 +376,7 @@ def test_idle_connections_are_closed(runtime: Runtime) -> None:
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
 
-    run(test, runtime, idle_seconds=0.3)
+    run(test, runtime, idle=0.3)
 
 
 def test_connections_beyond_the_limit_are_told_so(runtime: Runtime) -> None:
@@ -395,7 +396,7 @@ def test_connections_beyond_the_limit_are_told_so(runtime: Runtime) -> None:
         for _, each in held:
             each.close()
 
-    run(test, runtime, max_connections=3)
+    run(test, runtime, connections=3)
 
 
 @pytest.mark.parametrize("body", [BODY, BROKEN])
@@ -420,3 +421,34 @@ def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) 
         assert not {"Exchange", "Job", "Flights", "PredictionRequest"} & set(left)
 
     run(test, runtime)
+
+
+CHUNKED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "more", "status"),
+    [
+        (b"POST /predict_delay HTTP/1.1\r\n", b"x-padding: " + b"y" * 990 + b"\r\n", 431),
+        (b"GET /", b"a" * 1_000, 431),
+        (CHUNKED, b"1;" + b"e" * 990 + b"\r\n \r\n", 413),
+        (CHUNKED + b"0\r\n", b"x-trailer: " + b"y" * 990 + b"\r\n", 413),
+    ],
+)  # fmt: skip
+def test_requests_without_end_are_ended(
+    runtime: Runtime, start: bytes, more: bytes, status: int
+) -> None:
+    """Headers, addresses, chunk extensions and trailers cannot be sent for ever."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(start)
+        for _ in range(1_000):
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(0)
+        said = await asyncio.wait_for(reader.read(), 5)
+        assert said.startswith(b"HTTP/1.1 %d" % status)
+        writer.close()
+
+    run(test, runtime, bytes=200_000)
