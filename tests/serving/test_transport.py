@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from serving.protocol import CorkedTransport
+from serving.transport import CorkedTransport
 
 
 class Wire:
