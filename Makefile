@@ -75,6 +75,11 @@ load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.profiling
 
+.PHONY: faults
+faults: .venv/dev.stamp  ## do the service every harm at full size, write docs/faults.md
+	FAULTS_FULL=1 $(BIN)/pytest -q tests/faults
+	$(BIN)/python -m load.report
+
 # --- the code ---------------------------------------------------------------------------------
 
 .PHONY: check

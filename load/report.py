@@ -23,6 +23,8 @@ PEERS_JSON = "peers.json"
 PEERS_TABLE = "peers.md"
 OVERLOAD_JSON = "overload.json"
 OVERLOAD_TABLE = "overload.md"
+FAULTS_JSON = "faults.json"
+FAULTS_TABLE = "faults.md"
 PROFILE_JSON = "profile.json"
 PROFILE_TABLE = "performance.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -130,6 +132,7 @@ def main() -> None:
         (PEERS_JSON, PEERS_TABLE),
         (PROFILE_JSON, PROFILE_TABLE),
         (OVERLOAD_JSON, OVERLOAD_TABLE),
+        (FAULTS_JSON, FAULTS_TABLE),
     ):
         path = PROJECT / "reports" / source
         if path.is_file():

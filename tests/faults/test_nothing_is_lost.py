@@ -1,0 +1,89 @@
+"""What was accepted is answered: once, to the one who asked, with the answer to the question."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from tests.conftest import Server
+from tests.faults.conftest import Figure, Truth, answer_of, http, port_of, works
+
+pytestmark = pytest.mark.server
+
+CLIENTS, EACH = 64, 40
+PLAIN = "content-type: application/json"
+
+
+def test_every_answer_is_its_own(service: Server, truth: Truth, figure: Figure) -> None:
+    """Among clients that pipeline, dawdle and vanish, every one that stays gets its own answers."""
+    counts = {"asked": 0, "answered": 0, "wrong": 0, "left": 0}
+
+    async def client(number: int) -> None:
+        rng = random.Random(number)  # noqa: S311 - the same clients every time are what is wanted
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
+        leaves = number % 4 == 0
+        for turn in range(EACH):
+            asked = [rng.randrange(2_000) for _ in range(rng.choice((1, 1, 1, 4)))]
+            sent = b"".join(http(truth.bodies[each], PLAIN) for each in asked)
+            if leaves and turn == EACH // 2:
+                writer.write(sent[: rng.randrange(len(sent))])
+                counts["left"] += 1
+                writer.transport.abort()
+                return
+            cut = rng.randrange(len(sent))
+            writer.write(sent[:cut])
+            await asyncio.sleep(rng.choice((0, 0, 0.002)))
+            writer.write(sent[cut:])
+            counts["asked"] += len(asked)
+            for each in asked:
+                status, answer = await answer_of(reader)
+                counts["answered"] += status == 200
+                counts["wrong"] += not truth.fits(each, answer)
+        await _nothing_more(reader)
+        writer.close()
+
+    async def run() -> None:
+        async with asyncio.timeout(120):
+            await asyncio.gather(*map(client, range(CLIENTS)))
+
+    asyncio.run(run())
+    figure(**counts)
+    assert counts["answered"] == counts["asked"]
+    assert counts["wrong"] == 0
+    assert counts["left"] == CLIENTS // 4
+    assert works(service)
+
+
+def test_late_work_is_refused_in_time(service: Server, truth: Truth, figure: Figure) -> None:
+    """Requests with a deadline get their answer or a 504; none of them gets both, or neither."""
+
+    async def ask(number: int, within: int) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
+        writer.write(http(truth.bodies[number], PLAIN, f"x-request-timeout-ms: {within}"))
+        status, answer = await answer_of(reader)
+        assert status == 504 or truth.fits(number, answer)
+        await _nothing_more(reader)
+        writer.close()
+        return status
+
+    async def run() -> list[int]:
+        async with asyncio.timeout(60):
+            return await asyncio.gather(
+                *(ask(number, 1 if number % 2 else 10_000) for number in range(400))
+            )
+
+    started = time.monotonic()
+    statuses = asyncio.run(run())
+    seconds = round(time.monotonic() - started, 2)
+    figure(asked=400, in_time=statuses.count(200), late=statuses.count(504), seconds=seconds)
+    assert set(statuses) <= {200, 504}
+    assert statuses[0::2].count(200) == 200
+
+
+async def _nothing_more(reader: asyncio.StreamReader) -> None:
+    """No second answer follows."""
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.2)
