@@ -103,18 +103,20 @@ def _as_text(times: Any) -> Any:
     if not kind.startswith("datetime"):
         return times
     has_zone = getattr(getattr(times, "dt", None), "tz", None) is not None or "time_zone='" in kind
-    if _is_polars(times):
+    if _is_polars_column(times):
         local = times.dt.convert_time_zone(TIME_ZONE) if has_zone else times
         return local.dt.strftime("%Y-%m-%dT%H:%M:%S")
     local = times.dt.tz_convert(TIME_ZONE).dt.tz_localize(None) if has_zone else times
     return local.astype("datetime64[s]").map(lambda time: time.isoformat(), na_action="ignore")
 
 
-def _is_pandas(frame: Any) -> bool:
-    return hasattr(frame, "iloc")
+def _is_pandas(table: Any) -> bool:
+    return hasattr(table, "iloc") and hasattr(table, "columns")
 
 
-def _is_polars(frame: Any) -> bool:
-    return type(frame).__module__.partition(".")[0] == "polars" and hasattr(frame, "to_list") | (
-        hasattr(frame, "rows")
-    )
+def _is_polars(table: Any) -> bool:
+    return type(table).__module__.startswith("polars.") and hasattr(table, "rows")
+
+
+def _is_polars_column(column: Any) -> bool:
+    return type(column).__module__.startswith("polars.")
