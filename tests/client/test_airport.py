@@ -47,7 +47,8 @@ def expected(departures: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:
         departures.assign(delay_minutes=delay / 60, delayed=delay / 60 > 15)
     )
     minutes = np.array([at.to_datetime64()], dtype="datetime64[m]").astype(np.int64)
-    return airport_states(outcomes, minutes)[0]
+    row: np.ndarray = airport_states(outcomes, minutes)[0]
+    return row
 
 
 def test_it_equals_training_at_any_time(departures: pd.DataFrame) -> None:

@@ -70,9 +70,11 @@ def test_a_refused_token_is_renewed_once() -> None:
 def test_a_caller_without_rights_is_told() -> None:
     """Where the new token is refused too, the 401 is the answer."""
     google, run = Google(), CloudRun(refused=("token-1", "token-2"))
-    with DelayClient("https://x.run.app", auth=google.auth(), transport=run.transport) as client:
-        with pytest.raises(ProblemError, match="401"):
-            client.model()
+    with (
+        DelayClient("https://x.run.app", auth=google.auth(), transport=run.transport) as client,
+        pytest.raises(ProblemError, match="401"),
+    ):
+        client.model()
     assert run.seen == ["token-1", "token-2"]
 
 

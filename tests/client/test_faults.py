@@ -158,9 +158,11 @@ def test_a_newer_service_may_say_more(twin: Twin) -> None:
 )
 def test_proxies_speak_in_their_own_words(twin: Twin, status: int, body: bytes, words: str) -> None:
     """Without a problem document the status and the text that came are told."""
-    with FaultServer([reply(status, body)]) as server:
-        with pytest.raises(ProblemError, match=words) as caught:
-            twin.call(server.url, "predict", flight())
+    with (
+        FaultServer([reply(status, body)]) as server,
+        pytest.raises(ProblemError, match=words) as caught,
+    ):
+        twin.call(server.url, "predict", flight())
     assert type(caught.value) is ProblemError
     assert (caught.value.problem.type, caught.value.status) == ("about:blank", status)
 
@@ -174,9 +176,11 @@ def many(twin: Twin, url: str, flights: Any = FLIGHTS, **options: Any) -> Any:
 @pytest.mark.parametrize("source", [list, iter])
 def test_cut_in_the_middle_of_many_and_resumed(twin: Twin, source: Any) -> None:
     """The answered flights are kept, and what remains completes them, once the network is back."""
-    with FaultServer([*[answer] * 4, cut_in_the_middle]) as server:
-        with pytest.raises(IncompleteError, match=r"flight\(s\) were answered, then:") as caught:
-            many(twin, server.url, source(FLIGHTS))
+    with (
+        FaultServer([*[answer] * 4, cut_in_the_middle]) as server,
+        pytest.raises(IncompleteError, match=r"flight\(s\) were answered, then:") as caught,
+    ):
+        many(twin, server.url, source(FLIGHTS))
     stopped = caught.value
     assert isinstance(stopped.reason, NoAnswerError)
     assert stopped.answered == len(stopped.done) <= 40

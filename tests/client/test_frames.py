@@ -179,9 +179,11 @@ def test_an_interrupted_frame_can_be_completed(twin: Twin, library: Any) -> None
     rows = {name: values * 60 for name, values in ONE.items()}
     table = library({**rows, "flight_number": [str(number) for number in range(60)]})
     options = {"chunk": 10, "concurrency": 2, "client": {"retries": 0}}
-    with FaultServer([answer, answer, cut_in_the_middle]) as server:
-        with pytest.raises(IncompleteError) as caught:
-            twin.call(server.url, "predict_frame", table, **options)
+    with (
+        FaultServer([answer, answer, cut_in_the_middle]) as server,
+        pytest.raises(IncompleteError) as caught,
+    ):
+        twin.call(server.url, "predict_frame", table, **options)
     stopped = caught.value
     assert type(stopped.done) is type(stopped.remaining) is library
     assert len(stopped.done) == stopped.answered

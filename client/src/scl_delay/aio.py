@@ -136,6 +136,8 @@ class AsyncDelayClient:
             done += len(part)
             report(done, total)
             yield part
+        if total is None:
+            report(done, done)
 
     async def _score(self, chunk: Chunk, options: CallOptions) -> Predictions:
         """Score a chunk in one request, or in several where one would be too large."""

@@ -107,6 +107,8 @@ def reported(
         done += len(part)
         report(done, total)
         yield part
+    if total is None:
+        report(done, done)
 
 
 def _head(

@@ -8,7 +8,8 @@ from time import monotonic
 from typing import TextIO
 
 Report = Callable[[int, int | None], None]
-"""Is told how many flights are answered, and how many there are where that is known."""
+"""Is told how many flights are answered, and how many there are where that is known. Where it is
+not, a last call tells it in the end."""
 
 WIDTH = 30
 
