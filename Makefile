@@ -71,6 +71,20 @@ load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.profiling
 
+# --- the Python client ------------------------------------------------------------------------
+
+.PHONY: client
+client: .venv/dev.stamp  ## install the Python client and its command scl-delay into .venv
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps ./client
+
+.PHONY: client-models
+client-models: .venv/dev.stamp  ## make the client's models from the service's contract
+	$(BIN)/python -m client.generate
+
+.PHONY: client-overhead
+client-overhead: .venv/dev.stamp $(MODEL)  ## what the client costs beside plain httpx
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.client_overhead
+
 # --- the code ---------------------------------------------------------------------------------
 
 .PHONY: check

@@ -53,11 +53,13 @@ def main(
     flights = distinct_flights(dataset.frame, calls)
     probe = Probe(PREDICT_PATH, next(bodies(flights, 1)).encode())
     logger.info("%s", machine.facts())
-    with tempfile.TemporaryDirectory(prefix="flight-delay-client-") as folder:
-        with service(probe, Path(folder) / "log") as server:
-            per_call(server.url, flights, rounds)
-            for size in map(int, sizes.split(",")):
-                per_frame(server.url, dataset.frame[list(SCHEDULE_COLUMNS)], size, frames)
+    with (
+        tempfile.TemporaryDirectory(prefix="flight-delay-client-") as folder,
+        service(probe, Path(folder) / "log") as server,
+    ):
+        per_call(server.url, flights, rounds)
+        for size in map(int, sizes.split(",")):
+            per_frame(server.url, dataset.frame[list(SCHEDULE_COLUMNS)], size, frames)
 
 
 def per_call(url: str, flights: Sequence[dict[str, Any]], rounds: int) -> None:
