@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,19 @@ SAYS = {
 def test_every_example_is_tried() -> None:
     """No example is left out here."""
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == set(SAYS)
+
+
+def blocks() -> list[str]:
+    """Blocks of Python in the client's README."""
+    text = (PROJECT / "client" / "README.md").read_text()
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("block", blocks())
+def test_a_block_of_the_readme_runs(live: Server, block: str) -> None:
+    """What the client's README shows works as it is written."""
+    exec(block.replace("http://localhost:3000", live.url), {})  # noqa: S102 - our own text
 
 
 @pytest.mark.server

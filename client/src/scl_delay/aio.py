@@ -90,14 +90,14 @@ class AsyncDelayClient:
 
     async def predict_frame(self, frame: Frame, **options: Unpack[ManyOptions]) -> Frame:
         """Score the rows of a frame; see `DelayClient.predict_frame`."""
-        done: Predictions = []
+        results = frames.Results()
         flights = frames.flights_of(frame)
         try:
             async for part in self._parts(flights, frames.height(frame), options):
-                done += part
+                results.add(part)
         except IncompleteError as stopped:
-            raise frames.incomplete(frame, done, stopped) from stopped.reason
-        return frames.with_predictions(frame, done)
+            raise results.incomplete(frame, stopped) from stopped.reason
+        return results.beside(frame)
 
     async def model(self, *, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - of one request, as httpx has it
         """Return the card of the model that answers; see `DelayClient.model`."""

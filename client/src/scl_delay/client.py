@@ -152,13 +152,13 @@ class DelayClient:
         IncompleteError
             Where something goes wrong; `done` and `remaining` are frames.
         """
-        done: Predictions = []
+        results = frames.Results()
         try:
             for part in self._parts(frames.flights_of(frame), frames.height(frame), options):
-                done += part
+                results.add(part)
         except IncompleteError as stopped:
-            raise frames.incomplete(frame, done, stopped) from stopped.reason
-        return frames.with_predictions(frame, done)
+            raise results.incomplete(frame, stopped) from stopped.reason
+        return results.beside(frame)
 
     def model(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Return the card of the model that answers: its name, threshold, data and quality."""

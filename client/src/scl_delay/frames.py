@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from scl_delay.columns import AS_SENT, RESULT_COLUMNS, RESULTS, ColumnsError, schedule_columns
 from scl_delay.errors import IncompleteError
 from scl_delay.facts import TIME_ZONE
 from scl_delay.models import Prediction
+
+PIECE = 5000
+"""Rows that are written at once: the first request need not wait for the last row."""
 
 Frame = TypeVar("Frame")
 """A frame of pandas or of polars; what comes out is of the kind that went in."""
@@ -23,8 +26,8 @@ def flights_of(frame: Any) -> Iterator[dict[str, Any]]:
         Where it is no frame, or columns are missing.
     """
     names = schedule_columns(column_names(frame))
-    columns = [_as_sent(frame[name], english) for english, name in names.items()]
-    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+    pieces = (rows(frame, start, start + PIECE) for start in range(0, height(frame), PIECE))
+    return (flight for piece in pieces for flight in _flights(piece, names))
 
 
 def column_names(frame: Any) -> list[str]:
@@ -44,28 +47,37 @@ def column_names(frame: Any) -> list[str]:
     return [str(name) for name in frame.columns]
 
 
-def with_predictions(frame: Frame, predictions: Sequence[Prediction]) -> Frame:
-    """The same frame with the result's columns added, or replaced."""
-    columns = {
-        name: [getattr(each, attribute) for each in predictions]
-        for name, attribute in zip(RESULT_COLUMNS, RESULTS, strict=True)
-    }
-    table: Any = frame
-    if _is_pandas(table):
-        scored: Frame = table.assign(**columns)
-    else:
-        series = [type(table[:, 0])(name, values) for name, values in columns.items()]
-        scored = table.with_columns(series)
-    return scored
+class Results:
+    """What is said about the rows of a frame, column by column, as the answers come in.
 
+    Objects of millions of predictions, kept all at once, would keep the garbage collector busy.
+    """
 
-def incomplete(
-    frame: Any, predictions: Sequence[Prediction], stopped: IncompleteError
-) -> IncompleteError:
-    """The same event told in frames: rows that are scored, and rows that are left."""
-    answered = len(predictions)
-    scored = with_predictions(rows(frame, 0, answered), predictions)
-    return stopped.with_done(scored, rows(frame, answered))
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Any]] = {name: [] for name in RESULT_COLUMNS}
+
+    def __len__(self) -> int:
+        return len(self._columns[RESULT_COLUMNS[0]])
+
+    def add(self, predictions: Sequence[Prediction]) -> None:
+        """Take the next answers."""
+        for column, attribute in zip(self._columns.values(), RESULTS, strict=True):
+            column += [getattr(each, attribute) for each in predictions]
+
+    def beside(self, frame: Frame) -> Frame:
+        """The frame, of as many rows, with the results' columns added, or replaced."""
+        table: Any = frame
+        if _is_pandas(table):
+            scored: Frame = table.assign(**self._columns)
+        else:
+            series = [type(table[:, 0])(name, values) for name, values in self._columns.items()]
+            scored = table.with_columns(series)
+        return scored
+
+    def incomplete(self, frame: Any, stopped: IncompleteError) -> IncompleteError:
+        """The same event told in frames: rows that are scored, and rows that are left."""
+        scored = self.beside(rows(frame, 0, len(self)))
+        return stopped.with_done(scored, rows(frame, len(self)))
 
 
 def height(frame: Any) -> int:
@@ -78,6 +90,11 @@ def rows(frame: Frame, start: int, stop: int | None = None) -> Frame:
     table: Any = frame
     part: Frame = table.iloc[start:stop] if _is_pandas(table) else table[start:stop]
     return part
+
+
+def _flights(frame: Any, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    columns = [_as_sent(frame[name], english) for english, name in names.items()]
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def values_of(column: Any) -> list[Any]:
