@@ -80,6 +80,20 @@ faults: .venv/dev.stamp  ## do the service every harm at full size, write docs/f
 	FAULTS_FULL=1 $(BIN)/pytest -q tests/faults
 	$(BIN)/python -m load.report
 
+# --- the Python client ------------------------------------------------------------------------
+
+.PHONY: client
+client: .venv/dev.stamp  ## install the Python client and its command scl-delay into .venv
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps ./client
+
+.PHONY: client-models
+client-models: .venv/dev.stamp  ## make the client's models from the service's contract
+	$(BIN)/python -m client.generate
+
+.PHONY: client-overhead
+client-overhead: .venv/dev.stamp $(MODEL)  ## what the client costs beside plain httpx
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.client_overhead
+
 # --- the code ---------------------------------------------------------------------------------
 
 .PHONY: check

@@ -1,0 +1,290 @@
+"""Writes the client's models, problems and constants from the service's contract.
+
+    python -m client.generate            writes them (`make client-models`)
+    python -m client.generate --check    fails where they are not what the contract says
+
+The service's code is the one source. Answers are read tolerantly: fields that a newer service adds
+are ignored, so that an older client keeps working.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from data.catalogue import DELAY_MINUTES, TIME_ZONE
+from data.flights import AIRPORT_HOURS
+from data.schema import ENGLISH, SCHEDULE_COLUMNS
+from features.airport import LONGEST_DELAY, SHORTEST_DELAY
+from serving import contract
+from serving.asgi import PROBLEM_TYPE
+from serving.errors import Refusal
+from serving.openapi import openapi_document
+from serving.settings import Settings
+
+PACKAGE = Path(__file__).parent / "src" / "scl_delay"
+COMMAND = "make client-models"
+WIDTH = 100
+
+Schema = dict[str, Any]
+
+_ALIASES = ("Airline", "Airport", "FlightNumber")
+_BOUNDS = {
+    "minimum": "ge",
+    "maximum": "le",
+    "multipleOf": "multiple_of",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+}
+_PLAIN = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the modules, or with ``--check`` name those that differ."""
+    stale = [name for name, text in modules().items() if _read(PACKAGE / name) != text]
+    if "--check" not in arguments:
+        for name in stale:
+            (PACKAGE / name).write_text(modules()[name])
+        return 0
+    for name in stale:
+        sys.stderr.write(f"{name} is not what the contract says: run `{COMMAND}`\n")
+    return bool(stale)
+
+
+def modules() -> dict[str, str]:
+    """Text of each generated module, by its file name."""
+    texts = {"facts.py": _facts(), "models.py": _models(), "problems.py": _problems()}
+    return {name: _formatted(text) for name, text in texts.items()}
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _formatted(text: str) -> str:
+    beside = Path(sys.executable).with_name("ruff")
+    ruff = str(beside) if beside.exists() else shutil.which("ruff") or "ruff"
+    command = [ruff, "format", "--line-length", str(WIDTH), "-"]
+    run = subprocess.run(command, input=text, capture_output=True, text=True, check=True)  # noqa: S603 - ruff
+    return run.stdout
+
+
+def _head(first: str) -> list[str]:
+    return [
+        f'"""{first}',
+        "",
+        f"Made by `{COMMAND}` from the service's contract: edit that, not this.",
+        '"""',
+        "",
+        "from __future__ import annotations",
+        "",
+    ]
+
+
+# --- constants ----------------------------------------------------------------------------------
+
+
+def _facts() -> str:
+    limits = Settings.model_fields
+    raw = {str(name): english for name, english in ENGLISH.items()}
+    schedule = {name: english for name, english in raw.items() if english in SCHEDULE_COLUMNS}
+    actual = next(name for name, english in raw.items() if english == "actual_departure")
+    facts: list[tuple[str, str, str]] = [
+        ("MAX_FLIGHTS", f"{contract.MAX_FLIGHTS:_}", "Most flights of one request."),
+        (
+            "MAX_BODY_BYTES",
+            f"{limits['max_body_bytes'].default:_}",
+            "Largest request, unless the service is set otherwise.",
+        ),
+        ("TIME_ZONE", repr(TIME_ZONE), "Whose wall clock a time without an offset is."),
+        ("LATE_MINUTES", str(DELAY_MINUTES), "Late is more than this after schedule."),
+        ("SHORTEST_DELAY", str(SHORTEST_DELAY), "Minutes below which a delay is cut."),
+        ("LONGEST_DELAY", str(LONGEST_DELAY), "Minutes above which a delay is cut."),
+        ("AIRPORT_HOURS", str(AIRPORT_HOURS), "Windows of the airport's state."),
+        ("SCHEDULE_COLUMNS", str(SCHEDULE_COLUMNS), "What is sent of a flight, and no more."),
+        ("RAW_COLUMNS", repr(schedule), "The same by the names that dataset_SCL.csv gives them."),
+        ("RAW_ACTUAL_DEPARTURE", repr(actual), "When a flight left, in dataset_SCL.csv."),
+        ("DEPARTURE_PATTERN", _split(_pattern_of(contract.Departure)), "Every accepted time."),
+        (
+            "PROBLEM_TYPE",
+            repr(PROBLEM_TYPE),
+            "What the types of the service's problems begin with.",
+        ),
+    ]
+    lines = _head("What the service says once: limits, names and conventions.")
+    for name, value, words in facts:
+        lines += [f"{name} = {value}", f'"""{words}"""', ""]
+    return "\n".join(lines)
+
+
+def _pattern_of(annotation: Any) -> str:
+    return str(TypeAdapter(annotation).json_schema()["pattern"])
+
+
+def _split(pattern: str) -> str:
+    """A long raw string in parts that fit on a line."""
+    parts = [pattern[start : start + 80] for start in range(0, len(pattern), 80)]
+    return "(" + "\n".join(f'r"{part}"' for part in parts) + ")"
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+def _models() -> str:
+    schemas: dict[str, Schema] = json.loads(openapi_document())["components"]["schemas"]
+    sent = _reached("PredictionRequest", schemas)
+    lines = [
+        *_head("What is sent to the service and what comes back."),
+        "from datetime import datetime",
+        "from typing import Annotated, Literal",
+        "",
+        "from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints",
+        "",
+        "from scl_delay.times import departure_text",
+        "",
+        *(f"{name} = {_constrained(getattr(contract, name))}" for name in _ALIASES),
+        "Departure = Annotated[str | datetime, PlainValidator(departure_text)]",
+        '"""Text in ISO 8601, or a `datetime`; it is kept as text."""',
+        "",
+        "class _Sent(BaseModel):",
+        '    model_config = ConfigDict(extra="forbid", frozen=True)',
+        "",
+        "class _Answered(BaseModel):",
+        '    model_config = ConfigDict(extra="ignore", frozen=True)',
+    ]
+    for name in _dependencies_first(schemas):
+        lines += _model(name, schemas[name], "_Sent" if name in sent else "_Answered")
+    return "\n".join(lines)
+
+
+def _constrained(annotation: Any) -> str:
+    return f'Annotated[str, StringConstraints(pattern=r"{_pattern_of(annotation)}")]'
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"].rpartition("/")[2]
+        for part in schema.values():
+            yield from _references(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)
+
+
+def _reached(name: str, schemas: dict[str, Schema]) -> set[str]:
+    found = {name}
+    for other in _references(schemas[name]):
+        found |= _reached(other, schemas)
+    return found
+
+
+def _dependencies_first(schemas: dict[str, Schema]) -> list[str]:
+    ordered: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for other in _references(schemas[name]):
+            visit(other)
+        ordered[name] = None
+
+    for name in schemas:
+        visit(name)
+    return list(ordered)
+
+
+def _model(name: str, schema: Schema, base: str) -> Iterator[str]:
+    yield from ("", f"class {name}({base}):", f'    """{schema.get("description", name)}"""', "")
+    required = schema.get("required", [])
+    for field, described in schema["properties"].items():
+        yield f"    {field}: {_type(described)}{_value(described, required=field in required)}"
+        if "description" in described:
+            yield from _docstring(described["description"])
+
+
+def _docstring(words: str) -> list[str]:
+    lines = textwrap.wrap(f'"""{words}', WIDTH - 4 - 3)
+    if len(lines) > 1:
+        return [f"    {line}" for line in [*lines, '"""']]
+    return [f'    {lines[0]}"""']
+
+
+def _type(schema: Schema) -> str:
+    if "anyOf" in schema:
+        return " | ".join(_type(part) for part in schema["anyOf"])
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum") or [schema["const"]]
+        return f"Literal[{', '.join(map(json.dumps, values))}]"
+    if "pattern" in schema:
+        return _alias(schema["pattern"])
+    if schema["type"] == "array":
+        return f"list[{_type(schema['items'])}]"
+    return "None" if schema["type"] == "null" else _PLAIN[schema["type"]]
+
+
+def _alias(pattern: str) -> str:
+    names = (*_ALIASES, "Departure")
+    return next(name for name in names if _pattern_of(getattr(contract, name)) == pattern)
+
+
+def _value(schema: Schema, *, required: bool) -> str:
+    """What stands behind the type: default and bounds."""
+    bounds = [f"{python}={bound}" for python, bound in _bounds(schema)]
+    default = repr(schema.get("default"))
+    if not bounds:
+        return "" if required else f" = {default}"
+    return f" = Field({', '.join(bounds if required else [f'default={default}', *bounds])})"
+
+
+def _bounds(schema: Schema) -> Iterator[tuple[str, Any]]:
+    for part in (schema, *schema.get("anyOf", ())):
+        for key, python in _BOUNDS.items():
+            if key in part:
+                yield python, part[key]
+
+
+# --- problems -----------------------------------------------------------------------------------
+
+
+def _problems() -> str:
+    kinds = sorted(_kinds(Refusal), key=lambda kind: (kind.status, kind.__name__))
+    lines = _head("Exceptions, one for each type of problem that the service names.")
+    lines += ["from scl_delay.errors import ProblemError", ""]
+    for kind in kinds:
+        summary = (kind.__doc__ or "").strip()
+        lines += [
+            f"class {kind.__name__}Error(ProblemError):",
+            f'    """{summary} ({kind.status})."""',
+        ]
+        lines[-1] = lines[-1].replace(". (", " (")
+        lines += ["", f'    kind = "{kind.kind}"', ""]
+    names = sorted(f"{kind.__name__}Error" for kind in kinds)
+    lines += [
+        f"__all__ = {names!r}",
+        "",
+        "PROBLEMS: dict[str, type[ProblemError]] = {",
+        f"    each.kind: each for each in ({', '.join(names)},)",
+        "}",
+        '"""By the last part of a problem\'s type."""',
+    ]
+    return "\n".join(lines)
+
+
+def _kinds(base: type[Refusal]) -> Iterator[type[Refusal]]:
+    for kind in base.__subclasses__():
+        if kind.__module__ == Refusal.__module__:
+            yield kind
+            yield from _kinds(kind)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""The airport's state, computed from its recent departures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from scl_delay.columns import is_missing, operation_columns
+from scl_delay.facts import AIRPORT_HOURS, LATE_MINUTES, LONGEST_DELAY, SHORTEST_DELAY
+from scl_delay.frames import values_of
+from scl_delay.models import AirportState, AirportWindow
+from scl_delay.times import wall_clock
+
+NEEDED_HOURS = 3
+"""A state has to tell at least of these."""
+
+_WINDOWS = tuple(name for name in AirportState.model_fields if name.startswith("last_"))
+
+
+def airport_state(departures: Any, at: datetime | str, *, hours: float = 24) -> AirportState:
+    """Compute what the airport looks like from the flights that left it recently.
+
+    Parameters
+    ----------
+    departures
+        A frame of pandas or polars, or a dictionary of columns, with ``scheduled_departure`` and
+        ``actual_departure`` (``Fecha-I`` and ``Fecha-O`` do too), as times or text. Flights that
+        had not left at `at`, or have no actual departure, are left out; older ones do no harm.
+    at
+        The time of the observation. Without an offset: Santiago's wall clock.
+    hours
+        How far back `departures` reach, at least 3. Longer windows are left out of the state
+        rather than told wrong.
+
+    Returns
+    -------
+    Departures, late share and mean delay of the last 1, 3, 6 and 24 hours. As in training, a
+    single delay is cut at -15 and 120 minutes before the mean is taken.
+
+    Raises
+    ------
+    ColumnsError
+        Where a column is missing.
+    ValueError
+        Where `hours` is less than 3, or a value is no time.
+
+    Examples
+    --------
+    >>> departures = {
+    ...     "scheduled_departure": ["2017-07-14T07:00", "2017-07-14T07:10"],
+    ...     "actual_departure": ["2017-07-14T07:05", "2017-07-14T07:40"],
+    ... }
+    >>> airport_state(departures, "2017-07-14T08:00").last_hour.late_share
+    0.5
+    """
+    if hours < NEEDED_HOURS:
+        message = f"hours={hours}: a state has to tell of the last {NEEDED_HOURS} hours"
+        raise ValueError(message)
+    now = wall_clock(at).replace(second=0, microsecond=0)
+    left = _left(departures, now)
+    windows = {
+        name: _window(left, now - timedelta(hours=reach))
+        for name, reach in zip(_WINDOWS, AIRPORT_HOURS, strict=True)
+        if reach <= hours
+    }
+    return AirportState(observed_at=now, **windows)
+
+
+def _left(departures: Any, now: datetime) -> list[tuple[datetime, float]]:
+    """When each flight left, to the minute, and its delay in minutes."""
+    names = operation_columns([str(name) for name in _names(departures)])
+    pairs = zip(*(values_of(departures[name]) for name in names), strict=True)
+    oldest = now - timedelta(hours=max(AIRPORT_HOURS))
+    found = []
+    for scheduled, actual in pairs:
+        if is_missing(scheduled) or is_missing(actual):
+            continue
+        time = wall_clock(actual)
+        if oldest < time < now + timedelta(minutes=1):
+            delay = (time - wall_clock(scheduled)).total_seconds() / 60
+            found.append((time.replace(second=0, microsecond=0), delay))
+    return found
+
+
+def _names(departures: Any) -> Iterable[Any]:
+    columns: Iterable[Any] = getattr(departures, "columns", departures)
+    return columns
+
+
+def _window(left: Sequence[tuple[datetime, float]], after: datetime) -> AirportWindow:
+    delays = [delay for time, delay in left if time > after]
+    if not delays:
+        return AirportWindow(departures=0)
+    cut = [min(max(delay, SHORTEST_DELAY), LONGEST_DELAY) for delay in delays]
+    return AirportWindow(
+        departures=len(delays),
+        late_share=sum(delay > LATE_MINUTES for delay in delays) / len(delays),
+        mean_delay_minutes=sum(cut) / len(cut),
+    )

@@ -1,0 +1,250 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self, Unpack
+
+import httpx
+
+from scl_delay import airport, frames, many, wire
+from scl_delay.auth import Auth, make_auth
+from scl_delay.errors import DelayError, IncompleteError, NoAnswerError, ProblemError
+from scl_delay.facts import MAX_BODY_BYTES
+from scl_delay.frames import Frame
+from scl_delay.many import Chunk, Predictions
+from scl_delay.models import Prediction
+from scl_delay.options import MODEL, PREDICT, READY, CallOptions, ClientOptions, ManyOptions
+from scl_delay.problems import InvalidError, TooLargeError
+from scl_delay.progress import reporter
+from scl_delay.retries import NO_RETRIES, USUAL_RETRIES, Retries
+from scl_delay.wire import FlightLike
+
+
+class DelayClient:
+    """Asks the flight delay service; `AsyncDelayClient` is its asynchronous twin.
+
+    Threads may share one. Use it as a context manager, or call `close`.
+
+    Parameters
+    ----------
+    url
+        Address of the service, e.g. ``"http://localhost:3000"``.
+    timeout
+        Seconds for each step of a request: connect, send, wait for the answer.
+    retries
+        When and how often a call is repeated; a number for that many with the usual waits.
+    auth
+        ``"gcp"`` for Cloud Run, `BearerToken`, `ApiKey` or any other `httpx.Auth`.
+    headers
+        Sent with every request.
+    transport
+        Replaces the network, e.g. in tests.
+    http_client
+        Used instead of an own one, and not closed: pools, proxies, certificates and HTTP/2 are
+        set there.
+    sleep
+        Waits between repetitions.
+
+    Raises
+    ------
+    ValueError
+        Where `url` is no address or `auth` is not known.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a choice of its own, made by name
+        self,
+        url: str,
+        *,
+        timeout: float = 30.0,
+        retries: Retries | int = USUAL_RETRIES,
+        auth: Auth = None,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
+        http_client: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._options = ClientOptions.make(url, timeout, retries, headers)
+        self._auth = make_auth(auth, self._options.url) or httpx.USE_CLIENT_DEFAULT
+        self._own = http_client is None
+        self._http = http_client or httpx.Client(transport=transport)
+        self._sleep = sleep
+
+    airport_state = staticmethod(airport.airport_state)
+
+    def predict(self, flight: FlightLike, **options: Unpack[CallOptions]) -> Prediction:
+        """Score one flight.
+
+        Parameters
+        ----------
+        flight
+            A `Flight`, or a dictionary with the same fields.
+        options
+            See `CallOptions`.
+
+        Raises
+        ------
+        InvalidError
+            Where the service does not accept the flight; it names the field.
+        DelayError
+            Where there is no answer, or another one: see `scl_delay.errors`.
+        """
+        return self._ask(wire.encode([flight], options), 1, options)[0]
+
+    def predict_many(
+        self, flights: Iterable[FlightLike], **options: Unpack[ManyOptions]
+    ) -> list[Prediction]:
+        """Score any number of flights, in order.
+
+        Parameters
+        ----------
+        flights
+            Read as they are needed, a few requests ahead.
+        options
+            See `ManyOptions`.
+
+        Raises
+        ------
+        IncompleteError
+            Where something goes wrong; it holds what was answered and what is left to ask.
+        ValueError
+            Where `chunk` or `concurrency` make no sense.
+        """
+        done: Predictions = []
+        try:
+            for part in self._parts(flights, many.length_of(flights), options):
+                done += part
+        except IncompleteError as stopped:
+            raise stopped.with_done(done) from stopped.reason
+        return done
+
+    def predict_stream(
+        self, flights: Iterable[FlightLike], **options: Unpack[ManyOptions]
+    ) -> Iterator[Prediction]:
+        """Score any number of flights and hand each prediction out as soon as it is there.
+
+        Like `predict_many`, for more flights than fit into memory.
+        """
+        parts = self._parts(flights, many.length_of(flights), options)
+        return (prediction for part in parts for prediction in part)
+
+    def predict_frame(self, frame: Frame, **options: Unpack[ManyOptions]) -> Frame:
+        """Score the rows of a frame.
+
+        Parameters
+        ----------
+        frame
+            Of pandas or polars, with the columns ``airline``, ``flight_number``, ``destination``,
+            ``scheduled_departure`` and perhaps ``flight_type``, or those of dataset_SCL.csv
+            (``Emp-I``, ``Vlo-I``, ``Des-I``, ``Fecha-I``, ``TIPOVUELO``). No other column is sent.
+        options
+            See `ManyOptions`.
+
+        Returns
+        -------
+        The same frame with ``delay_probability``, ``delayed`` and ``risk``.
+
+        Raises
+        ------
+        ColumnsError
+            Where columns are missing.
+        IncompleteError
+            Where something goes wrong; `done` and `remaining` are frames.
+        """
+        results = frames.Results()
+        try:
+            for part in self._parts(frames.flights_of(frame), frames.height(frame), options):
+                results.add(part)
+        except IncompleteError as stopped:
+            raise results.incomplete(frame, stopped) from stopped.reason
+        return results.beside(frame)
+
+    def model(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """Return the card of the model that answers: its name, threshold, data and quality."""
+        return wire.read_card(self._call("GET", MODEL, timeout=timeout))
+
+    def healthy(self, *, timeout: float | None = None) -> bool:
+        """Whether the service answers and its model works, asked once."""
+        try:
+            self._call("GET", READY, timeout=timeout, retries=NO_RETRIES)
+        except (NoAnswerError, ProblemError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _parts(
+        self, flights: Iterable[FlightLike], total: int | None, options: ManyOptions
+    ) -> Iterator[Predictions]:
+        size, concurrency = many.sizes(options)
+        report = reporter(options.get("progress", False))
+
+        def send(chunk: Chunk) -> Predictions:
+            return self._score(chunk, options)
+
+        return many.reported(many.in_order(flights, send, size, concurrency), report, total)
+
+    def _score(self, chunk: Chunk, options: CallOptions) -> Predictions:
+        """Score a chunk in one request, or in several where one would be too large."""
+        body = wire.encode(chunk.flights, options)
+        count = len(chunk.flights)
+        if count == 1 or len(body) <= MAX_BODY_BYTES:
+            try:
+                return self._ask(body, count, options)
+            except InvalidError as invalid:
+                raise invalid.moved(chunk.start) from invalid
+            except TooLargeError:
+                if count == 1:
+                    raise
+        return [each for half in chunk.halves() for each in self._score(half, options)]
+
+    def _ask(self, body: bytes, count: int, options: CallOptions) -> Predictions:
+        response = self._call("POST", PREDICT, body, timeout=options.get("timeout"))
+        return wire.read_predictions(response, count)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        timeout: float | None,
+        retries: Retries | None = None,
+    ) -> httpx.Response:
+        """Ask until there is an answer, or no sense in asking again."""
+        repeated = 0
+        while True:
+            found = self._try(method, path, body, timeout or self._options.timeout)
+            if isinstance(found, httpx.Response):
+                return found
+            wait = (retries or self._options.retries).wait(found, repeated)
+            if wait is None:
+                raise found
+            self._sleep(wait)
+            repeated += 1
+
+    def _try(
+        self, method: str, path: str, body: bytes | None, timeout: float
+    ) -> httpx.Response | DelayError:
+        try:
+            response = self._http.request(
+                method,
+                self._options.urls[path],
+                content=body,
+                headers=self._options.headers,
+                timeout=timeout,
+                auth=self._auth,
+            )
+        except httpx.RequestError as error:
+            return wire.failure_of(error, self._options.url)
+        return response if response.is_success else wire.problem_of(response)

@@ -1,0 +1,155 @@
+"""What is sent to the service and what comes back.
+
+Made by `make client-models` from the service's contract: edit that, not this.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
+
+from scl_delay.times import departure_text
+
+Airline = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3}$")]
+Airport = Annotated[str, StringConstraints(pattern=r"^[A-Z]{4}$")]
+FlightNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}[A-Z]?$")]
+Departure = Annotated[str | datetime, PlainValidator(departure_text)]
+"""Text in ISO 8601, or a `datetime`; it is kept as text."""
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Answered(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class AirportWindow(_Sent):
+    """Flights that left Santiago within some hours before the observation."""
+
+    departures: float = Field(ge=0, le=2000, multiple_of=1)
+    """How many left."""
+    late_share: float | None = Field(default=None, ge=0, le=1)
+    """Share of them that left more than 15 minutes late; none where none left."""
+    mean_delay_minutes: float | None = Field(default=None, ge=-1440, le=1440)
+    """Their mean delay, early departures negative; none where none left."""
+
+
+class AirportState(_Sent):
+    """What the airport looks like now. Flights of the next hours are scored with it."""
+
+    observed_at: Departure
+    """When it was observed, written like a scheduled departure. It is used for flights scheduled
+    up to 3 hours later, and for no others.
+    """
+    last_hour: AirportWindow
+    last_3_hours: AirportWindow
+    last_6_hours: AirportWindow | None = None
+    last_24_hours: AirportWindow | None = None
+
+
+class Contribution(_Answered):
+    """What one group of facts does to a probability."""
+
+    group: Literal[
+        "airline",
+        "destination",
+        "hour",
+        "weekday",
+        "holiday",
+        "congestion",
+        "history",
+        "airport now",
+    ]
+    """What the facts are about."""
+    change: float = Field(ge=-1, le=1)
+    """Signed change in probability."""
+
+
+class Explanation(_Answered):
+    """Why a flight has its probability: `base` and all changes add up to it."""
+
+    base: float = Field(ge=0, le=1)
+    """Probability of a flight of which nothing is known."""
+    contributions: list[Contribution]
+    """The strongest first."""
+
+
+class FieldError(_Answered):
+    """One invalid field of a request."""
+
+    pointer: str
+    """Where, as a JSON pointer."""
+    flight: int | None
+    """Index of the flight, from 0; null outside flights."""
+    detail: str
+    """What is wrong with it."""
+
+
+class Flight(_Sent):
+    """One scheduled departure from Santiago (SCEL)."""
+
+    airline: Airline
+    """ICAO code of the airline, as scheduled."""
+    flight_number: FlightNumber
+    """Flight number without the airline's code."""
+    destination: Airport
+    """ICAO code of the destination, as scheduled."""
+    scheduled_departure: Departure
+    """Scheduled departure, ISO 8601. Without an offset: Santiago's wall clock; with one it is
+    converted. Years 2000 to 2049.
+    """
+    flight_type: Literal["N", "I"] | None = None
+    """N national, I international; left out, it follows from the destination."""
+
+
+class Prediction(_Answered):
+    """What the model says about one flight."""
+
+    probability: float = Field(ge=0, le=1)
+    """Probability of leaving more than 15 minutes late."""
+    delayed: bool
+    """Whether the probability reaches the published threshold."""
+    risk: Literal["low", "moderate", "elevated", "high"]
+    """Band of the probability; `GET /model` publishes the bounds."""
+    unknown: list[Literal["airline", "destination"]]
+    """Fields whose value the model has never seen; the score leans on the rest."""
+    explanation: Explanation | None = None
+    """Only where the request asks to explain."""
+
+
+class PredictionRequest(_Sent):
+    """Flights to be scored, answered in order."""
+
+    flights: list[Flight] = Field(min_length=1, max_length=10000)
+    """1 to 10000 flights."""
+    airport_state: AirportState | None = None
+    """The airport now; left out, flights are scored from the schedule alone."""
+    explain: bool = False
+    """Whether to tell what each probability is made of."""
+
+
+class PredictionResponse(_Answered):
+    """Predictions for the flights of a request, in their order."""
+
+    model: str
+    """The model that answered, name and version."""
+    predictions: list[Prediction]
+
+
+class Problem(_Answered):
+    """A problem document, RFC 9457."""
+
+    type: str
+    """Kind of problem; stable, for programs."""
+    title: str
+    """The kind in words."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """What is wrong here, and what to do."""
+    errors: list[FieldError] | None = None
+    """Each invalid field."""

@@ -1,0 +1,82 @@
+"""Clients of both kinds, used in the same way, and a service for them to ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from model.bundle import Bundle
+from scl_delay import AsyncDelayClient, DelayClient
+from serving.asgi import Receive, Scope, Send
+from serving.batching import BentoBatcher, Row
+from serving.front import FrontDoor
+from serving.runtime import Runtime
+from serving.settings import Settings
+from tests.conftest import Server, running_server
+
+
+class Twin:
+    """One of the two clients behind the same face; notes what it would have waited."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.waits: list[float] = []
+
+    def call(self, url: str, method: str, *args: Any, client: Any = None, **options: Any) -> Any:
+        """Make a client with the options `client`, call one of its methods, close it."""
+        made = client or {}
+        if self.kind == "sync":
+            with DelayClient(url, sleep=self.waits.append, **made) as asked:
+                return getattr(asked, method)(*args, **options)
+        return asyncio.run(self._call(url, method, made, *args, **options))
+
+    async def _call(self, url: str, method: str, made: Any, *args: Any, **options: Any) -> Any:
+        async with AsyncDelayClient(url, sleep=self._sleep, **made) as asked:
+            return await getattr(asked, method)(*args, **options)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+@pytest.fixture(params=["sync", "async"])
+def twin(request: pytest.FixtureRequest) -> Twin:
+    """Each of the two clients."""
+    return Twin(request.param)
+
+
+@pytest.fixture(scope="session")
+def live(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real `bentoml serve` with the registered model."""
+    assert registered
+    with running_server(tmp_path_factory.mktemp("live") / "log") as running:
+        yield running
+
+
+async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise AssertionError
+
+
+async def _no_runner(rows: list[Row]) -> list[float]:
+    raise AssertionError(rows)
+
+
+@pytest.fixture(scope="session")
+def make_app(bundle: Bundle) -> Callable[..., FrontDoor]:
+    """Make the service's own ASGI application, with settings."""
+
+    def make(**settings: Any) -> FrontDoor:
+        chosen = Settings(**settings)
+        runtime = Runtime("flight_delay:test", bundle, chosen, BentoBatcher(_no_runner))
+        return FrontDoor(_nothing_inside, lambda: runtime, chosen)
+
+    return make
+
+
+@pytest.fixture
+def asgi(make_app: Callable[..., FrontDoor]) -> httpx.ASGITransport:
+    """The service's ASGI application in place of the network."""
+    return httpx.ASGITransport(app=make_app())

@@ -1,0 +1,123 @@
+"""The airport's state as the client computes it is the one that training computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from data.flights import Outcomes
+from data.schema import Raw
+from features.airport import airport_states
+from scl_delay import AirportState, ColumnsError, airport_state
+from scl_delay.models import AirportWindow
+
+COLUMNS = ["scheduled_departure", "actual_departure"]
+
+
+@pytest.fixture(scope="module")
+def departures(frame: pd.DataFrame) -> pd.DataFrame:
+    """Some days of departures, with seconds, and times that no minute starts with."""
+    days = frame["scheduled_departure"].between("2017-07-10", "2017-07-14")
+    some = frame.loc[days, COLUMNS].reset_index(drop=True)
+    seconds = np.random.default_rng(1).integers(0, 60, len(some))
+    actual = some["actual_departure"] + pd.to_timedelta(seconds, unit="s")
+    return some.assign(actual_departure=actual)
+
+
+def figures(state: AirportState) -> list[float]:
+    """The twelve numbers in the order of the features."""
+    windows = (state.last_hour, state.last_3_hours, state.last_6_hours, state.last_24_hours)
+    return [value for window in windows for value in _numbers(window)]
+
+
+def _numbers(window: AirportWindow | None) -> list[float]:
+    assert window is not None
+    late, delay = window.late_share, window.mean_delay_minutes
+    return [window.departures, *(np.nan if each is None else each for each in (late, delay))]
+
+
+def expected(departures: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:
+    """What training says."""
+    delay = (departures["actual_departure"] - departures["scheduled_departure"]).dt.total_seconds()
+    outcomes = Outcomes.from_columns(
+        departures.assign(delay_minutes=delay / 60, delayed=delay / 60 > 15)
+    )
+    minutes = np.array([at.to_datetime64()], dtype="datetime64[m]").astype(np.int64)
+    row: np.ndarray = airport_states(outcomes, minutes)[0]
+    return row
+
+
+def test_it_equals_training_at_any_time(departures: pd.DataFrame) -> None:
+    """At times spread over three days, quiet nights among them, all twelve figures agree."""
+    for at in pd.date_range("2017-07-11T00:00:07", "2017-07-13T23:59:59", periods=60):
+        state = airport_state(departures, at.floor("s").to_pydatetime())
+        np.testing.assert_allclose(
+            figures(state), expected(departures, at), rtol=1e-9, atol=1e-9, err_msg=str(at)
+        )
+
+
+def _as_polars(frame: pd.DataFrame) -> Any:
+    return pl.DataFrame({name: frame[name].dt.to_pydatetime() for name in COLUMNS})
+
+
+def _as_dictionary(frame: pd.DataFrame) -> Any:
+    return {name: frame[name].astype(str).tolist() for name in COLUMNS}
+
+
+def _as_raw_text(frame: pd.DataFrame) -> Any:
+    names = {COLUMNS[0]: str(Raw.SCHEDULED_DEPARTURE), COLUMNS[1]: str(Raw.ACTUAL_DEPARTURE)}
+    return frame.astype(str).rename(columns=names)
+
+
+def _with_offset(frame: pd.DataFrame) -> Any:
+    return frame.apply(
+        lambda column: column.dt.tz_localize("America/Santiago").dt.tz_convert("UTC")
+    )
+
+
+@pytest.mark.parametrize("form", [_as_polars, _as_dictionary, _as_raw_text, _with_offset])
+def test_every_form_of_the_same_departures_says_the_same(
+    departures: pd.DataFrame, form: Any
+) -> None:
+    """Frames of both libraries, dictionaries, text, raw names and zones make no difference."""
+    at = "2017-07-12T09:30:00"
+    assert airport_state(form(departures), at) == airport_state(departures, at)
+    assert airport_state(departures, "2017-07-12T13:30:00Z").last_hour == (
+        airport_state(departures, at).last_hour
+    )
+
+
+def test_what_had_not_left_is_not_seen(departures: pd.DataFrame) -> None:
+    """Flights without an actual departure, or with one in the future, change nothing."""
+    at = pd.Timestamp("2017-07-12T09:30")
+    past = departures[departures["actual_departure"] < at + pd.Timedelta(minutes=1)]
+    waiting = pd.DataFrame({COLUMNS[0]: [at] * 3, COLUMNS[1]: [pd.NaT] * 3})
+    told = pd.concat([past, waiting])
+    assert airport_state(told, at) == airport_state(departures, at)
+
+
+def test_windows_beyond_the_departures_are_left_out(departures: pd.DataFrame) -> None:
+    """Where the departures reach back six hours, nothing is said about the last 24."""
+    state = airport_state(departures, "2017-07-12T09:30", hours=6)
+    assert state.last_6_hours is not None
+    assert state.last_24_hours is None
+    with pytest.raises(ValueError, match="last 3 hours"):
+        airport_state(departures, "2017-07-12T09:30", hours=1)
+
+
+def test_an_empty_airport_has_no_shares() -> None:
+    """Where nothing left there are no departures, and no figures of them."""
+    state = airport_state({name: [] for name in COLUMNS}, "2017-07-12T09:30")
+    assert state.last_hour == AirportWindow(departures=0)
+
+
+def test_missing_columns_are_named() -> None:
+    """The error says which column is missing under which names, and what there is."""
+    with pytest.raises(
+        ColumnsError, match=r"'actual_departure' \(or 'Fecha-O'\); there is: Fecha-I"
+    ):
+        airport_state({"Fecha-I": []}, "2017-07-12T09:30")
