@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +31,7 @@ from model.decision import COST_RATIO, Decision
 from model.errors import ModelError
 from model.evaluation import Scored, evaluate, fold_count
 from model.report import write_report
-from model.search import search
+from model.search import confirm, search
 from model.training import Recipe, fit
 from serving import registry
 
@@ -52,6 +54,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     ] = None,
     name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
     trials: Annotated[int, typer.Option(min=0, help="Parameter sets to search; 0: none.")] = 0,
+    study: Annotated[
+        Path | None, typer.Option(help="File of that search; one that stopped goes on.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the fit and of the embedded sample.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds that the evaluation runs over.")] = 1,
     cost_ratio: Annotated[
@@ -74,16 +79,13 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if context.invoked_subcommand:
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with refusals():
         dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed)
         frame = _window(dataset, until)
         recipe = Recipe(seed=seed, decision=Decision.from_cost_ratio(cost_ratio))
-        recipe = search(frame, recipe, trials) if trials else recipe
+        recipe = search(frame, recipe, trials, study) if trials else recipe
         evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
         bundle = _fit(frame, dataset, recipe, evaluation)
-    except (DataError, ModelError) as error:
-        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
-        raise typer.Exit(EXIT_DATA) from error
     _report(reports, bundle, scored, frame)
     _register(bundle, name, dataset, force=force)
 
@@ -158,6 +160,40 @@ def _labels(bundle: Bundle) -> dict[str, str]:
     if "E3.schedule" in bundle.evaluation:
         labels["e3-auc"] = f"{bundle.evaluation['E3.schedule']['auc']:.3f}"
     return labels
+
+
+@app.command("search")
+def search_parameters(
+    data: Annotated[str | None, typer.Option(help="As for training.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Parameter sets that the study has.")] = 40,
+    study: Annotated[
+        Path, typer.Option(help="File of the study; one that stopped goes on.")
+    ] = Path("reports/study.json"),
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of the comparison.")] = 5,
+) -> None:
+    """Search the parameters on the first months; compare with the present ones on the others."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with refusals():
+        frame = load_flights(data).frame
+        found = search(frame, Recipe(), trials, study)
+        for name, recipe in (("present", Recipe()), ("found", found)):
+            for protocol, figures in confirm(frame, recipe, range(seeds)).items():
+                logger.info(
+                    "%-8s %-12s AUC %.4f +- %.4f   log loss %.5f +- %.5f",
+                    *(name, protocol),
+                    *(figures["auc"], figures["spread"]["auc"]),
+                    *(figures["log_loss"], figures["spread"]["log_loss"]),
+                )
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn an error that is meant for people into one line and an exit code."""
+    try:
+        yield
+    except (DataError, ModelError) as error:
+        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
+        raise typer.Exit(EXIT_DATA) from error
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ docs/decisions/0005-history.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -89,7 +89,9 @@ def walk_forward(frame: pd.DataFrame, protocol: str = "E3.schedule") -> Iterator
             yield Fold(protocol, str(scored), train, test)
 
 
-PROTOCOLS: dict[str, Callable[[pd.DataFrame], Iterator[Fold]]] = {
+FoldsOf = Callable[[pd.DataFrame], Iterator[Fold]]
+
+PROTOCOLS: dict[str, FoldsOf] = {
     "E1": random_rows,
     "E2": held_out_days,
     "E3.schedule": walk_forward,
@@ -111,8 +113,9 @@ def evaluate(
     recipe: Recipe,
     seeds: Sequence[int],
     progress: Progress = lambda _fold: None,
+    protocols: Mapping[str, FoldsOf] = PROTOCOLS,
 ) -> tuple[dict[str, Any], dict[str, Scored]]:
-    """Run the whole protocol.
+    """Run the whole protocol, or those parts of it that are given.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def evaluate(
     """
     report: dict[str, Any] = {}
     scored: dict[str, Scored] = {}
-    for protocol, folds_of in PROTOCOLS.items():
+    for protocol, folds_of in protocols.items():
         folds = list(folds_of(frame))
         if not folds:
             continue
