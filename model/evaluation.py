@@ -178,8 +178,10 @@ def _test_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> Fl
 
 def _summary(runs: Sequence[Scored], seeds: Sequence[int], threshold: float) -> dict[str, Any]:
     per_seed = [figures(run.late, run.probability, run.constant, threshold) for run in runs]
-    table = {name: np.array([each[name] for each in per_seed]) for name in FIGURES}
+    ranked = [name for name in FIGURES if per_seed[0][name] is not None]
+    table = {name: np.array([each[name] for each in per_seed], dtype=float) for name in ranked}
     return {
+        **dict.fromkeys(FIGURES),
         **{name: float(values.mean()) for name, values in table.items()},
         "n": len(runs[0].row),
         "seeds": list(seeds),
