@@ -30,6 +30,7 @@ from model.card import make_card
 from model.decision import COST_RATIO, Decision
 from model.errors import ModelError
 from model.evaluation import Scored, evaluate, fold_count
+from model.examination import examine
 from model.report import write_report
 from model.search import confirm, search
 from model.training import Recipe, fit
@@ -115,7 +116,7 @@ def _evaluate(
             protocol,
             *(figures[key] for key in ("auc", "log_loss", "log_loss_constant", "ece")),
         )
-    return evaluation, scored
+    return examine(frame, recipe, evaluation, scored), scored
 
 
 def _fit(

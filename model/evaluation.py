@@ -199,6 +199,7 @@ def _over_time(frame: pd.DataFrame, run: Scored, threshold: float) -> dict[str, 
         by_month[str(each)] = {
             **figures(run.late[rows], run.probability[rows], run.constant[rows], threshold),
             "late_share": float(run.late[rows].mean()),
+            "mean_probability": float(run.probability[rows].mean()),
             "n": int(rows.sum()),
         }
     days, position = np.unique(day, return_inverse=True)

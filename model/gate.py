@@ -40,13 +40,19 @@ def judge(challenger: Bundle, champion: Bundle | None) -> Verdict:
         return Verdict(True, "the first of its name")
     on_sample = challenger.card["data"]["is_sample"]
     if champion.card["data"]["is_sample"] != on_sample:
-        if on_sample:
-            return Verdict(
-                False, "trained on the embedded sample, the registered one on real flights"
-            )
-        return Verdict(True, "the registered model was trained on the embedded sample")
+        return _across_samples(on_sample)
     if GATE_PROTOCOL not in challenger.evaluation:
         return Verdict(True, "not compared: its evaluation was skipped or impossible")
+    return _on_shared_days(challenger, champion)
+
+
+def _across_samples(on_sample: bool) -> Verdict:
+    if on_sample:
+        return Verdict(False, "trained on the embedded sample, the registered one on real flights")
+    return Verdict(True, "the registered model was trained on the embedded sample")
+
+
+def _on_shared_days(challenger: Bundle, champion: Bundle) -> Verdict:
     ours, theirs = (_by_day(bundle) for bundle in (challenger, champion))
     shared = sorted(set(ours) & set(theirs))
     if len(shared) < MINIMUM_DAYS:
