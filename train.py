@@ -25,6 +25,7 @@ from tqdm import tqdm
 from data.errors import DataError
 from data.sources import Dataset, load_flights
 from model import gate
+from model import refresh as refreshing
 from model.bundle import Bundle
 from model.card import make_card
 from model.decision import COST_RATIO, Decision
@@ -35,6 +36,7 @@ from model.report import write_report
 from model.search import confirm, search
 from model.training import Recipe, fit
 from serving import registry
+from serving.errors import NoModelRegistered
 
 EXIT_DATA, EXIT_GATE = 2, 3
 
@@ -158,6 +160,9 @@ def _labels(bundle: Bundle) -> dict[str, str]:
         "data": "embedded-sample" if data["is_sample"] else "real-flights",
         "through": data["last_departure"][:10],
     }
+    if "refreshed" in bundle.card:
+        labels["refreshed-through"] = bundle.card["refreshed"]["through"][:10]
+        labels["parent"] = bundle.card["refreshed"]["parent"].partition(":")[2]
     if "E3.schedule" in bundle.evaluation:
         labels["e3-auc"] = f"{bundle.evaluation['E3.schedule']['auc']:.3f}"
     return labels
@@ -187,12 +192,44 @@ def search_parameters(
                 )
 
 
+@app.command()
+def refresh(
+    data: Annotated[
+        str | None, typer.Option(help="All flights to remember, the newest included.")
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    force: Annotated[
+        bool, typer.Option("--force", help="Register whatever the check says.")
+    ] = False,
+) -> None:
+    """Bring the registered model up to date with newer outcomes, without fitting it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with refusals():
+        dataset = load_flights(data)
+        frame = _window(dataset, until)
+        tag, parent = registry.read(f"{name}:latest", threads=0)
+        bundle = refreshing.refresh(parent, tag, frame, is_sample=dataset.is_sample)
+    if refreshing.changes_nothing(bundle, parent):
+        logger.info("%s knows these flights already: nothing to refresh", tag)
+        return
+    verdict = refreshing.check(bundle, parent, frame)
+    if not verdict.accepted and not force:
+        logger.error("not refreshed: %s. Use --force to register it", verdict.reason)
+        raise typer.Exit(EXIT_GATE)
+    newer = registry.register(bundle, name, _labels(bundle), {"data": dataset.origin})
+    logger.info("registered %s, refreshed from %s (%s)", newer, tag, verdict.reason)
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn an error that is meant for people into one line and an exit code."""
     try:
         yield
-    except (DataError, ModelError) as error:
+    except (DataError, ModelError, NoModelRegistered) as error:
         logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
         raise typer.Exit(EXIT_DATA) from error
 

@@ -21,7 +21,7 @@ from model.evaluation import walk_forward
 from model.metrics import calibration_error, flight_log_loss
 from model.training import Recipe, fit_booster, prepare
 
-AGES = (0, 1, 2, 3, 5, 7, 10, 14, 21, 28)
+AGES = (0, 1, 3, 7, 14, 28)
 """Days between the end of the tables and the day of the flight."""
 
 

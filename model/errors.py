@@ -4,7 +4,8 @@ ModelError
 ├── BundleError      the files of a model are missing, damaged or of another format
 ├── TooFewFlights    there is not enough data to fit or to evaluate on
 ├── MissingExtra     an optional package is needed for what was asked
-└── StudyError       a stored search cannot be gone on with
+├── StudyError       a stored search cannot be gone on with
+└── RefreshError     flights cannot bring a model up to date
 """
 
 
@@ -26,3 +27,7 @@ class MissingExtra(ModelError):  # noqa: N818 - reads better where it is raised
 
 class StudyError(ModelError):
     """A stored search cannot be gone on with."""
+
+
+class RefreshError(ModelError):
+    """These flights cannot bring the model up to date."""

@@ -89,9 +89,9 @@ class Explainer:
 
     def explain(self, flights: Flights) -> list[Explanation]:
         """Explain each flight, in order."""
-        told = self._predictor.told(flights)
+        fresh = self._predictor.knows_fresh(flights)
         found: dict[int, Explanation] = {}
-        for rows, level in zip((~told, told), self._levels, strict=True):
+        for rows, level in zip((~fresh, fresh), self._levels, strict=True):
             positions = np.flatnonzero(rows)
             if len(positions):
                 explained = _explain(flights.pick(positions), *level)
