@@ -29,6 +29,7 @@ from model import refresh as refreshing
 from model.bundle import Bundle
 from model.card import make_card
 from model.decision import COST_RATIO, Decision
+from model.document import write_document
 from model.errors import ModelError
 from model.evaluation import Scored, evaluate, fold_count
 from model.examination import examine
@@ -222,6 +223,20 @@ def refresh(
         raise typer.Exit(EXIT_GATE)
     newer = registry.register(bundle, name, _labels(bundle), {"data": dataset.origin})
     logger.info("registered %s, refreshed from %s (%s)", newer, tag, verdict.reason)
+
+
+@app.command("card")
+def write_card(
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    folder: Annotated[Path, typer.Option(help="Where to write it.")] = Path("docs"),
+) -> None:
+    """Write the registered model's card as a document with pictures."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with refusals():
+        tag, bundle = registry.read(f"{name}:latest", threads=0)
+    folder.mkdir(parents=True, exist_ok=True)
+    decision = bundle.predictor.decision.to_json()
+    logger.info("model card: %s", write_document(folder, bundle.card, tag, decision))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ MEMORY_DAYS = 180
 of the longest memory, after which an eighth of a flight is left."""
 GOLDEN_WEEKS = 4
 """Newest weeks whose flights are scored by the old and the new tables before a refresh counts."""
-BAND = 0.10
+BAND = 0.15
 """How far their mean probability may move. See docs/decisions/0009-refresh.md."""
 
 JsonObject = dict[str, Any]

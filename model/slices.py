@@ -19,6 +19,8 @@ LARGEST = 20
 """Slices of a kind that are told; the others are pooled."""
 OTHERS = "others"
 BAND_HOURS = 3
+IN_ORDER = ("month", "hours")
+"""Kinds whose slices have an order of their own, and are few."""
 SMALL_AIRLINE = 200
 """Flights a year below which an airline is called small."""
 DECIMALS = 4
@@ -43,7 +45,7 @@ SLICES: Mapping[str, Callable[[pd.DataFrame], Keys]] = {
 
 
 def slices(frame: pd.DataFrame, run: Scored, threshold: float) -> JsonObject:
-    """Figures of each slice, by kind: the `LARGEST` of a kind in descending order, then the rest.
+    """Figures of each slice, by kind: the `LARGEST` of a kind, the largest first, then the rest.
 
     Parameters
     ----------
@@ -52,7 +54,10 @@ def slices(frame: pd.DataFrame, run: Scored, threshold: float) -> JsonObject:
     threshold
         Probability from which a flight is called delayed.
     """
-    return {kind: _slices_of(keys(frame)[run.row], run, threshold) for kind, keys in SLICES.items()}
+    return {
+        kind: _slices_of(kind, keys(frame)[run.row], run, threshold)
+        for kind, keys in SLICES.items()
+    }
 
 
 def small_airlines(frame: pd.DataFrame, run: Scored) -> JsonObject:
@@ -90,9 +95,9 @@ def small_airlines(frame: pd.DataFrame, run: Scored) -> JsonObject:
     }
 
 
-def _slices_of(keys: Keys, run: Scored, threshold: float) -> list[JsonObject]:
+def _slices_of(kind: str, keys: Keys, run: Scored, threshold: float) -> list[JsonObject]:
     names, position, count = np.unique(keys, return_inverse=True, return_counts=True)
-    order = np.argsort(-count, kind="stable")
+    order = np.arange(len(names)) if kind in IN_ORDER else np.argsort(-count, kind="stable")
     parts = [(str(names[n]), position == n) for n in order[:LARGEST]]
     if len(order) > LARGEST:
         parts.append((OTHERS, np.isin(position, order[LARGEST:])))
