@@ -54,7 +54,7 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
         curves = {name: evaluation[name]["reliability"] for name in _reliable(evaluation)}
         _write_picture(folder / RELIABILITY_PICTURE, reliability_of(curves))
     if drifted:
-        _write_picture(folder / DRIFT_PICTURE, drift_of(_plain_ways(drifted)))
+        _write_picture(folder / DRIFT_PICTURE, drift_of(plain_ways(drifted)))
     page = _template().render(
         card=card,
         tag=tag,
@@ -62,7 +62,7 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
         evaluation=evaluation,
         main=main,
         weak=list(_weak(main.get("slices", {}))),
-        plain_ways=_plain_ways(drifted),
+        plain_ways=plain_ways(drifted),
         ways=list(_ways(drifted)),
         airlines=AIRLINES,
         delay_minutes=DELAY_MINUTES,
@@ -134,8 +134,8 @@ def _months(way: Mapping[str, Any]) -> list[str]:
     return [month for month in way if month != "pooled"]
 
 
-def _plain_ways(drifted: Mapping[str, Any]) -> dict[str, Any]:
-    """The ways without recalibration."""
+def plain_ways(drifted: Mapping[str, Any]) -> dict[str, Any]:
+    """The ways of `model.drift.drift` without recalibration."""
     return {way: months for way, months in drifted.items() if ";" not in way}
 
 

@@ -13,7 +13,7 @@ from model.booster import Booster
 from model.calibration import Calibration, FloatArray, sigmoid
 from model.decision import Decision
 
-FRESH_DAYS = 7
+FRESH_DAYS = 4
 """Days, from the end of the tables on, that are scored by the Booster that knows fresh outcomes;
 later ones lean on the schedule's. Measured in docs/decisions/0009-refresh.md."""
 
