@@ -46,8 +46,13 @@ train: .venv/train.stamp  ## train on the best data at hand, evaluate with one s
 	$(BIN)/python train.py
 
 .PHONY: evaluate
-evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register
+evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register, write docs/model-card.md
 	$(BIN)/python train.py --seeds 5
+	$(BIN)/python train.py card
+
+.PHONY: refresh
+refresh: .venv/train.stamp  ## bring the registered model up to date with newer outcomes, without a fit
+	$(BIN)/python train.py refresh
 
 .PHONY: bento
 bento: .venv/train.stamp $(MODEL)  ## build the bento flight_delay_service

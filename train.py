@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,15 +25,19 @@ from tqdm import tqdm
 from data.errors import DataError
 from data.sources import Dataset, load_flights
 from model import gate
+from model import refresh as refreshing
 from model.bundle import Bundle
 from model.card import make_card
 from model.decision import COST_RATIO, Decision
+from model.document import write_document
 from model.errors import ModelError
 from model.evaluation import Scored, evaluate, fold_count
+from model.examination import examine
 from model.report import write_report
-from model.search import search
+from model.search import confirm, search
 from model.training import Recipe, fit
 from serving import registry
+from serving.errors import NoModelRegistered
 
 EXIT_DATA, EXIT_GATE = 2, 3
 
@@ -52,6 +58,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     ] = None,
     name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
     trials: Annotated[int, typer.Option(min=0, help="Parameter sets to search; 0: none.")] = 0,
+    study: Annotated[
+        Path | None, typer.Option(help="File of that search; one that stopped goes on.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the fit and of the embedded sample.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds that the evaluation runs over.")] = 1,
     cost_ratio: Annotated[
@@ -74,16 +83,13 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if context.invoked_subcommand:
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with refusals():
         dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed)
         frame = _window(dataset, until)
         recipe = Recipe(seed=seed, decision=Decision.from_cost_ratio(cost_ratio))
-        recipe = search(frame, recipe, trials) if trials else recipe
+        recipe = search(frame, recipe, trials, study) if trials else recipe
         evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
         bundle = _fit(frame, dataset, recipe, evaluation)
-    except (DataError, ModelError) as error:
-        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
-        raise typer.Exit(EXIT_DATA) from error
     _report(reports, bundle, scored, frame)
     _register(bundle, name, dataset, force=force)
 
@@ -113,7 +119,7 @@ def _evaluate(
             protocol,
             *(figures[key] for key in ("auc", "log_loss", "log_loss_constant", "ece")),
         )
-    return evaluation, scored
+    return examine(frame, recipe, evaluation, scored), scored
 
 
 def _fit(
@@ -155,9 +161,92 @@ def _labels(bundle: Bundle) -> dict[str, str]:
         "data": "embedded-sample" if data["is_sample"] else "real-flights",
         "through": data["last_departure"][:10],
     }
+    if "refreshed" in bundle.card:
+        labels["refreshed-through"] = bundle.card["refreshed"]["through"][:10]
+        labels["parent"] = bundle.card["refreshed"]["parent"].partition(":")[2]
     if "E3.schedule" in bundle.evaluation:
         labels["e3-auc"] = f"{bundle.evaluation['E3.schedule']['auc']:.3f}"
     return labels
+
+
+@app.command("search")
+def search_parameters(
+    data: Annotated[str | None, typer.Option(help="As for training.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Parameter sets that the study has.")] = 40,
+    study: Annotated[
+        Path, typer.Option(help="File of the study; one that stopped goes on.")
+    ] = Path("reports/study.json"),
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of the comparison.")] = 5,
+) -> None:
+    """Search the parameters on the first months; compare with the present ones on the others."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with refusals():
+        frame = load_flights(data).frame
+        found = search(frame, Recipe(), trials, study)
+        for name, recipe in (("present", Recipe()), ("found", found)):
+            for protocol, figures in confirm(frame, recipe, range(seeds)).items():
+                logger.info(
+                    "%-8s %-12s AUC %.4f +- %.4f   log loss %.5f +- %.5f",
+                    *(name, protocol),
+                    *(figures["auc"], figures["spread"]["auc"]),
+                    *(figures["log_loss"], figures["spread"]["log_loss"]),
+                )
+
+
+@app.command()
+def refresh(
+    data: Annotated[
+        str | None, typer.Option(help="All flights to remember, the newest included.")
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    force: Annotated[
+        bool, typer.Option("--force", help="Register whatever the check says.")
+    ] = False,
+) -> None:
+    """Bring the registered model up to date with newer outcomes, without fitting it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with refusals():
+        dataset = load_flights(data)
+        frame = _window(dataset, until)
+        tag, parent = registry.read(f"{name}:latest", threads=0)
+        bundle = refreshing.refresh(parent, tag, frame, is_sample=dataset.is_sample)
+    if refreshing.changes_nothing(bundle, parent):
+        logger.info("%s knows these flights already: nothing to refresh", tag)
+        return
+    verdict = refreshing.check(bundle, parent, frame)
+    if not verdict.accepted and not force:
+        logger.error("not refreshed: %s. Use --force to register it", verdict.reason)
+        raise typer.Exit(EXIT_GATE)
+    newer = registry.register(bundle, name, _labels(bundle), {"data": dataset.origin})
+    logger.info("registered %s, refreshed from %s (%s)", newer, tag, verdict.reason)
+
+
+@app.command("card")
+def write_card(
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    folder: Annotated[Path, typer.Option(help="Where to write it.")] = Path("docs"),
+) -> None:
+    """Write the registered model's card as a document with pictures."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with refusals():
+        tag, bundle = registry.read(f"{name}:latest", threads=0)
+    folder.mkdir(parents=True, exist_ok=True)
+    decision = bundle.predictor.decision.to_json()
+    logger.info("model card: %s", write_document(folder, bundle.card, tag, decision))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn an error that is meant for people into one line and an exit code."""
+    try:
+        yield
+    except (DataError, ModelError, NoModelRegistered) as error:
+        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
+        raise typer.Exit(EXIT_DATA) from error
 
 
 if __name__ == "__main__":

@@ -127,6 +127,11 @@ class FeatureBuilder:
         ]
 
     @property
+    def as_of(self) -> int:
+        """Day (since 1970-01-01) before whose beginning all outcomes are known."""
+        return next(each.as_of_ for each in self._families if isinstance(each, History))
+
+    @property
     def families(self) -> Sequence[FeatureFamily]:
         """The families, in the order of their columns."""
         return self._families

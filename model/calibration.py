@@ -61,6 +61,22 @@ class Calibration:
                 break
         return cls(slope=float(weights[0]), intercept=float(weights[1]))
 
+    @classmethod
+    def shift(cls, margin: FloatArray, delayed: npt.NDArray[np.bool_]) -> Self:
+        """Fit the intercept alone, by which the level follows a base rate that has moved.
+
+        Parameters and prior are those of `fit`; the slope stays 1.
+        """
+        intercept, penalty = 0.0, PRIOR_STRENGTH / 4.0
+        for _ in range(25):
+            probability = sigmoid(margin + intercept)
+            gradient = float((probability - delayed).sum()) + penalty * intercept
+            step = gradient / (float((probability * (1 - probability)).sum()) + penalty)
+            intercept -= step
+            if abs(step) < 1e-10:
+                break
+        return cls(intercept=intercept)
+
     def apply(self, margin: FloatArray) -> FloatArray:
         """Probability of each margin, shape as given."""
         return sigmoid(self.slope * margin + self.intercept)

@@ -17,6 +17,28 @@ LIBRARIES = ("bentoml", "lightgbm", "numpy", "pandas", "scikit-learn")
 
 JsonObject = dict[str, Any]
 
+USUAL_NUMBERS = 3
+"""Flight numbers that are told of an airline on a route."""
+
+INTENDED_USE = (
+    "Rank and warn: which of this week's departures from Santiago deserve attention or a buffer.",
+    "Planning with probabilities: expected numbers of late departures by hour, airline or route.",
+    "With the airport's state: the same for the next three hours.",
+)
+MISUSE = (
+    "Deciding about a single passenger or employee, or proving fault: a probability is no cause.",
+    "Judging or comparing airlines: the late share says more, and this model leans on it.",
+    "Safety, slots or fuel: nothing of the operation is known to it.",
+    "Airports other than Santiago, or other meanings of late.",
+)
+LIMITS = (
+    "One year of flights: no season was seen twice, and no later year at all.",
+    "The late share moves through the year by more than any schedule can tell; see the months.",
+    "Weather, strikes, aircraft and crews are unknown to it: most of what is missing is the day.",
+    "Public holidays are Chile's; school holidays are approximated by fixed dates.",
+)
+"""What the model is for, what not, and where it ends. Told by `GET /model` and the card."""
+
 _LONG_KEYS = ("by_day",)
 
 
@@ -48,6 +70,11 @@ def make_card(
         "importance": _importance(predictor),
         "airlines": _airlines(predictor),
         "destinations": _destinations(predictor),
+        "flight_numbers": _flight_numbers(frame),
+        "decision": _decision(predictor),
+        "intended_use": list(INTENDED_USE),
+        "misuse": list(MISUSE),
+        "limits": list(LIMITS),
         "evaluation": headline(evaluation),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
@@ -83,6 +110,33 @@ def _importance(predictor: Predictor) -> dict[str, float]:
 
 def _airlines(predictor: Predictor) -> dict[str, str]:
     return {code: AIRLINES.get(code, code) for code in sorted(predictor.builder.codes.airline_)}
+
+
+def _flight_numbers(frame: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
+    """By airline and destination, the usual flight numbers: the most frequent first."""
+    route = ["airline", "destination"]
+    counts = frame.groupby([*route, "flight_number"], observed=True).size().rename("n")
+    ranked = counts.reset_index().sort_values(
+        [*route, "n", "flight_number"], ascending=[True, True, False, True]
+    )
+    usual: dict[str, dict[str, list[str]]] = {}
+    columns = (ranked[name].tolist() for name in (*route, "flight_number"))
+    for airline, destination, number in zip(*columns, strict=True):
+        numbers = usual.setdefault(airline, {}).setdefault(destination, [])
+        if len(numbers) < USUAL_NUMBERS:
+            numbers.append(number)
+    return usual
+
+
+def _decision(predictor: Predictor) -> JsonObject:
+    """The reason of the published threshold; the threshold itself stands beside the card."""
+    cost_ratio = round(1.0 / predictor.decision.threshold - 1.0, 4)
+    return {
+        "cost_ratio": cost_ratio,
+        "reason": f"a missed delay is taken to cost {cost_ratio:g} times a false alarm; with "
+        f"calibrated probabilities an alarm pays from 1 / (1 + {cost_ratio:g}) on. It follows "
+        "from the costs alone and is tuned on no data",
+    }
 
 
 def _destinations(predictor: Predictor) -> dict[str, JsonObject]:

@@ -3,7 +3,9 @@
 ModelError
 ├── BundleError      the files of a model are missing, damaged or of another format
 ├── TooFewFlights    there is not enough data to fit or to evaluate on
-└── MissingExtra     an optional package is needed for what was asked
+├── MissingExtra     an optional package is needed for what was asked
+├── StudyError       a stored search cannot be gone on with
+└── RefreshError     flights cannot bring a model up to date
 """
 
 
@@ -21,3 +23,11 @@ class TooFewFlights(ModelError):  # noqa: N818 - reads better where it is raised
 
 class MissingExtra(ModelError):  # noqa: N818 - reads better where it is raised
     """An optional package is needed for what was asked."""
+
+
+class StudyError(ModelError):
+    """A stored search cannot be gone on with."""
+
+
+class RefreshError(ModelError):
+    """These flights cannot bring the model up to date."""

@@ -12,7 +12,7 @@ docs/decisions/0005-history.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -89,7 +89,9 @@ def walk_forward(frame: pd.DataFrame, protocol: str = "E3.schedule") -> Iterator
             yield Fold(protocol, str(scored), train, test)
 
 
-PROTOCOLS: dict[str, Callable[[pd.DataFrame], Iterator[Fold]]] = {
+FoldsOf = Callable[[pd.DataFrame], Iterator[Fold]]
+
+PROTOCOLS: dict[str, FoldsOf] = {
     "E1": random_rows,
     "E2": held_out_days,
     "E3.schedule": walk_forward,
@@ -111,8 +113,9 @@ def evaluate(
     recipe: Recipe,
     seeds: Sequence[int],
     progress: Progress = lambda _fold: None,
+    protocols: Mapping[str, FoldsOf] = PROTOCOLS,
 ) -> tuple[dict[str, Any], dict[str, Scored]]:
-    """Run the whole protocol.
+    """Run the whole protocol, or those parts of it that are given.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def evaluate(
     """
     report: dict[str, Any] = {}
     scored: dict[str, Scored] = {}
-    for protocol, folds_of in PROTOCOLS.items():
+    for protocol, folds_of in protocols.items():
         folds = list(folds_of(frame))
         if not folds:
             continue
@@ -175,8 +178,10 @@ def _test_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> Fl
 
 def _summary(runs: Sequence[Scored], seeds: Sequence[int], threshold: float) -> dict[str, Any]:
     per_seed = [figures(run.late, run.probability, run.constant, threshold) for run in runs]
-    table = {name: np.array([each[name] for each in per_seed]) for name in FIGURES}
+    ranked = [name for name in FIGURES if per_seed[0][name] is not None]
+    table = {name: np.array([each[name] for each in per_seed], dtype=float) for name in ranked}
     return {
+        **dict.fromkeys(FIGURES),
         **{name: float(values.mean()) for name, values in table.items()},
         "n": len(runs[0].row),
         "seeds": list(seeds),
@@ -194,6 +199,7 @@ def _over_time(frame: pd.DataFrame, run: Scored, threshold: float) -> dict[str, 
         by_month[str(each)] = {
             **figures(run.late[rows], run.probability[rows], run.constant[rows], threshold),
             "late_share": float(run.late[rows].mean()),
+            "mean_probability": float(run.probability[rows].mean()),
             "n": int(rows.sum()),
         }
     days, position = np.unique(day, return_inverse=True)

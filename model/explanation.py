@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from features.builder import FeatureBuilder
 from model.calibration import Calibration, FloatArray, sigmoid
 from model.predictor import Predictor, Scorer
 
-GROUPS = (
+Group = Literal[
     "airline",
     "destination",
     "hour",
@@ -21,9 +22,11 @@ GROUPS = (
     "congestion",
     "history",
     "airport now",
-)
+]
+"""What a contribution can be about; the contract publishes the same names."""
+GROUPS: tuple[Group, ...] = get_args(Group)
 
-_BY_FAMILY = {
+_BY_FAMILY: dict[str, Group] = {
     "clock": "hour",
     "holidays": "holiday",
     "timetable": "congestion",
@@ -31,7 +34,7 @@ _BY_FAMILY = {
     "airport_now": "airport now",
     "route": "destination",
 }
-_BY_COLUMN = {
+_BY_COLUMN: dict[str, Group] = {
     "airline": "airline",
     "flight_number": "airline",
     "number_series": "airline",
@@ -56,7 +59,7 @@ class Explanation:
     """
 
     base: float
-    changes: list[tuple[str, float]]
+    changes: list[tuple[Group, float]]
 
 
 class Explainer:
@@ -86,9 +89,9 @@ class Explainer:
 
     def explain(self, flights: Flights) -> list[Explanation]:
         """Explain each flight, in order."""
-        told = self._predictor.told(flights)
+        fresh = self._predictor.knows_fresh(flights)
         found: dict[int, Explanation] = {}
-        for rows, level in zip((~told, told), self._levels, strict=True):
+        for rows, level in zip((~fresh, fresh), self._levels, strict=True):
             positions = np.flatnonzero(rows)
             if len(positions):
                 explained = _explain(flights.pick(positions), *level)
@@ -117,8 +120,8 @@ def _mean_slope(base: FloatArray, step: FloatArray) -> FloatArray:
     return np.where(near, start * (1.0 - start), rise)
 
 
-def _ordered(changes: FloatArray) -> list[tuple[str, float]]:
-    named: Sequence[tuple[str, float]] = list(zip(GROUPS, changes.tolist(), strict=True))
+def _ordered(changes: FloatArray) -> list[tuple[Group, float]]:
+    named: Sequence[tuple[Group, float]] = list(zip(GROUPS, changes.tolist(), strict=True))
     return sorted((each for each in named if each[1] != 0.0), key=lambda each: -abs(each[1]))
 
 

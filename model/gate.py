@@ -31,22 +31,39 @@ def judge(challenger: Bundle, champion: Bundle | None) -> Verdict:
     independent observations. The difference in log loss per flight is set against its standard
     error over days.
     """
+    unsound = _days_without_a_figure(challenger)
+    if unsound:
+        return Verdict(
+            False, f"{GATE_PROTOCOL} log loss is not a number on {unsound} of its scored days"
+        )
     if champion is None:
         return Verdict(True, "the first of its name")
     on_sample = challenger.card["data"]["is_sample"]
     if champion.card["data"]["is_sample"] != on_sample:
-        if on_sample:
-            return Verdict(
-                False, "trained on the embedded sample, the registered one on real flights"
-            )
-        return Verdict(True, "the registered model was trained on the embedded sample")
+        return _across_samples(on_sample)
     if GATE_PROTOCOL not in challenger.evaluation:
         return Verdict(True, "not compared: its evaluation was skipped or impossible")
+    return _on_shared_days(challenger, champion)
+
+
+def _across_samples(on_sample: bool) -> Verdict:
+    if on_sample:
+        return Verdict(False, "trained on the embedded sample, the registered one on real flights")
+    return Verdict(True, "the registered model was trained on the embedded sample")
+
+
+def _on_shared_days(challenger: Bundle, champion: Bundle) -> Verdict:
     ours, theirs = (_by_day(bundle) for bundle in (challenger, champion))
     shared = sorted(set(ours) & set(theirs))
     if len(shared) < MINIMUM_DAYS:
         return Verdict(True, f"not compared: only {len(shared)} scored days in common")
+    if _days_without_a_figure(champion):
+        return Verdict(True, "not compared: the registered model's log loss is not a number")
     return _compare([ours[day] for day in shared], [theirs[day] for day in shared])
+
+
+def _days_without_a_figure(bundle: Bundle) -> int:
+    return sum(not np.isfinite(day).all() for day in _by_day(bundle).values())
 
 
 def _by_day(bundle: Bundle) -> dict[str, list[float]]:

@@ -15,6 +15,7 @@ from sklearn.metrics import (
 from model.calibration import FloatArray
 
 BINS = 10
+OUTCOMES = (False, True)
 BoolArray = npt.NDArray[np.bool_]
 
 FIGURES = (
@@ -33,8 +34,10 @@ FIGURES = (
 
 def figures(
     late: BoolArray, probability: FloatArray, constant: FloatArray, threshold: float
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """All figures of one set of scored flights.
+
+    Where all flights ended alike there is nothing to rank: `auc` and `ap` are then ``None``.
 
     Parameters
     ----------
@@ -48,13 +51,14 @@ def figures(
     precision, recall, f1, _ = precision_recall_fscore_support(
         late, probability >= threshold, average="binary", zero_division=0.0
     )
+    both = bool(late.any() and not late.all())
     return {
-        "auc": float(roc_auc_score(late, probability)),
-        "ap": float(average_precision_score(late, probability)),
-        "log_loss": float(log_loss(late, probability)),
-        "log_loss_constant": float(log_loss(late, constant)),
-        "brier": float(brier_score_loss(late, probability)),
-        "brier_constant": float(brier_score_loss(late, constant)),
+        "auc": float(roc_auc_score(late, probability)) if both else None,
+        "ap": float(average_precision_score(late, probability)) if both else None,
+        "log_loss": float(log_loss(late, probability, labels=OUTCOMES)),
+        "log_loss_constant": float(log_loss(late, constant, labels=OUTCOMES)),
+        "brier": float(brier_score_loss(late, probability, labels=OUTCOMES)),
+        "brier_constant": float(brier_score_loss(late, constant, labels=OUTCOMES)),
         "ece": calibration_error(late, probability),
         "precision": float(precision),
         "recall": float(recall),

@@ -102,8 +102,8 @@ def roc(figure: Figure, scored: Mapping[str, Scored]) -> None:
     axes = figure.add_subplot(xlabel="punctual flights called late", ylabel="late flights caught")
     axes.plot([0, 1], [0, 1], color=_light("muted"), linestyle=":", label="guessing")
     for protocol, run in scored.items():
-        _draw(axes, protocol, *roc_points(run))
-    _share_axis(axes, "both")
+        draw_line(axes, protocol, *roc_points(run))
+    share_axis(axes, "both")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.legend(loc="lower right")
 
@@ -117,11 +117,11 @@ def precision_recall(
         xlabel="recall: late flights caught", ylabel="precision: alarms right"
     )
     for protocol, run in scored.items():
-        _draw(axes, protocol, *precision_recall_points(run))
+        draw_line(axes, protocol, *precision_recall_points(run))
     share = scored[marked].late.mean()
     axes.axhline(share, color=_light("muted"), linestyle=":", label="guessing")
     _mark_threshold(axes, marked, scored[marked], threshold)
-    _share_axis(axes, "both")
+    share_axis(axes, "both")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper right")
 
@@ -133,7 +133,7 @@ def reliability_curve(figure: Figure, scored: Mapping[str, Scored], counted: str
     highest = 0.1
     for protocol, run in scored.items():
         said, happened, _ = reliability(run.late, run.probability)
-        _draw(curve, protocol, said, happened, marker="o")
+        draw_line(curve, protocol, said, happened, marker="o")
         highest = max(highest, said.max(), happened.max())
     curve.plot([0, 1], [0, 1], color=_light("muted"), linestyle=":", label="perfect")
     curve.set(xlim=(0, highest * 1.05), ylim=(0, highest * 1.05), ylabel="late share")
@@ -143,7 +143,7 @@ def reliability_curve(figure: Figure, scored: Mapping[str, Scored], counted: str
     bars.hist(probability, bins=edges, color=_light(line_of(counted).colour))
     bars.set(xlabel="probability said", ylabel="flights")
     bars.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    _share_axis(curve, "both")
+    share_axis(curve, "both")
 
 
 @picture(height=4.0)
@@ -160,8 +160,8 @@ def months(figure: Figure, by_month: Mapping[str, Mapping[str, Mapping[str, floa
     place = {month: position for position, month in enumerate(calendar)}
     for protocol, figures in by_month.items():
         at = [place[month] for month in figures]
-        _draw(ranking, protocol, at, [each["auc"] for each in figures.values()], marker="o")
-        _draw(loss, protocol, at, [each["log_loss"] for each in figures.values()], marker="o")
+        draw_line(ranking, protocol, at, [each["auc"] for each in figures.values()], marker="o")
+        draw_line(loss, protocol, at, [each["log_loss"] for each in figures.values()], marker="o")
     constant = next(iter(by_month.values()))
     values = [each["log_loss_constant"] for each in constant.values()]
     at = [place[month] for month in constant]
@@ -169,7 +169,7 @@ def months(figure: Figure, by_month: Mapping[str, Mapping[str, Mapping[str, floa
     ranking.axhline(0.5, color=_light("muted"), linestyle=":", label="guessing")
     ranking.set(ylabel="ROC AUC")
     loss.set(ylabel="log loss")
-    _month_axis(loss, calendar)
+    month_axis(loss, calendar)
     for axes in (ranking, loss):
         axes.legend(loc="best")
 
@@ -181,7 +181,7 @@ def calibration_by_month(
     """Draw mean probability and late share of each month (`YYYY-MM`)."""
     axes = figure.add_subplot()
     _said_and_happened(axes, protocol, np.arange(len(month)), said, happened)
-    _month_axis(axes, month)
+    month_axis(axes, month)
 
 
 @picture(height=2.6)
@@ -203,8 +203,8 @@ def late_share_by_month(figure: Figure, month: Sequence[str], share: FloatArray)
     """Draw the late share of each month (`YYYY-MM`)."""
     axes = figure.add_subplot(ylabel="late share")
     axes.bar(np.arange(len(month)), share, color=_light("blue"), width=0.7)
-    _share_axis(axes, "y")
-    _month_axis(axes, month)
+    share_axis(axes, "y")
+    month_axis(axes, month)
 
 
 @picture(height=2.4)
@@ -212,7 +212,7 @@ def late_share_by_hour(figure: Figure, hour: npt.NDArray[np.int64], share: Float
     """Draw the late share of each hour of the day."""
     axes = figure.add_subplot(xlabel="hour of scheduled departure", ylabel="late share")
     axes.bar(hour, share, color=_light("blue"), width=0.7)
-    _share_axis(axes, "y")
+    share_axis(axes, "y")
     _hour_axis(axes)
 
 
@@ -225,7 +225,7 @@ def importances(figure: Figure, names: Sequence[str], share: FloatArray) -> None
     axes.set_yticks(at, names)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    _share_axis(axes, "x")
+    share_axis(axes, "x")
 
 
 def roc_points(run: Scored) -> tuple[FloatArray, FloatArray]:
@@ -253,7 +253,8 @@ def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     return x[keep], y[keep]
 
 
-def _draw(axes: Axes, protocol: str, x: Any, y: Any, marker: str = "") -> None:
+def draw_line(axes: Axes, protocol: str, x: Any, y: Any, marker: str = "") -> None:
+    """Draw points as the line of a protocol."""
     line = line_of(protocol)
     colour = _light(line.colour)
     axes.plot(x, y, color=colour, linestyle=line.dashes, marker=marker, label=line.label)
@@ -275,11 +276,12 @@ def _said_and_happened(
     axes.plot(x, said, color=_light(line_of(protocol).colour), marker="o", label="mean probability")
     axes.margins(y=0.25)
     axes.set_ylim(bottom=0)
-    _share_axis(axes, "y")
+    share_axis(axes, "y")
     axes.legend(loc="upper left", ncols=2)
 
 
-def _share_axis(axes: Axes, which: str) -> None:
+def share_axis(axes: Axes, which: str) -> None:
+    """Label an axis (`x`, `y` or `both`) in per cent."""
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         if which in (name, "both"):
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
@@ -291,7 +293,7 @@ def _hour_axis(axes: Axes) -> None:
     axes.grid(visible=False, axis="x")
 
 
-def _month_axis(axes: Axes, months: Sequence[str]) -> None:
+def month_axis(axes: Axes, months: Sequence[str]) -> None:
     """Label months, the year beneath the first one of each year."""
     labels, year_before = [], ""
     for each in months:
@@ -331,6 +333,14 @@ def _svg(figure: Figure) -> str:
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(text, format="svg", metadata=nothing)
     return text.getvalue()
+
+
+def standalone(svg: str) -> str:
+    """Make a picture a file of its own: on white paper, in the light colours."""
+    for name, (light, _) in PALETTE.items():
+        svg = svg.replace(f"var(--{name})", light)
+    spaces = 'xmlns="http://www.w3.org/2000/svg" style="background: #ffffff"'
+    return svg.replace("<svg", f"<svg {spaces}", 1) + "\n"
 
 
 def _inline(document: str, name: str) -> str:

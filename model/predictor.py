@@ -13,6 +13,10 @@ from model.booster import Booster
 from model.calibration import Calibration, FloatArray, sigmoid
 from model.decision import Decision
 
+FRESH_DAYS = 4
+"""Days, from the end of the tables on, that are scored by the Booster that knows fresh outcomes;
+later ones lean on the schedule's. Measured in docs/decisions/0009-refresh.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -57,7 +61,8 @@ class Predictor:
     builder, booster
         What scores from the schedule alone.
     fresh
-        What scores where the airport's state is told.
+        What scores where fresh outcomes are known: where the airport's state is told, or in the
+        `FRESH_DAYS` after the end of its tables.
     calibration
         Of the schedule's scores.
     """
@@ -81,22 +86,24 @@ class Predictor:
     def score(self, flights: Flights) -> FloatArray:
         """Probability of each flight, shape ``(n,)``; one call per Booster, whatever their number.
 
-        Flights that know the state of the airport and flights that do not may stand side by side.
+        Flights of which fresh outcomes are known and others may stand side by side.
         """
-        told = self.told(flights)
-        if not told.any():
+        fresh = self.knows_fresh(flights)
+        if not fresh.any():
             return self._score_schedule(flights)
         probability = np.empty(len(flights))
-        for rows, score in ((told, self._score_fresh), (~told, self._score_schedule)):
+        for rows, score in ((fresh, self._score_fresh), (~fresh, self._score_schedule)):
             if rows.any():
                 probability[rows] = score(flights.pick(np.flatnonzero(rows)))
         return probability
 
-    def told(self, flights: Flights) -> npt.NDArray[np.bool_]:
-        """Whether each flight is scored with the airport's state, shape ``(n,)``."""
-        if flights.airport is None:
-            return np.zeros(len(flights), dtype=bool)
-        return np.asarray(~np.isnan(flights.airport).all(axis=1))
+    def knows_fresh(self, flights: Flights) -> npt.NDArray[np.bool_]:
+        """Whether each flight is scored with fresh outcomes, shape ``(n,)``."""
+        age = flights.day - self.fresh.builder.as_of
+        fresh: npt.NDArray[np.bool_] = (age >= 0) & (age < FRESH_DAYS)
+        if flights.airport is not None:
+            fresh |= ~np.isnan(flights.airport).all(axis=1)
+        return fresh
 
     def probability(self, matrix: npt.NDArray[np.float64]) -> FloatArray:
         """Calibrated probability of each row of the schedule's features, shape ``(n,)``."""

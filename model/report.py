@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data.catalogue import DELAY_MINUTES
 from model import plots
+from model.document import drift_of, plain_ways
 from model.evaluation import IndexArray, Scored
 from model.gate import GATE_PROTOCOL
 from model.metrics import BoolArray, reliability
@@ -195,7 +196,10 @@ def _sections(
         months = [_months(by_month)] if by_month else []
         sections = [
             ("Telling late from punctual", [_roc(scored), _recall(scored, main, threshold)]),
-            ("Do the probabilities mean what they say?", [_reliability(scored, main)]),
+            (
+                "Do the probabilities mean what they say?",
+                [_reliability(scored, main), *_left_alone(evaluation)],
+            ),
             ("Through the year and the day", [*months, *hour_and_month]),
         ]
     return [
@@ -238,6 +242,21 @@ def _reliability(scored: Mapping[str, Scored], main: str) -> Picture:
         f"to {_percent(said[-1])} said and {_percent(happened[-1])} late.",
         plots.reliability_curve(scored, main),
     )
+
+
+def _left_alone(evaluation: Mapping[str, Any]) -> Iterator[Picture]:
+    """Draw how a model ages that is not refitted, where the evaluation was examined."""
+    drifted = evaluation.get(GATE_PROTOCOL, {}).get("drift")
+    if drifted:
+        ways = plain_ways(drifted)
+        errors = ", ".join(f"{way} {each['pooled']['ece']:.3f}" for way, each in ways.items())
+        yield Picture(
+            "Refitted, or left alone",
+            "A model that is fitted once keeps its level while the year moves away from it; "
+            f"calibration errors over all its months: {errors}.",
+            "Mean probability and calibration error of each month, by way of keeping up.",
+            drift_of(ways),
+        )
 
 
 def _months(by_month: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Picture:

@@ -17,6 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from model.explanation import Group
+
 MAX_FLIGHTS = 10_000
 LONGEST_TIMEOUT_MS = 600_000
 STATE_HOURS = 3
@@ -169,16 +171,7 @@ class PredictionRequest(_Strict):
 class Contribution(_Strict):
     """What one group of facts does to a probability."""
 
-    group: Literal[
-        "airline",
-        "destination",
-        "hour",
-        "weekday",
-        "holiday",
-        "congestion",
-        "history",
-        "airport now",
-    ] = Field(description="What the facts are about.")
+    group: Group = Field(description="What the facts are about.")
     change: float = Field(ge=-1, le=1, description="Signed change in probability.")
 
 

@@ -41,7 +41,7 @@ def register(bundle: Bundle, name: str, labels: dict[str, str], metadata: dict[s
     the same content again keeps the files and makes that version the latest.
     """
     contents = bundle.files()
-    version = f"{bundle.card['data']['last_departure'][:10].replace('-', '')}-{digest(contents)}"
+    version = f"{_through(bundle).replace('-', '')}-{digest(contents)}"
     tag = Tag(name, version)
     home = store_folder()
     with _staging(home) as staging:
@@ -52,6 +52,13 @@ def register(bundle: Bundle, name: str, labels: dict[str, str], metadata: dict[s
             (staging / name / version).rename(final)
     _point_latest(home / name, version)
     return tag
+
+
+def _through(bundle: Bundle) -> str:
+    """Day of the last flight that the model knows of, trained or refreshed."""
+    card = bundle.card
+    last: str = card.get("refreshed", {}).get("through") or card["data"]["last_departure"]
+    return last[:10]
 
 
 def find(reference: str) -> bentoml.Model:

@@ -20,6 +20,7 @@ import httpx
 import pandas as pd
 import pytest
 
+from data.flights import Flights
 from data.sources import Dataset, load_flights
 from model.bundle import Bundle
 from model.card import make_card
@@ -28,6 +29,7 @@ from serving import registry
 
 PROJECT = Path(__file__).parents[1]
 START_SECONDS = 120
+EVERY = 12
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +42,18 @@ def dataset() -> Dataset:
 def frame(dataset: Dataset) -> pd.DataFrame:
     """All flights, typed and in order of time."""
     return dataset.frame
+
+
+@pytest.fixture(scope="session")
+def few(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every twelfth flight: some 5,700, in order of time, spread over the whole year."""
+    return frame.iloc[::EVERY]
+
+
+@pytest.fixture(scope="session")
+def few_flights(few: pd.DataFrame) -> Flights:
+    """Give the schedule of those flights."""
+    return Flights.from_columns(few)
 
 
 @pytest.fixture(scope="session")

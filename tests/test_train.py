@@ -15,6 +15,7 @@ import bentoml
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from data import sample
 from model.bundle import Bundle
@@ -107,6 +108,30 @@ def test_same_flights_and_seed_give_the_same_bytes(
         if path.name != "model.yaml":  # BentoML writes the time into it
             assert path.read_bytes() == (two / path.name).read_bytes(), path.name
     assert one.name == two.name != three.name
+
+
+def test_a_refresh_registers_a_child_of_the_model(
+    train: Train, tmp_path: Path, flights: Path
+) -> None:
+    """Newer flights give a new version with the same trees; the same flights again give none."""
+    assert train("--skip-evaluation", "--until", "2017-04-01").returncode == 0
+    parent = model_folder(tmp_path)
+    refreshed = train("refresh", "--data", str(flights))
+    assert refreshed.returncode == 0, refreshed.stderr
+    child = model_folder(tmp_path)
+    assert child.name.startswith("20170430")
+    assert parent.name.startswith("20170331")
+    labels = yaml.safe_load((child / "model.yaml").read_text())["labels"]
+    assert labels["refreshed-through"] == "2017-04-30"
+    assert labels["parent"] == parent.name
+    assert (child / "saved_model.ubj").read_bytes() == (parent / "saved_model.ubj").read_bytes()
+    assert (child / "features.json").read_bytes() != (parent / "features.json").read_bytes()
+    again = train("refresh", "--data", str(flights))
+    assert "nothing to refresh" in again.stderr
+    assert model_folder(tmp_path) == child
+    written = train("card", "--folder", str(tmp_path / "docs"))
+    assert written.returncode == 0, written.stderr
+    assert child.name in (tmp_path / "docs" / "model-card.md").read_text()
 
 
 def test_the_gate_refuses_a_worse_model(train: Train, tmp_path: Path, flights: Path) -> None:

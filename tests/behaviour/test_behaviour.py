@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from data.flights import AIRPORT_FIGURES, Flights
-from model.predictor import Predictor
+from model.calibration import sigmoid
+from model.predictor import Predictor, Scorer
 
 CALM = np.array([10.0, 0.05, 2.0] * 4)
 
@@ -49,6 +50,39 @@ def test_a_late_airport_raises_the_risk(model: Predictor, some: Flights) -> None
     rise = model.score(_told(some, storm)) - model.score(_told(some, CALM))
     assert (rise >= 0).all()
     assert rise.mean() > 0.05
+
+
+def test_a_busier_bank_does_not_lower_the_risk(model: Predictor, some: Flights) -> None:
+    """With half as many departures again all around it, a flight's risk does not fall on average.
+
+    Single flights may: busy hours of the day are not the late ones everywhere.
+    """
+    for scorer in (Scorer(model.builder, model.booster), model.fresh):
+        matrix = scorer.builder.transform(some)
+        busier = matrix.copy()
+        banks = [
+            column
+            for column in scorer.builder.columns_of("timetable")
+            if not scorer.builder.feature_names[column].startswith("minutes_")
+        ]
+        busier[:, banks] *= 1.5
+        calm, busy = (sigmoid(scorer.booster.raw_scores(each)) for each in (matrix, busier))
+        assert busy.mean() >= calm.mean() - 0.002
+
+
+def test_a_lone_flight_scores_as_among_others(model: Predictor, some: Flights) -> None:
+    """A flight's probability does not depend on which others stand in its request."""
+    together = model.score(some)
+    alone = [model.score(some.slice(row, row + 1))[0] for row in range(0, len(some), 29)]
+    assert alone == together[::29].tolist()
+
+
+def test_a_missing_flight_type_follows_from_the_destination(
+    model: Predictor, some: Flights
+) -> None:
+    """Left out, the type is the destination's: nearly every flight keeps its probability."""
+    without = replace(some, flight_type=[None] * len(some))
+    assert (model.score(without) == model.score(some)).mean() > 0.95
 
 
 def test_a_group_with_a_worse_history_has_the_higher_risk(model: Predictor, some: Flights) -> None:

@@ -11,20 +11,7 @@ from model.decision import Decision
 from model.predictor import Predictor
 from model.training import Recipe, fit
 
-EVERY = 12
 ROUNDS = 20
-
-
-@pytest.fixture(scope="session")
-def few(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every twelfth flight: some 5,700, in order of time, spread over the whole year."""
-    return frame.iloc[::EVERY]
-
-
-@pytest.fixture(scope="session")
-def few_flights(few: pd.DataFrame) -> Flights:
-    """Give the schedule of those flights."""
-    return Flights.from_columns(few)
 
 
 @pytest.fixture(scope="session")

@@ -188,3 +188,23 @@ def test_a_champion_without_evaluation_is_not_compared(make: Make, predictor: Pr
     verdict = judge(make(_losses()), champion)
     assert verdict.accepted
     assert "not compared" in verdict.reason
+
+
+@pytest.mark.parametrize("loss", [np.nan, np.inf])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_loss_that_is_no_number_is_refused(make: Make, loss: float, first: bool) -> None:
+    """One day without a figure is enough, with a champion and without; the reason says so."""
+    broken = _losses()
+    broken[7] = loss
+    verdict = judge(make(broken), None if first else make(_losses()))
+    assert not verdict.accepted
+    assert "log loss is not a number on 1 of its scored days" in verdict.reason
+
+
+def test_a_champion_whose_loss_is_no_number_is_not_compared(make: Make) -> None:
+    """A registered model without figures cannot keep a sound one out."""
+    broken = _losses()
+    broken[7] = np.nan
+    verdict = judge(make(_losses()), make(broken))
+    assert verdict.accepted
+    assert "not compared" in verdict.reason

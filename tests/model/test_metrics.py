@@ -48,6 +48,19 @@ def test_without_an_alarm_precision_is_nought() -> None:
     assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_flights_that_all_ended_alike_have_figures(late: bool) -> None:
+    """With one outcome only, nothing can be ranked; all else is a number, and nobody warns."""
+    found = figures(np.full(4, late), PROBABILITY, np.full(4, 0.5), threshold=0.5)
+    assert found["auc"] is None
+    assert found["ap"] is None
+    missed = np.abs(late - PROBABILITY)
+    assert found["brier"] == pytest.approx(np.mean(missed**2))
+    assert found["log_loss"] == pytest.approx(-np.log1p(-missed).mean())
+    assert found["log_loss_constant"] == pytest.approx(log(2))
+    assert {type(found[name]) for name in FIGURES[2:]} == {float}
+
+
 def test_figures_are_plain_numbers() -> None:
     """Every figure is a float of Python's own, as JSON wants it."""
     found = figures(LATE, PROBABILITY, np.full(4, 0.5), threshold=0.5)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from model import search as searching
 from model.decision import Decision
-from model.errors import MissingExtra, TooFewFlights
-from model.search import search
+from model.errors import MissingExtra, StudyError, TooFewFlights
+from model.search import confirm, search
 from model.training import PARAMETERS, Recipe
 
 RECIPE = Recipe(seed=5, rounds=7, decision=Decision.from_cost_ratio(9))
@@ -65,6 +68,53 @@ def test_only_the_first_scored_months_are_judged_on(early: pd.DataFrame, few_tre
     other.loc[july, "delay_minutes"] = 600.0
     assert july.any()
     assert search(other, RECIPE, 2) == search(early, RECIPE, 2)
+
+
+def test_a_study_that_stopped_goes_on_as_if_it_had_not(
+    early: pd.DataFrame, few_trees: None, tmp_path: Path
+) -> None:
+    """Stopped after two trials and gone on with, the file and the find are those of one run."""
+    whole, stopped = tmp_path / "whole.json", tmp_path / "stopped.json"
+    found = search(early, RECIPE, 4, whole)
+    search(early, RECIPE, 2, stopped)
+    assert search(early, RECIPE, 4, stopped) == found
+    assert stopped.read_bytes() == whole.read_bytes()
+    trials = json.loads(whole.read_text())["trials"]
+    assert len(trials) == 4
+    best = min(trials, key=lambda trial: float(trial["log_loss"]))
+    assert found.parameters == {**PARAMETERS, **best["parameters"]}
+
+
+def test_a_finished_study_is_not_searched_again(
+    early: pd.DataFrame, few_trees: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for no more trials than there are, the search answers from the file."""
+    path = tmp_path / "study.json"
+    found = search(early, RECIPE, 2, path)
+    monkeypatch.delattr(searching, "_try")
+    assert search(early, RECIPE, 2, path) == found
+
+
+def test_a_study_of_other_flights_is_refused(
+    early: pd.DataFrame, few_trees: None, tmp_path: Path
+) -> None:
+    """Trials on other flights are not comparable; the sentence says what differs."""
+    path = tmp_path / "study.json"
+    search(early, RECIPE, 1, path)
+    with pytest.raises(StudyError, match=r"other terms \(flights\)"):
+        search(early.iloc[1:], RECIPE, 2, path)
+    with pytest.raises(StudyError, match="seed"):
+        search(early, replace(RECIPE, seed=6), 2, path)
+    path.write_text("{}")
+    with pytest.raises(StudyError, match="is not a study"):
+        search(early, RECIPE, 2, path)
+
+
+def test_what_is_found_is_confirmed_on_later_months(early: pd.DataFrame) -> None:
+    """The comparison scores none of the months that the search was judged on, at each level."""
+    figures = confirm(early, replace(RECIPE, rounds=3), range(1))
+    assert list(figures) == ["E3.schedule", "E3.daily", "E3.live"]
+    assert {month for each in figures.values() for month in each["by_month"]} == {"2017-07"}
 
 
 def test_without_optuna_it_says_what_to_do(
