@@ -26,6 +26,12 @@ class MethodNotAllowedError(ProblemError):
     kind = "method-not-allowed"
 
 
+class TooSlowError(ProblemError):
+    """The request did not arrive in time (408)."""
+
+    kind = "too-slow"
+
+
 class TooLargeError(ProblemError):
     """The request is larger than the service accepts (413)."""
 
@@ -44,6 +50,12 @@ class InvalidError(ProblemError):
     kind = "invalid"
 
 
+class HeadTooLargeError(ProblemError):
+    """The head of the request, with all its headers, is larger than the service accepts (431)."""
+
+    kind = "head-too-large"
+
+
 class FailedError(ProblemError):
     """The service failed; the fault is not the caller's (500)."""
 
@@ -56,14 +68,23 @@ class OverloadedError(ProblemError):
     kind = "overloaded"
 
 
+class TooLateError(ProblemError):
+    """The time that the caller gave has passed (504)."""
+
+    kind = "too-late"
+
+
 __all__ = [
     "FailedError",
+    "HeadTooLargeError",
     "InvalidError",
     "MethodNotAllowedError",
     "NotFoundError",
     "NotJsonError",
     "OverloadedError",
     "TooLargeError",
+    "TooLateError",
+    "TooSlowError",
     "UnsupportedTypeError",
 ]
 
@@ -71,12 +92,15 @@ PROBLEMS: dict[str, type[ProblemError]] = {
     each.kind: each
     for each in (
         FailedError,
+        HeadTooLargeError,
         InvalidError,
         MethodNotAllowedError,
         NotFoundError,
         NotJsonError,
         OverloadedError,
         TooLargeError,
+        TooLateError,
+        TooSlowError,
         UnsupportedTypeError,
     )
 }
