@@ -14,6 +14,9 @@ from typing import Any
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+LAST_REQUEST_SECONDS = 0.5
+"""How long an idle connection stays open when the server stops."""
+
 
 class CorkedTransport:
     """A transport whose writes of one turn of the event loop leave as one.
@@ -56,6 +59,29 @@ class CorkedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base class
         """Take a new connection."""
         super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type] # behaves as one
+        self._stopping = False
+
+    def on_headers_complete(self) -> None:
+        """Take a new request; while the server stops, its answer is the connection's last."""
+        super().on_headers_complete()
+        if self._stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Stop with an answer that says so, not with a closed door.
+
+        uvicorn closes idle connections at once; a request that is on its way at that moment would
+        get no answer. Here it is answered, with ``connection: close``.
+        """
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
+        else:
+            super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
 
 def install() -> None:
