@@ -16,13 +16,14 @@ PORT = 8080
 LIMITS = ("--cpus", "1", "--memory", "512m", "--memory-swap", "512m")
 LOCKED = (
     "--read-only",
-    *("--tmpfs", "/tmp:size=64m"),
+    *("--tmpfs", "/tmp:size=64m"),  # noqa: S108 - the container's own
     *("--cap-drop", "ALL"),
     *("--security-opt", "no-new-privileges"),
 )
 POLL_SECONDS = 0.01
-_PEAK = "cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes"
-_CPU = "cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null || cat /sys/fs/cgroup/cpu.stat"
+# of cgroups, version 2, else version 1
+_PEAK = "cd /sys/fs/cgroup; cat memory.peak 2>/dev/null || cat memory/memory.max_usage_in_bytes"
+_CPU = "cd /sys/fs/cgroup; cat cpu.stat 2>/dev/null || cat cpuacct/cpuacct.usage"
 
 
 class Container:
@@ -91,8 +92,8 @@ class Container:
         return time.monotonic() - self._asked
 
     def log(self) -> str:
-        """What it has printed."""
-        return docker("logs", self.id)
+        """What it has printed, errors too."""
+        return docker("logs", self.id, errors_too=True)
 
     def execute(self, *command: str) -> str:
         """Run a command in it, as its own user."""

@@ -7,6 +7,8 @@ IMAGE           name and tag of the image; `flight-delay-service:latest`
 BASE_IMAGE      what it is built on; `python:3.11-slim`
 REQUIRE_DIGEST  1 refuses a BASE_IMAGE that is not pinned by digest (`name@sha256:...`)
 REVISION        what the image is labelled with; the commit of the checkout
+SBOM            where the bill of materials is written; `build/sbom.cdx.json`
+CACHE_FROM      an image whose layers may be reused; where it cannot be had, everything is built
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from serving import registry
 from serving.settings import settings
 
 PROJECT = Path(__file__).parents[2]
-REPORTS = PROJECT / "reports" / "image"
+RESULTS = PROJECT / "build"
+"""Where `sbom.cdx.json` and `image.json` are written, if nothing else is said."""
 DEFAULT_IMAGE = "flight-delay-service:latest"
 DEFAULT_BASE = "python:3.11-slim"
 TEMPLATE = "deploy/image/Dockerfile.j2"
@@ -57,6 +60,8 @@ class Plan:
     image: str
     base: str
     revision: str
+    cache_from: str = ""
+    sbom: Path = RESULTS / sbom.FILE
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Plan:
@@ -69,7 +74,9 @@ class Plan:
             )
             raise BuildError(message)
         image = environment.get("IMAGE") or DEFAULT_IMAGE
-        return cls(image, base, environment.get("REVISION") or git("rev-parse", "HEAD"))
+        revision = environment.get("REVISION") or git("rev-parse", "HEAD")
+        written = Path(environment.get("SBOM") or RESULTS / sbom.FILE)
+        return cls(image, base, revision, environment.get("CACHE_FROM", ""), written)
 
 
 def main() -> None:
@@ -82,16 +89,17 @@ def main() -> None:
 
 
 def build(plan: Plan) -> None:
-    """Carry out the plan; what comes of it stands in `reports/image`."""
+    """Carry out the plan; what comes of it stands in `build/`."""
     engine.require()
     tag, bundle = registry.require(settings().model)
-    with tempfile.TemporaryDirectory(prefix="flight-delay-image-") as folder:
-        bento = build_bento(Path(folder))
-        containerize(plan, bento, labels(plan, tag, bundle.card, bento), Path(folder))
+    with tempfile.TemporaryDirectory(prefix="flight-delay-image-") as scratch:
+        bento = build_bento(Path(scratch))
+        containerize(plan, bento, labels(plan, tag, bundle.card, bento), Path(scratch))
     facts = engine.inspect(plan.image)
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    sbom.write(plan.image, facts, REPORTS / sbom.FILE)
-    (REPORTS / "image.json").write_text(json.dumps(summary(plan, facts), indent=1) + "\n")
+    for folder in (RESULTS, plan.sbom.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    sbom.write(plan.image, facts, plan.sbom)
+    (RESULTS / "image.json").write_text(json.dumps(summary(plan, facts), indent=1) + "\n")
     logger.info("%s  %.1f MB  %s", plan.image, facts["Size"] / 1e6, facts["Id"])
 
 
@@ -115,15 +123,16 @@ def containerize(plan: Plan, bento: str, named: Mapping[str, str], folder: Path)
     Raises
     ------
     BuildError
-        If it failed; BentoML ends with success even then.
+        If it failed: BentoML ends with success even then.
     """
     options = [f"label={name}={value}" for name, value in named.items()]
     options += [f"build-arg=BASE_IMAGE={plan.base}", "progress=plain"]
+    if plan.cache_from:
+        options += [f"cache-from={plan.cache_from}", "build-arg=BUILDKIT_INLINE_CACHE=1"]
     arguments = [part for option in options for part in ("--opt", option)]
-    made_before = _image_id(plan.image)
     command = ("containerize", bento, "--backend", "docker", "--image-tag", plan.image)
     printed = bentoml(*command, *arguments, cwd=folder, TMPDIR=str(folder))
-    if f'container for "{bento}"' not in printed or _image_id(plan.image) == made_before is None:
+    if f'built Bento container for "{bento}"' not in printed:
         message = f"bentoml containerize made no image:\n{printed[-3000:]}"
         raise BuildError(message)
 
@@ -185,14 +194,6 @@ def git(*arguments: str) -> str:
         check=False,
     )
     return done.stdout.strip() if done.returncode == 0 else UNKNOWN
-
-
-def _image_id(image: str) -> str | None:
-    try:
-        found: str = engine.inspect(image)["Id"]
-    except engine.EngineError:
-        return None
-    return found
 
 
 if __name__ == "__main__":

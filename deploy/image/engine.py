@@ -14,8 +14,8 @@ class EngineError(Exception):
     """There is no container engine, or it refused; the text is meant for people."""
 
 
-def docker(*arguments: str) -> str:
-    """Run one docker command and return what it printed.
+def docker(*arguments: str, errors_too: bool = False) -> str:
+    """Run one docker command and return what it printed, if wanted on standard error too.
 
     Raises
     ------
@@ -25,12 +25,13 @@ def docker(*arguments: str) -> str:
     require()
     done = subprocess.run(  # noqa: S603 - the commands are the project's own
         ["docker", *arguments],  # noqa: S607 - wherever it is installed
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if errors_too else subprocess.PIPE,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        message = f"docker {arguments[0]} failed:\n{done.stderr.strip()}"
+        message = f"docker {arguments[0]} failed:\n{(done.stderr or done.stdout).strip()}"
         raise EngineError(message)
     return done.stdout
 

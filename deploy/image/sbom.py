@@ -59,6 +59,7 @@ def document(about: Component, components: list[Component]) -> str:
     """
     bom = Bom(components=components)
     bom.metadata.component = about
+    bom.register_dependency(about, components)
     text = make_outputter(bom, OutputFormat.JSON, SCHEMA).output_as_string(indent=1)
     if mistake := JsonStrictValidator(SCHEMA).validate_str(text):
         message = f"the bill of materials is not valid CycloneDX: {mistake}"
@@ -71,7 +72,7 @@ def subject(image: str, facts: Mapping[str, Any]) -> Component:
     labels: Mapping[str, str] = facts["Config"]["Labels"] or {}
     return Component(
         type=ComponentType.CONTAINER,
-        name=image.partition(":")[0],
+        name=image.rpartition(":")[0],
         version=labels.get("org.opencontainers.image.version", facts["Id"]),
         bom_ref=facts["Id"],
     )

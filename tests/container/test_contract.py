@@ -15,6 +15,8 @@ from load.process import Probe
 from tests.conftest import running_server
 from tests.container.conftest import EXAMPLE, READY, probabilities
 
+pytestmark = pytest.mark.container
+
 JSON = {"content-type": "application/json"}
 
 
@@ -40,21 +42,21 @@ def test_it_needs_to_write_nothing_but_tmp(container: Container) -> None:
     """The root is read-only, and the service answers all the same."""
     with pytest.raises(engine.EngineError, match="Read-only"):
         container.execute("touch", "/home/bentoml/bento/new")
-    container.execute("touch", "/tmp/new")
+    container.execute("touch", "/tmp/new")  # noqa: S108 - the container's own
     assert httpx.post(f"{container.url}/predict_delay", content=EXAMPLE, headers=JSON).is_success
 
 
 def test_it_is_ready_only_once_a_prediction_works(image: str) -> None:
-    """From the start on: refused or kept waiting, then ready, and from then on it predicts."""
+    """From its start on it refuses or keeps callers waiting; once it says ready, it predicts."""
     with Container(image) as starting:
-        host, seen = starting.host, []
+        asked = 0
         deadline = time.monotonic() + 120
-        while not (ready := answers(host, READY)) and time.monotonic() < deadline:
-            seen.append(answers(host, Probe("/predict_delay", EXAMPLE)))
-        assert ready
-        assert answers(host, Probe("/predict_delay", EXAMPLE))
-        # it may have come up between the two questions, but it never said no after a prediction
-        assert True not in seen[:-1]
+        while not answers(starting.host, READY):
+            asked += 1
+            assert time.monotonic() < deadline
+        assert answers(starting.host, Probe("/predict_delay", EXAMPLE))
+    # refused at least once: it was asked from before it could have been ready
+    assert asked > 0
 
 
 def test_a_missing_model_ends_the_container_with_one_clear_line(image: str) -> None:
@@ -62,8 +64,9 @@ def test_a_missing_model_ends_the_container_with_one_clear_line(image: str) -> N
     with Container(image, environment={"FLIGHT_DELAY_MODEL": "flight_delay:other"}) as broken:
         code = engine.docker("wait", broken.id).strip()
         assert code != "0"
-        output = engine.docker("logs", broken.id)
-    assert "Traceback" not in output
+        log = broken.log()
+    assert "No model 'flight_delay:other'" in log
+    assert "Traceback" not in log
 
 
 def test_its_answers_are_those_of_the_service_outside(
@@ -74,10 +77,11 @@ def test_its_answers_are_those_of_the_service_outside(
     tmp_path: Path,
 ) -> None:
     """The same model, served from the folder, gives every flight the same probability."""
-    settings = {"BENTOML_HOME": str(packed_store), "FLIGHT_DELAY_MODEL": packed_model}
     compared = 0
-    with running_server(tmp_path / "log", **settings) as server:
-        for body in [*requests[1000], *requests[1][:50]]:
+    with running_server(
+        tmp_path / "log", BENTOML_HOME=str(packed_store), FLIGHT_DELAY_MODEL=packed_model
+    ) as server:
+        for body in [*requests[1000][:3], *requests[1][:50]]:
             inside = httpx.post(f"{container.url}/predict_delay", content=body, headers=JSON)
             outside = httpx.post(f"{server.url}/predict_delay", content=body, headers=JSON)
             assert json.loads(inside.content)["model"] == packed_model
