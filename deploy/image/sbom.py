@@ -18,11 +18,12 @@ from deploy.image.engine import run_inside
 
 FILE = "sbom.cdx.json"
 SCHEMA = SchemaVersion.V1_6
-DEBIAN_QUERY = "${Package}\t${Version}\t${Architecture}\n"
-PYTHON_QUERY = """
-import importlib.metadata, json
+QUERY = """
+import importlib.metadata, json, subprocess
 found = {(each.metadata["Name"], each.version) for each in importlib.metadata.distributions()}
-print(json.dumps(sorted(found)))
+form = "--showformat=${Package}\\t${Version}\\t${Architecture}\\n"
+debian = subprocess.check_output(["dpkg-query", "--show", form], text=True)
+print(json.dumps({"python": sorted(found), "debian": debian}))
 """
 
 
@@ -43,10 +44,9 @@ def write(image: str, facts: Mapping[str, Any], path: Path) -> None:
     SbomError
         If the document does not follow the schema.
     """
-    python = json.loads(run_inside(image, "python", "-c", PYTHON_QUERY))
-    debian = run_inside(image, "dpkg-query", "--show", "--showformat", DEBIAN_QUERY)
-    text = document(subject(image, facts), [*python_packages(python), *debian_packages(debian)])
-    path.write_text(text)
+    found = json.loads(run_inside(image, "python", "-c", QUERY))
+    components = [*python_packages(found["python"]), *debian_packages(found["debian"])]
+    path.write_text(document(subject(image, facts), components))
 
 
 def document(about: Component, components: list[Component]) -> str:
