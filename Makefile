@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 UV := .tools/bin/uv
 MODEL := $(BENTOML_HOME)/models/flight_delay/latest
-CODE := data features model serving tests load service.py train.py
+CODE := data features model serving tests load deploy service.py train.py
 
 .PHONY: help
 help:  ## list the targets
@@ -57,6 +57,28 @@ refresh: .venv/train.stamp  ## bring the registered model up to date with newer 
 .PHONY: bento
 bento: .venv/train.stamp $(MODEL)  ## build the bento flight_delay_service
 	$(BIN)/bentoml build
+
+# --- the image --------------------------------------------------------------------------------
+
+IMAGE ?= flight-delay-service:latest
+BASE_IMAGE ?= python:3.11-slim
+
+.PHONY: image
+image: export IMAGE := $(IMAGE)
+image: export BASE_IMAGE := $(BASE_IMAGE)
+image: .venv/dev.stamp $(MODEL)  ## build the container image IMAGE on BASE_IMAGE, with the model inside
+	$(BIN)/python -m deploy.image.build
+
+.PHONY: image-test
+image-test: export IMAGE := $(IMAGE)
+image-test: .venv/dev.stamp  ## check IMAGE: hadolint, container-structure-test, its contract
+	$(BIN)/python -m deploy.image.check
+	$(BIN)/pytest tests/container
+
+.PHONY: coldstart
+coldstart: export IMAGE := $(IMAGE)
+coldstart: .venv/dev.stamp  ## measure the cold start of IMAGE beside a bare BentoML, write docs/coldstart.md
+	$(BIN)/python -m load.coldstart
 
 # --- load -------------------------------------------------------------------------------------
 

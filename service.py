@@ -27,7 +27,7 @@ from serving.settings import settings
 
 logger = logging.getLogger("flight_delay")
 
-registry.require(settings().model)
+served = registry.require(settings().model)
 
 
 @bentoml.service(
@@ -48,7 +48,7 @@ class FlightDelayService:
     model = BentoModel(settings().model)
 
     def __init__(self) -> None:
-        tag, bundle = registry.read(settings().model, threads=1)
+        tag, bundle = served
         self.runtime = Runtime(tag, bundle, settings(), BentoBatcher(self._call_runner))
         logger.info("serving %s", tag)
         if self.runtime.is_sample:

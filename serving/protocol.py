@@ -35,6 +35,9 @@ LONGEST_HEAD = 32_768
 LINGER_SECONDS = 2.0
 """How long a client that is being refused may go on sending; nothing of it is kept."""
 
+LAST_REQUEST_SECONDS = 0.5
+"""How long an idle connection stays open when the server stops."""
+
 _METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
 _UNUSUAL = frozenset(
     {b"content-encoding", b"expect", b"transfer-encoding", b"upgrade", b"connection"}
@@ -148,6 +151,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._reading = False
         self._head = False
         self._received = 0
+        self._stopping = False
         self.quiet_since = inf
         self.patience = inf
 
@@ -221,6 +225,8 @@ class ShortWayProtocol(HttpToolsProtocol):
             self._take_long_way()
         else:
             self.cycle = self._exchange  # type: ignore[assignment] # looks like one of its cycles
+        if self._stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -250,6 +256,24 @@ class ShortWayProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.flow.resume_reading()
             self._expect(self._house.idle_seconds)
+
+    def shutdown(self) -> None:
+        """Stop with an answer that says so, not with a closed door.
+
+        uvicorn closes idle connections at once; a request that is on its way at that moment would
+        get no answer. Here it is answered, with ``connection: close``.
+        """
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
+        else:
+            super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self._reading:
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
+        elif self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def _short_way(self) -> Exchange | None:
         """The exchange of a request that is plain in every respect."""

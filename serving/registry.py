@@ -75,10 +75,10 @@ def find(reference: str) -> bentoml.Model:
         raise NoModelRegistered(reference, store_folder()) from error
 
 
-def require(reference: str) -> None:
-    """Leave the process, with one clear line, where no such model can be served."""
+def require(reference: str) -> tuple[str, Bundle]:
+    """Read a bundle to be served; leave the process, with one clear line, where that fails."""
     try:
-        read(reference, threads=1)
+        return read(reference, threads=1)
     except (NoModelRegistered, BundleError) as error:
         raise SystemExit(str(error)) from error
 

@@ -1,0 +1,75 @@
+"""What the tests of the image share: the image that IMAGE names, and a running container of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data.sources import Dataset
+from deploy.image import engine
+from load.bodies import bodies, distinct_flights
+from load.container import Container
+from load.process import Probe
+from tests.conftest import PROJECT
+
+READY = Probe("/readyz", b"")
+EXAMPLE = (PROJECT / "tests" / "request.json").read_bytes()
+FLIGHTS = 10_000
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Name of the image to be tested; without one, or without an engine, tests are skipped."""
+    name = os.environ.get("IMAGE")
+    if not name:
+        pytest.skip("tests an image: run `make image image-test`")
+    try:
+        engine.require()
+        engine.inspect(name)
+    except engine.EngineError as error:
+        pytest.skip(str(error))
+    return name
+
+
+@pytest.fixture(scope="session")
+def container(image: str) -> Iterator[Container]:
+    """A running container that no test harms."""
+    with Container(image) as running:
+        running.wait(READY)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def requests(dataset: Dataset) -> dict[int, list[bytes]]:
+    """Bodies of requests by their number of flights."""
+    flights = distinct_flights(dataset.frame, FLIGHTS)
+    sizes = (1, 100, 1000)
+    return {size: [body.encode() for body in bodies(flights, size)] for size in sizes}
+
+
+@pytest.fixture(scope="session")
+def packed_store(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BentoML home that holds the very model of the image."""
+    home = tmp_path_factory.mktemp("home")
+    made = engine.docker("create", image).strip()
+    try:
+        engine.docker("cp", f"{made}:/home/bentoml/bento/models", str(home / "models"))
+    finally:
+        engine.docker("rm", made)
+    return home
+
+
+@pytest.fixture(scope="session")
+def packed_model(image: str) -> str:
+    """Tag of the model in the image, as its label says."""
+    labels: dict[str, str] = engine.inspect(image)["Config"]["Labels"]
+    return labels["flight-delay.model"]
+
+
+def probabilities(answer: bytes) -> list[float]:
+    """Read the probabilities of an answer, in order."""
+    return [each["probability"] for each in json.loads(answer)["predictions"]]
