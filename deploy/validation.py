@@ -19,7 +19,7 @@ from deploy import schema, substitutions
 from deploy.render import RenderError, render
 
 DEPLOY = Path(__file__).parent
-BUILDS = ("cloudbuild.yaml", "checks.yaml")
+BUILDS = ("cloudbuild.yaml", "checks.yaml", "builder/cloudbuild.yaml")
 SERVICE = "service.yaml"
 TRIGGERS = "triggers"
 LIMITS = frozenset({"cpu", "memory"})
