@@ -83,10 +83,9 @@ class DryRun:
     def build(
         self,
         number: str,
-        *,
-        substitutions: Mapping[str, str] | None = None,
+        substitutions: Mapping[str, str],
+        environment: Mapping[str, str],
         tell: Callable[[str], None] = lambda _line: None,
-        **environment: str,
     ) -> pipeline.Outcome:
         """Run the whole pipeline for this commit as one build.
 
@@ -100,7 +99,7 @@ class DryRun:
         with self.cloud.change() as state:
             state["builds"][number] = "WORKING"
         values = {"PROJECT_ID": "example", "COMMIT_SHA": commit(), "BUILD_ID": number}
-        values |= {"_REGISTRY": self._registry or REGISTRY, **(substitutions or {})}
+        values |= {"_REGISTRY": self._registry or REGISTRY, **substitutions}
         around = self.environment(f"work-{number}", environment)
         outcome = pipeline.run(pipeline.plan(BUILD, values), around, tell)
         with self.cloud.change() as state:
@@ -174,7 +173,7 @@ def main(
             dry.answer_with(service=server.url)
             for number in ("11111111-first", "22222222-second"):
                 values = {"_CANARY_SECONDS": "10", "_ENVIRONMENT": "production"}
-                outcome = dry.build(number, substitutions=values, tell=typer.echo, LOAD_SECONDS="5")
+                outcome = dry.build(number, values, {"LOAD_SECONDS": "5"}, typer.echo)
                 if outcome.failed:
                     raise typer.Exit(1)
         typer.echo("\nwhat the cloud was asked:")

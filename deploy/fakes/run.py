@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import site
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from deploy import schema
 from deploy.fakes.errors import Refusal
 
 Target = dict[str, Any]
@@ -31,6 +29,11 @@ def describe(call: Any) -> Any:
 
 def replace(call: Any) -> Any:
     """Apply a service's file, as strict as the API: a new revision, and who gets the traffic."""
+    site.main()  # the wrapper leaves installed packages out, because starting with them is slow
+    import yaml  # noqa: PLC0415 - now it can be found
+
+    from deploy import schema  # noqa: PLC0415 - needs google-api-python-client
+
     wanted = yaml.safe_load(Path(call.arguments[0]).read_text())
     if faults := list(schema.faults("run.v1", "Service", wanted)):
         raise Refusal("; ".join(faults))

@@ -35,8 +35,10 @@ def test_what_is_not_served_deploys_nothing(name: str, changed: str) -> None:
 @pytest.mark.parametrize("name", [*DEPLOYING, "pull-request"])
 @pytest.mark.parametrize(
     "changed",
-    ["model/booster.py", "features/airport.py", "data/fetch.py", "train.py", "service.py"]
-    + ["serving/page/index.html", "requirements/serve.lock", "deploy/steps/lock.sh"],
+    [
+        *("model/booster.py", "features/airport.py", "data/fetch.py", "train.py", "service.py"),
+        *("serving/page/index.html", "requirements/serve.lock", "deploy/steps/lock.sh"),
+    ],
 )
 def test_model_and_service_deploy(name: str, changed: str) -> None:
     """Also where documents changed with them."""
@@ -44,7 +46,7 @@ def test_model_and_service_deploy(name: str, changed: str) -> None:
 
 
 def test_each_environment_has_its_own_branch() -> None:
-    """main goes to production, develop to staging."""
+    """Main goes to production, develop to staging."""
     for name, branch in (("production", "^main$"), ("staging", "^develop$")):
         trigger = _trigger(name)
         assert trigger["repositoryEventConfig"]["push"]["branch"] == branch
