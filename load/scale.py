@@ -30,10 +30,13 @@ LOW, HIGH = 1_000, 10_000
 """Requests a second before and in the burst."""
 KEPT = (1, 2, 3, 5)
 """Minimum instances that the burst is tried with."""
+SMOOTH = 0.2
+"""Seconds over which arrivals are averaged in the picture."""
 COLOURS = ("blue", "orange", "green", "purple")
 PAGE, PICTURE = "scale.md", "scale-burst.svg"
-SHOWN = (58.0, 75.0)
-"""Seconds of the burst that the picture shows."""
+BURST = 60.0
+SHOWN = (-1.0, 8.0)
+"""Seconds from the burst on that the picture shows."""
 
 Bursts = Mapping[int, Simulation]
 
@@ -89,8 +92,10 @@ def draw(bursts: Bursts, rate: float) -> str:
             able.plot(*_window(run, run.ready * rate / 1000), label=f"{kept} kept", **look)
             waiting.plot(*_window(run, run.latency_s), label=f"{kept} kept", **look)
         able.set(ylabel="1,000 requests/s", ylim=(0, None))
-        waiting.set(ylabel="seconds to the answer", xlabel="seconds", yscale="log")
-        able.legend(loc="upper left", ncols=3)
+        waiting.set(
+            ylabel="seconds to the answer", xlabel="seconds from the burst on", yscale="log"
+        )
+        able.legend(loc="center right")
         for axes in (able, waiting):
             axes.grid(color=PALETTE["grid"][0])
             axes.spines[["top", "right"]].set_visible(False)
@@ -105,13 +110,14 @@ def _svg(figure: Figure) -> str:
 
 def _window(run: Simulation, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     start, end = SHOWN
-    shown = (run.seconds >= start) & (run.seconds < end)
-    return run.seconds[shown], values[shown]
+    seconds = run.seconds - BURST
+    shown = (seconds >= start) & (seconds < end)
+    return seconds[shown], values[shown]
 
 
 def _per_second(counts: FloatArray) -> FloatArray:
-    width = round(1 / capacity.STEP)
-    return np.convolve(counts, np.ones(width), mode="same").astype(np.float64)
+    width = round(SMOOTH / capacity.STEP)
+    return np.convolve(counts, np.ones(width) / SMOOTH, mode="same").astype(np.float64)
 
 
 def _steady(inputs: Inputs, rate: float, kept: int) -> dict[str, Any]:
