@@ -223,7 +223,7 @@ def simulate(
             wanted = max(wanted, _for_average(state, platform, every * step > 0))
         _start(state, wanted, inputs, platform, now, random)
         run.ready[step] = state.ready
-    _answer_the_rest(state, run, inputs, steps * STEP)
+    _answer_the_rest(state, run, inputs, platform)
     run.latency_s = run.latency_s / np.where(arrived > run.refused, arrived - run.refused, np.nan)
     return run
 
@@ -266,10 +266,10 @@ def bulk_cost_per_million(inputs: Inputs, platform: Platform, flights: int = 100
 
 
 def burst(inputs: Inputs, minimum: int, low: float, high: float, seed: int = 0) -> Simulation:
-    """A minute at a low rate, then two at a high one."""
+    """A minute at a low rate, then one at a high one."""
     platform = Platform(minimum=minimum, maximum=LARGEST)
     warm = steady_instances(inputs, platform, low)
-    return simulate(inputs, platform, [Phase(60, low), Phase(120, high)], warm=warm, seed=seed)
+    return simulate(inputs, platform, [Phase(60, low), Phase(60, high)], warm=warm, seed=seed)
 
 
 def _price(inputs: Inputs, platform: Platform, kind: str) -> float:
@@ -306,8 +306,7 @@ def _become_ready(state: _State, now: float) -> None:
 
 def _answer(state: _State, run: Simulation, inputs: Inputs, now: float) -> None:
     """Answer what the instances can in one step, in order; what they cannot do is not saved up."""
-    capacity = state.ready * inputs.rate * STEP
-    state.credit += capacity
+    state.credit += state.ready * inputs.rate * STEP
     before = state.credit
     while state.queue and state.credit >= 1:
         cohort = state.queue[0]
@@ -319,7 +318,7 @@ def _answer(state: _State, run: Simulation, inputs: Inputs, now: float) -> None:
         state.waiting -= done
         if not cohort[1]:
             state.queue.popleft()
-    state.busy.append(min(1.0, (before - state.credit) / capacity) if capacity else 0.0)
+    state.busy.append((before - state.credit) / (inputs.rate * STEP))
     if not state.queue:
         state.credit = min(state.credit, 1.0)
 
@@ -338,11 +337,11 @@ def _for_waiting(state: _State, platform: Platform) -> int:
 
 
 def _for_average(state: _State, platform: Platform, started: bool) -> int:
-    """Instances by the processor's use, averaged over the window."""
+    """Instances by how many were busy, averaged over the window."""
     while len(state.busy) > platform.window / STEP:
         state.busy.popleft()
-    use = sum(state.busy) / len(state.busy) if started else 0.0
-    return max(platform.minimum, math.ceil(state.ready * use / platform.target))
+    busy = sum(state.busy) / len(state.busy) if started else 0.0
+    return max(platform.minimum, math.ceil(busy / platform.target))
 
 
 def _start(
@@ -358,11 +357,11 @@ def _start(
         state.starting.append(now + random.uniform(*inputs.cold_start_s))
 
 
-def _answer_the_rest(state: _State, run: Simulation, inputs: Inputs, now: float) -> None:
-    """Let what is left be answered after the end, so that its waiting counts."""
+def _answer_the_rest(state: _State, run: Simulation, inputs: Inputs, platform: Platform) -> None:
+    """Let what is left be answered or refused after the end, so that its waiting counts."""
+    now = len(run.seconds) * STEP
     while state.queue:
-        now += STEP
         _become_ready(state, now)
-        if not state.ready and not state.starting:
-            break
         _answer(state, run, inputs, now)
+        _refuse(state, run, now - platform.patience(inputs))
+        now += STEP

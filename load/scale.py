@@ -124,7 +124,7 @@ def _steady(inputs: Inputs, rate: float, kept: int) -> dict[str, Any]:
     """One row of the table of steady rates."""
     instances = capacity.steady_instances(inputs, Platform(), rate)
     platform = Platform(minimum=kept, maximum=2 * instances)
-    seconds = 600 if rate < 10 else 20
+    seconds = 60 if rate < 10 else 10
     warm = instances if rate > 10 else kept
     run = capacity.simulate(inputs, platform, [Phase(seconds, rate)], warm=warm)
     return {
