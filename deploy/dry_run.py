@@ -35,6 +35,8 @@ DATA_BUCKET, MODEL_BUCKET = (f"gs://example-flight-delay-{name}" for name in ("d
 FLIGHTS = f"{DATA_BUCKET}/flights/dataset_SCL.csv"
 REQUEST = PROJECT / "tests" / "request.json"
 REGISTRY = "registry.example"
+RELAXED = {"LOAD_SECONDS": "5", "P99_MS": "2000"}
+"""For a short run on a machine that may have other things to do."""
 
 
 class DryRun:
@@ -157,12 +159,11 @@ def main(
 ) -> None:
     """Run the pipeline twice: the first deployment, and a second one through its canary."""
     registry.require(f"{registry.DEFAULT_NAME}:latest")
-    host = host if shutil.which("docker") else None
-    typer.echo(
-        f"images go to the registry {host}"
-        if host
-        else "no image registry is named in DRY_RUN_REGISTRY: docker is a stand-in that records"
-    )
+    if host and not _engine():
+        typer.echo("there is no container engine: docker is a stand-in that records")
+        host = None
+    elif not host:
+        typer.echo("DRY_RUN_REGISTRY names no registry: docker is a stand-in that records")
     typer.echo("everything runs for real" if full else f"stood in for: make {', '.join(HEAVY)}")
     with tempfile.TemporaryDirectory(prefix="flight-delay-dry-run-") as name:
         folder = Path(name)
@@ -173,12 +174,21 @@ def main(
             dry.answer_with(service=server.url)
             for number in ("11111111-first", "22222222-second"):
                 values = {"_CANARY_SECONDS": "10", "_ENVIRONMENT": "production"}
-                outcome = dry.build(number, values, {"LOAD_SECONDS": "5"}, typer.echo)
+                outcome = dry.build(number, values, RELAXED, typer.echo)
                 if outcome.failed:
                     raise typer.Exit(1)
         typer.echo("\nwhat the cloud was asked:")
         for call in dry.cloud.calls():
             typer.echo(f"  {' '.join(call)}")
+
+
+def _engine() -> bool:
+    """Whether docker is there and has an engine to talk to."""
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    done = subprocess.run([docker, "info"], capture_output=True, check=False, timeout=30)  # noqa: S603 - docker
+    return done.returncode == 0
 
 
 def _flights() -> bytes:
