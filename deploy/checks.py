@@ -128,10 +128,10 @@ def _open_loop(url: str, due: FloatArray) -> openloop.OpenRun:
 
 
 def _prediction_faults(answer: Answer, model: str) -> Iterator[str]:
-    if answer.status != 200:
+    found = answer.json()
+    if answer.status != 200 or not isinstance(found, dict):
         yield f"POST {PREDICT_PATH} answers {answer.status}"
         return
-    found = answer.json()
     flights = json.loads(REQUEST.read_bytes())["flights"]
     probabilities = [each["probability"] for each in found["predictions"]]
     if len(probabilities) != len(flights) or not all(0 < p < 1 for p in probabilities):
