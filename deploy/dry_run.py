@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -137,6 +138,7 @@ class DryRun:
         }
 
 
+@cache
 def commit() -> str:
     """Hash of the commit that is checked out; zeros where this is no repository."""
     git = shutil.which("git") or "git"
