@@ -129,6 +129,7 @@ check: .venv/dev.stamp  ## formatting, lint, strict types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(MAKE) deploy-check
 
 .PHONY: format
 format: .venv/dev.stamp  ## format the code and mend what can be mended
@@ -144,6 +145,21 @@ lock: $(UV)  ## rewrite the hash-pinned locks from pyproject.toml
 clean:  ## remove the environment and all caches, keep models and reports
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# --- deployment -------------------------------------------------------------------------------
+
+.PHONY: deploy-check
+deploy-check: .venv/dev.stamp  ## deploy/: YAML against Google's API documents, shell scripts
+	$(BIN)/python -m deploy.validation
+	$(BIN)/shellcheck -x $(shell find deploy -name '*.sh') deploy/fakes/bin/* deploy/fakes/docker-bin/*
+
+.PHONY: pipeline-dry-run
+pipeline-dry-run: .venv/dev.stamp $(MODEL)  ## deploy twice, without a cloud (FULL=1: tests, training, image too)
+	$(BIN)/python -m deploy.dry_run
+
+.PHONY: rollback
+rollback: .venv/train.stamp  ## PROJECT=, ENVIRONMENT=, maybe TO=revision: back to the release before
+	deploy/steps/rollback.sh
 
 # --- environments -----------------------------------------------------------------------------
 

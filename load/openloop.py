@@ -14,9 +14,10 @@ import gc
 import select
 import selectors
 import socket
+import ssl
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,17 +87,31 @@ def constant(rate: float, seconds: float) -> FloatArray:
     return np.arange(round(rate * seconds)) / rate
 
 
-def http_requests(bodies: Sequence[bytes], port: int, path: str = PREDICT_PATH) -> list[bytes]:
-    """Whole HTTP/1.1 requests for bodies."""
+def http_requests(
+    bodies: Sequence[bytes],
+    port: int,
+    path: str = PREDICT_PATH,
+    *,
+    host: str = HOST,
+    headers: Mapping[str, str] | None = None,
+) -> list[bytes]:
+    """Whole HTTP/1.1 requests for bodies, with further headers where they are given."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{more}"
         "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     )
     return [head.replace("{length}", str(len(body))).encode() + body for body in bodies]
 
 
 def run(
-    port: int, requests: Sequence[bytes], due: FloatArray, connections: int = CONNECTIONS
+    port: int,
+    requests: Sequence[bytes],
+    due: FloatArray,
+    connections: int = CONNECTIONS,
+    *,
+    host: str = HOST,
+    tls: bool = False,
 ) -> OpenRun:
     """Send requests when they are due, cycling through them, and wait for their answers.
 
@@ -106,6 +121,8 @@ def run(
         Seconds from the start, ascending, shape ``(n,)``.
     connections
         Most requests on the way at once; those beyond wait for a free one, and their wait counts.
+    host, tls
+        Another machine than this one, and whether it is spoken to over TLS.
     """
     with asyncio.Runner(
         loop_factory=lambda: asyncio.SelectorEventLoop(_PreciseSelector())
@@ -113,7 +130,8 @@ def run(
         gc.collect()
         gc.disable()
         try:
-            caller = runner.run(_call(port, requests, due, connections))
+            place = _Place(host, port, ssl.create_default_context() if tls else None)
+            caller = runner.run(_call(place, requests, due, connections))
         finally:
             gc.enable()
         return _result(caller, due)
@@ -161,6 +179,15 @@ def answer_length(received: bytes | bytearray) -> int | None:
     return end + len(HEAD_END) + int(line)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where the requests go."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+
+
 class _PreciseSelector(selectors.EpollSelector):
     """Wakes up when it should: epoll by itself waits for whole milliseconds, select does not."""
 
@@ -181,7 +208,7 @@ class _Connection(asyncio.Protocol):
         self._number = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what TCP gives
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what TCP and TLS give
         self._transport = transport
 
     def send(self, number: int, request: bytes) -> None:
@@ -226,10 +253,10 @@ class _Caller:
         self._zero = 0.0
         self.cpu = 0.0
 
-    async def open(self, port: int, connections: int) -> None:
+    async def open(self, place: _Place, connections: int) -> None:
         for _ in range(connections):
             _, connection = await self._loop.create_connection(
-                lambda: _Connection(self), HOST, port
+                lambda: _Connection(self), place.host, place.port, ssl=place.tls
             )
             self._free.append(connection)
         self._open = list(self._free)
@@ -276,9 +303,11 @@ class _Caller:
             self.finished.set()
 
 
-async def _call(port: int, requests: Sequence[bytes], due: FloatArray, connections: int) -> _Caller:
+async def _call(
+    place: _Place, requests: Sequence[bytes], due: FloatArray, connections: int
+) -> _Caller:
     caller = _Caller(requests, due)
-    await caller.open(port, connections)
+    await caller.open(place, connections)
     cpu = time.process_time()
     caller.start()
     try:

@@ -1,0 +1,158 @@
+"""Asks a deployed service what a user would: `python -m deploy.checks smoke|load URL`.
+
+Exits with 1, and one line for each thing that is wrong. A private service is opened by the
+identity token in the environment variable TOKEN.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from load import openloop
+from load.process import PROJECT
+from load.stats import FloatArray
+from load.wrk import PREDICT_PATH
+
+TOKEN_VARIABLE = "TOKEN"  # noqa: S105 - the variable's name, not a secret
+REQUEST = PROJECT / "tests" / "request.json"
+TIMEOUT_SECONDS = 15
+CONNECTIONS = 32
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, media type and body of one answer."""
+
+    status: int
+    kind: str
+    body: bytes
+
+    def json(self) -> Any:
+        """Parse the body; nothing where it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+def ask(url: str, body: bytes | None = None) -> Answer:
+    """Send one request: GET, or POST where there is a body. No answer has status 0."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} | _key())  # noqa: S310 - the address is the deployment's own
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
+            return Answer(answer.status, answer.headers.get_content_type(), answer.read())
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return Answer(refusal.code, refusal.headers.get_content_type(), refusal.read())
+    except OSError as failure:
+        return Answer(0, "", str(failure).encode())
+
+
+def smoke_faults(url: str, model: str) -> Iterator[str]:
+    """Name whatever is not as the contract says, with one request for each part of it."""
+    for path in ("/livez", "/readyz"):
+        if (status := ask(url + path).status) != 200:
+            yield f"GET {path} answers {status}"
+    card = ask(f"{url}/model").json()
+    served = card.get("model") if isinstance(card, dict) else None
+    if served != model:
+        yield f"the model is {served}, not {model}"
+    yield from _prediction_faults(ask(url + PREDICT_PATH, REQUEST.read_bytes()), model)
+    refusal = ask(url + PREDICT_PATH, b'{"flights": []}')
+    if (refusal.status, refusal.kind) != (422, "application/problem+json"):
+        yield f"a request without flights is answered with {refusal.status} {refusal.kind}"
+
+
+def load_faults(run: openloop.OpenRun, p99_ms: float, failed: float) -> Iterator[str]:
+    """Name what a run under load shows to be wrong.
+
+    Parameters
+    ----------
+    p99_ms
+        Largest accepted 99th percentile of the latency, in milliseconds.
+    failed
+        Largest accepted share of requests without a good answer.
+    """
+    if run.failed > failed * run.arrivals:
+        yield f"{run.failed} of {run.arrivals} requests failed"
+    if run.failed < run.arrivals and run.latency_ms["p99"] > p99_ms:
+        yield f"p99 is {run.latency_ms['p99']:.0f} ms, more than {p99_ms:.0f}"
+
+
+@app.command()
+def smoke(
+    url: str,
+    model: Annotated[str, typer.Option(help="Full tag of the model that must answer.")],
+) -> None:
+    """Ask for health, model and one prediction, and be refused properly."""
+    _conclude(f"smoke test of {url}", smoke_faults(url, model))
+
+
+@app.command()
+def load(
+    url: str,
+    rate: Annotated[float, typer.Option(help="Requests a second.", min=0.1)] = 50,
+    seconds: Annotated[float, typer.Option(min=1)] = 20,
+    p99_ms: Annotated[float, typer.Option(help="Largest accepted p99.")] = 250,
+    failed: Annotated[float, typer.Option(help="Largest accepted share of failures.")] = 0.0,
+) -> None:
+    """Send requests at random moments, whether or not earlier ones were answered."""
+    try:
+        run = _open_loop(url, openloop.poisson(rate, seconds))
+    except OSError as failure:
+        _conclude(f"load on {url}", iter([f"no connection: {failure}"]))
+        return
+    shown = " ".join(f"{name} {run.latency_ms.get(name, 0):.1f}" for name in ("p50", "p99", "max"))
+    title = f"{run.arrivals} requests in {seconds:g} s to {url}: {shown} ms, {run.failed} failed"
+    _conclude(title, load_faults(run, p99_ms, failed))
+
+
+def _open_loop(url: str, due: FloatArray) -> openloop.OpenRun:
+    address = urlsplit(url)
+    tls = address.scheme == "https"
+    port = address.port or (443 if tls else 80)
+    host = address.hostname or ""
+    requests = openloop.http_requests([REQUEST.read_bytes()], port, host=host, headers=_key())
+    return openloop.run(port, requests, due, CONNECTIONS, host=host, tls=tls)
+
+
+def _prediction_faults(answer: Answer, model: str) -> Iterator[str]:
+    found = answer.json()
+    if answer.status != 200 or not isinstance(found, dict):
+        yield f"POST {PREDICT_PATH} answers {answer.status}"
+        return
+    flights = json.loads(REQUEST.read_bytes())["flights"]
+    probabilities = [each["probability"] for each in found["predictions"]]
+    if len(probabilities) != len(flights) or not all(0 < p < 1 for p in probabilities):
+        yield f"{len(flights)} flights were predicted as {probabilities}"
+    if found["model"] != model:
+        yield f"the prediction is of {found['model']}, not of {model}"
+
+
+def _key() -> dict[str, str]:
+    token = os.environ.get(TOKEN_VARIABLE)
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _conclude(title: str, faults: Iterator[str]) -> None:
+    found = list(faults)
+    typer.echo(f"{title}: {'FAILED' if found else 'passed'}")
+    for fault in found:
+        typer.echo(f"  {fault}", err=True)
+    if found:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""Stand-ins for gcloud, docker and make, which record what they are asked and keep state."""

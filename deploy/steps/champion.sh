@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Pulls the model that is in production: the champion that a new one has to stand up to.
+set -euo pipefail
+source deploy/names.sh
+
+pointer=$MODEL_BUCKET/releases/production/model
+if ! exists "$pointer"; then
+  echo "no model is in production yet: the first one has nothing to stand up to"
+  exit 0
+fi
+version=$(gcloud storage cat "$pointer")
+gcloud storage cp "$MODEL_BUCKET/models/$version.bentomodel" \
+  "$MODEL_BUCKET/models/$version.recipe" "$WORK/"
+[ -d "$BENTOML_HOME/models/flight_delay/$version" ] \
+  || "$BIN/bentoml" models import "$WORK/$version.bentomodel"
+put champion "$version"
+echo "champion: $version"

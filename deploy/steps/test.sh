@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Runs the whole test suite on the flights that were fetched.
+set -euo pipefail
+source deploy/names.sh
+
+SCL_DATASET=$WORK/dataset_SCL.csv make test
