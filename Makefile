@@ -71,6 +71,12 @@ load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.profiling
 
+# --- bad input --------------------------------------------------------------------------------
+
+.PHONY: fuzz
+fuzz: .venv/dev.stamp  ## a million generated requests against the slow oracle (INPUTS=, SEED=)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --seed $(or $(SEED),1)
+
 # --- the code ---------------------------------------------------------------------------------
 
 .PHONY: check
