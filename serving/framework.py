@@ -7,8 +7,10 @@ from typing import Any, Protocol, cast
 from bentoml import Service
 
 from serving import protocol
+from serving.admin import Admin
 from serving.asgi import ASGIApp
 from serving.front import FrontDoor
+from serving.rollover import Rollover
 from serving.runtime import Runtime
 from serving.settings import settings
 
@@ -17,6 +19,7 @@ class Served(Protocol):
     """What a service class must offer to stand behind the front door."""
 
     runtime: Runtime
+    rollover: Rollover
 
 
 class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its types
@@ -36,4 +39,9 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
         """Put the front door before BentoML's application."""
         protocol.install()
         inner = cast("ASGIApp", super().to_asgi(is_main))
-        return FrontDoor(inner, lambda: self._served.runtime, settings())
+        return FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
+
+    def _admin(self) -> Admin | None:
+        """What answers the administrator; nothing where no token is set."""
+        token, name = settings().admin_secret, settings().model.partition(":")[0]
+        return Admin(token, lambda: self._served.rollover, name) if token else None

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from serving import metrics
+from serving.admin import PATH as ADMIN_PATH
+from serving.admin import Admin
 from serving.asgi import (
     JSON,
     ASGIApp,
@@ -56,9 +58,17 @@ class FrontDoor:
         Returns the loaded model; called per request, so that a reload takes effect at once.
     settings
         Limits of the process.
+    admin
+        Answers the administrator; without it there is no such route.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Callable[[], Runtime], settings: Settings) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        runtime: Callable[[], Runtime],
+        settings: Settings,
+        admin: Admin | None = None,
+    ) -> None:
         self._app = app
         self._runtime = runtime
         self._limit = settings.max_body_bytes
@@ -74,6 +84,8 @@ class FrontDoor:
         }
         for path, (headers, body) in pages().items():
             self._routes[path] = {"GET": _fixed(headers, body)}
+        if admin:
+            self._routes[ADMIN_PATH] = {"POST": admin.reload}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; hand life-cycle events, and the route it leaves to BentoML, inside."""
@@ -86,12 +98,14 @@ class FrontDoor:
             return
         except Refusal as refusal:
             status = refusal.status
+            metrics.tally.refused_for(refusal.kind)
             if refusal.__cause__ is not None:
                 logger.exception("request failed")
             body, headers = problem(refusal)
         except Exception:
             logger.exception("request failed")
             status = 500
+            metrics.tally.refused_for(Failed.kind)
             body, headers = problem(Failed("The fault is ours: it has been logged."))
         if status != OK and scope["path"] == "/predict_delay":
             metrics.tally.refused(status)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
@@ -17,22 +22,82 @@ from prometheus_client import (
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 
+STATUSES = (200, 400, 413, 415, 422, 500, 503)
+_SECONDS_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_SHORT_BOUNDS = (0.0001, 0.00025, 0.0005, *_SECONDS_BOUNDS[:-3])
+
 _REQUESTS = Counter("flight_delay_requests", "Prediction requests by HTTP status.", ["status"])
+_REFUSALS = Counter(
+    "flight_delay_refusals", "Requests that got a problem document, by its kind.", ["reason"]
+)
 _FLIGHTS = Counter("flight_delay_flights", "Flights scored.")
-_SECONDS = Histogram(
+_UNKNOWN = Counter(
+    "flight_delay_unknown",
+    "Flights whose airline or destination training never saw, by the field.",
+    ["field"],
+)
+_QUEUE = Gauge(
+    "flight_delay_queue_flights",
+    "Flights accepted and not scored yet, at the last second.",
+    multiprocess_mode="livesum",
+)
+_MODEL = Gauge(
+    "flight_delay_model_info",
+    "Workers that serve a model; more than one model for long means a roll-over that stuck.",
+    ["model"],
+    multiprocess_mode="livesum",
+)
+rollovers = Counter("flight_delay_rollovers", "Attempts to put another model in place.", ["result"])
+
+
+class LocalHistogram:
+    """A histogram that counts in plain integers until it is handed over.
+
+    Prometheus' own costs a lock and two writes to mapped memory per observation.
+    """
+
+    def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
+        self._histogram = Histogram(name, documentation, buckets=bounds)
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def hand_over(self) -> None:
+        """Add what is pending to Prometheus' histogram."""
+        for bucket, count in zip(self._histogram._buckets, self._counts, strict=True):  # noqa: SLF001 - no public way to add many
+            if count:
+                bucket.inc(count)
+        self._histogram._sum.inc(self._sum)  # noqa: SLF001 - the same
+        self._counts = [0] * len(self._counts)
+        self._sum = 0.0
+
+
+request_seconds = LocalHistogram(
     "flight_delay_request_seconds",
     "Time from the first byte of a prediction request to its answer.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+    _SECONDS_BOUNDS,
 )
-_BATCH = Histogram(
+wait_seconds = LocalHistogram(
+    "flight_delay_wait_seconds",
+    "Time that the oldest request of a batch waited for it.",
+    _SHORT_BOUNDS,
+)
+predict_seconds = LocalHistogram(
+    "flight_delay_predict_seconds",
+    "Time to build the features of a batch and score it.",
+    _SHORT_BOUNDS,
+)
+batch_flights = LocalHistogram(
     "flight_delay_batch_flights",
     "Flights scored in one call of the model.",
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+    (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
-
-STATUSES = (200, 400, 413, 415, 422, 500, 503)
-batch_flights = _BATCH
-request_seconds = _SECONDS
+HISTOGRAMS = (request_seconds, wait_seconds, predict_seconds, batch_flights)
 
 
 class Tally:
@@ -46,6 +111,9 @@ class Tally:
     def __init__(self) -> None:
         self._requests = dict.fromkeys(STATUSES, 0)
         self._flights = 0
+        self._reasons: dict[str, int] = {}
+        self._airlines = self._destinations = 0
+        self.queue: Callable[[], int] = int
 
     def answered(self, flights: int) -> None:
         """Count a request that was answered with predictions."""
@@ -56,14 +124,31 @@ class Tally:
         """Count a request that got a problem document."""
         self._requests[status] = self._requests.get(status, 0) + 1
 
+    def refused_for(self, reason: str) -> None:
+        """Count a problem document by its kind."""
+        self._reasons[reason] = self._reasons.get(reason, 0) + 1
+
+    def unknown_in(self, answer: bytes) -> None:
+        """Count what an answer names as unknown: cheaper to find there than to note on the way."""
+        self._airlines += answer.count(b'["airline')
+        self._destinations += answer.count(b'destination"]')
+
     def hand_over(self) -> None:
         """Add what is pending to Prometheus' counters."""
         for status, count in self._requests.items():
             if count:
                 _REQUESTS.labels(str(status)).inc(count)
                 self._requests[status] = 0
+        for reason, count in self._reasons.items():
+            _REFUSALS.labels(reason).inc(count)
+        self._reasons.clear()
+        _UNKNOWN.labels("airline").inc(self._airlines)
+        _UNKNOWN.labels("destination").inc(self._destinations)
         _FLIGHTS.inc(self._flights)
-        self._flights = 0
+        self._flights = self._airlines = self._destinations = 0
+        _QUEUE.set(self.queue())
+        for histogram in HISTOGRAMS:
+            histogram.hand_over()
 
 
 HAND_OVER_SECONDS = 1.0
@@ -76,11 +161,29 @@ def keep_handing_over() -> None:
     asyncio.get_running_loop().call_later(HAND_OVER_SECONDS, keep_handing_over)
 
 
+def serving_model(tag: str) -> None:
+    """Say which model this worker serves from now on, and no other."""
+    for (before,) in list(_MODEL._metrics):  # noqa: SLF001 - no public way to list the labels
+        _MODEL.labels(before).set(0)
+    _MODEL.labels(tag).set(1)
+
+
+def _forget_dead_workers(folder: str) -> None:
+    """Remove the gauges of workers that have ended: their files would be summed for ever."""
+    for path in Path(folder).glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            with suppress(FileNotFoundError):  # another worker was faster
+                path.unlink()
+
+
 def exposition() -> bytes:
     """Return all metrics in Prometheus' text format, summed over the worker processes."""
     tally.hand_over()
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder is None:
         return generate_latest(REGISTRY)
+    _forget_dead_workers(folder)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # ships no type
     return generate_latest(registry)

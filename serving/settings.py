@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
+from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEAST_SECRET = 16
+"""Characters of the shortest secret that is accepted."""
 
 
 class Batching(StrEnum):
@@ -31,9 +35,37 @@ class Settings(BaseSettings):
     max_batch: int = Field(256, ge=1, description="Most flights scored in one call.")
     max_queue: int = Field(40_000, ge=1, description="Flights that may wait; more are refused.")
     max_body_bytes: int = Field(4_000_000, ge=1, description="Largest accepted request body.")
+    admin_token: SecretStr | None = Field(
+        None,
+        min_length=LEAST_SECRET,
+        description="Opens /admin/reload; without one there is no such route.",
+    )
+    admin_token_file: FilePath | None = Field(None, description="File that holds it instead.")
+
+    @property
+    def admin_secret(self) -> str | None:
+        """The admin token, from the environment or its file."""
+        return secret(self.admin_token, self.admin_token_file)
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the settings of this process, read once."""
     return Settings()
+
+
+def secret(given: SecretStr | None, file: Path | None) -> str | None:
+    """Return a secret from a setting, or from the file that another setting names.
+
+    Raises
+    ------
+    ValueError
+        If the file holds fewer than `LEAST_SECRET` characters.
+    """
+    if given is not None or file is None:
+        return given.get_secret_value() if given is not None else None
+    text = file.read_text().strip()
+    if len(text) < LEAST_SECRET:
+        message = f"the secret in {file} is too short: {LEAST_SECRET} characters at least"
+        raise ValueError(message)
+    return text
