@@ -20,7 +20,7 @@ from annotated_types import Len
 from bentoml.models import BentoModel
 
 from model.bundle import Bundle
-from serving import registry
+from serving import logs, registry
 from serving.batching import BentoBatcher, Row
 from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse
 from serving.decoding import to_flights
@@ -52,6 +52,7 @@ class FlightDelayService:
     model = BentoModel(settings().model)
 
     def __init__(self) -> None:
+        logs.configure(settings().log_format)
         self._models: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
         self.runtime = self._make(*registry.read(settings().model, threads=1))
         self.rollover = Rollover(self, self._make, settings().model)

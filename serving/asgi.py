@@ -17,6 +17,13 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
+PROTECTION: Headers = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""On every answer. Pages have a content security policy of their own; TLS, and with it HSTS, is
+the business of whoever ends it."""
 PROBLEM_TYPE = "urn:flight-delay:problem:"
 
 
@@ -54,7 +61,13 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,)) -> None:
     """Send a whole answer at once."""
     length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [length, *PROTECTION, *headers],
+        }
+    )
     await send({"type": "http.response.body", "body": body})
 
 

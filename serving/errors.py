@@ -131,7 +131,7 @@ class ModelRefused(Refusal):
 class TooMany(Refusal):
     """The caller sends more than its key allows."""
 
-    status, kind, title = 429, "too-many-requests", "Too many requests"
+    status, kind, title = 429, "too-many", "Too many requests"
 
 
 class Failed(Refusal):

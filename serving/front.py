@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
-from serving import metrics
+from serving import metrics, trace
 from serving.admin import PATH as ADMIN_PATH
 from serving.admin import Admin
 from serving.asgi import (
@@ -28,6 +28,8 @@ from serving.asgi import (
 )
 from serving.decoding import decode, to_flights
 from serving.errors import Failed, MethodNotAllowed, NotFound, Refusal, UnsupportedType
+from serving.keys import Keys, guarded
+from serving.logs import REQUEST
 from serving.openapi import openapi_document
 from serving.page import pages
 from serving.runtime import Runtime
@@ -39,6 +41,10 @@ Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes, Headers]]]
 
 BENTOML_ROUTES = frozenset({"/schema.json"})
 """Public routes that BentoML answers: what its own Python client asks for first."""
+
+GUARDED = ("/predict_delay", "/model", "/metrics")
+"""Routes that ask for a key where keys are set. The others tell nothing that is not public, or
+have a token of their own."""
 
 OK = 200
 
@@ -86,12 +92,25 @@ class FrontDoor:
             self._routes[path] = {"GET": _fixed(headers, body)}
         if admin:
             self._routes[ADMIN_PATH] = {"POST": admin.reload}
+        if settings.api_keys_file:
+            self._guard(Keys.parse(settings.api_keys_file.read_text()))
+
+    def _guard(self, keys: Keys) -> None:
+        """Ask for a key where the model answers, or tells about itself or its callers."""
+        for path in GUARDED:
+            self._routes[path] = {
+                method: guarded(handler, keys) for method, handler in self._routes[path].items()
+            }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; hand life-cycle events, and the route it leaves to BentoML, inside."""
         if scope["type"] != "http" or scope["path"] in BENTOML_ROUTES:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})  # refuses the handshake with 403
+                return
             await self._app(scope, receive, send)
             return
+        name = trace.of_request(scope["headers"])
         try:
             status, body, headers = await self._handler(scope)(scope, receive)
         except ClientLeft:
@@ -100,15 +119,16 @@ class FrontDoor:
             status = refusal.status
             metrics.tally.refused_for(refusal.kind)
             if refusal.__cause__ is not None:
-                logger.exception("request failed")
+                logger.exception("request failed", extra=_about(name))
             body, headers = problem(refusal)
         except Exception:
-            logger.exception("request failed")
+            logger.exception("request failed", extra=_about(name))
             status = 500
             metrics.tally.refused_for(Failed.kind)
             body, headers = problem(Failed("The fault is ours: it has been logged."))
         if status != OK and scope["path"] == "/predict_delay":
             metrics.tally.refused(status)
+        headers = (*headers, *name)
         await answer(send, status, body if scope["method"] != "HEAD" else b"", headers)
 
     def _handler(self, scope: Scope) -> Handler:
@@ -149,6 +169,11 @@ class FrontDoor:
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
         return OK, self._openapi, _JSON
+
+
+def _about(name: Headers) -> dict[str, str]:
+    """What a log line says about the request that it belongs to."""
+    return {REQUEST: name[0][1].decode("ascii")}
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:

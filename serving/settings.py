@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from serving.logs import LogFormat
+
 LEAST_SECRET = 16
 """Characters of the shortest secret that is accepted."""
 
@@ -41,6 +43,11 @@ class Settings(BaseSettings):
         description="Opens /admin/reload; without one there is no such route.",
     )
     admin_token_file: FilePath | None = Field(None, description="File that holds it instead.")
+
+    api_keys_file: FilePath | None = Field(
+        None, description="Key file, see serving.keys; without one no key is asked for."
+    )
+    log_format: LogFormat = Field(LogFormat.AUTO, description="json, text, or auto.")
 
     @property
     def admin_secret(self) -> str | None:
