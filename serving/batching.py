@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,6 +64,7 @@ class _Job:
     answer: asyncio.Future[list[float]]
     taken: int = 0
     done: list[float] = field(default_factory=list)
+    since: float = field(default_factory=perf_counter)
 
     @property
     def left(self) -> int:
@@ -123,6 +125,8 @@ class InlineBatcher:
 
     def _score_batch(self) -> None:
         jobs = self._take()
+        if jobs:
+            metrics.wait_seconds.observe(perf_counter() - jobs[0].since)
         slices = [job.next_slice(self._max_batch) for job in jobs]
         self._waiting -= sum(map(len, slices))
         if slices:
@@ -233,5 +237,7 @@ def _airport_rows(flights: Flights) -> list[list[float | None] | None]:
 def score_at_once(predictor: Predictor, flights: Flights) -> list[float]:
     """Probability of each flight, from one feature pass and one call of the model."""
     metrics.batch_flights.observe(len(flights))
+    started = perf_counter()
     probabilities: list[float] = predictor.score(flights).tolist()
+    metrics.predict_seconds.observe(perf_counter() - started)
     return probabilities
