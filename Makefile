@@ -63,6 +63,10 @@ load: .venv/train.stamp $(MODEL)  ## put the service under load with wrk, write 
 load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its peers, write docs/peers.md
 	OMP_NUM_THREADS=1 UV=$(abspath $(UV)) $(BIN)/python -m load.peers
 
+.PHONY: load-overload
+load-overload: .venv/train.stamp $(MODEL)  ## more arrivals than the service can take, write docs/overload.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.overload
+
 .PHONY: load-users
 load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html
 	$(BIN)/python -m load.users

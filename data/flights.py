@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -28,7 +29,7 @@ class Columns(Protocol):
     def __getitem__(self, name: str, /) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flights:
     """What is known about `n` flights before they depart, column by column.
 
@@ -62,15 +63,20 @@ class Flights:
     def __len__(self) -> int:
         return len(self.airline)
 
-    @property
+    @cached_property
     def day(self) -> IntArray:
         """Days since 1970-01-01, shape ``(n,)``."""
         return self.departure // MINUTES_PER_DAY
 
-    @property
+    @cached_property
     def minute(self) -> IntArray:
         """Minute of the day, 0 to 1439, shape ``(n,)``."""
-        return self.departure % MINUTES_PER_DAY
+        return self.departure - self.day * MINUTES_PER_DAY
+
+    @cached_property
+    def weekday(self) -> IntArray:
+        """Weekday, shape ``(n,)``; Monday is 0."""
+        return weekday(self.day)
 
     @classmethod
     def from_columns(cls, columns: Columns) -> Flights:
@@ -159,6 +165,11 @@ class Outcomes:
     def known_on(self, flights: Flights) -> IntArray:
         """Day on which each outcome was known, shape ``(n,)``: not before its scheduled one."""
         return np.maximum(flights.day, self.departure // MINUTES_PER_DAY)
+
+
+def weekday(days: IntArray) -> IntArray:
+    """Weekday of days since 1970-01-01 (a Thursday); Monday is 0."""
+    return (days + 3) % 7
 
 
 def _texts(column: Any) -> list[str]:

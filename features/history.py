@@ -23,12 +23,12 @@ AIRPORT_FACTOR = 10.0
 """The airport sees hundreds of flights a day; its history needs as much more evidence."""
 
 _LEVELS: tuple[tuple[slice, list[int]], ...] = (
-    (slice(1, 5), [0, 0, 0, 0]),
+    (slice(1, 5), [0]),
     (slice(5, 11), [1, 1, 2, 3, 4, 1]),
     (slice(11, 12), [5]),
     (slice(12, 13), [11]),
 )
-"""Kinds that are shrunken together, with the positions of their wider kinds."""
+"""Kinds that are shrunken together, with the positions of their wider kinds (one for all)."""
 _DECIMALS = 5
 
 
@@ -78,7 +78,7 @@ class History:
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the columns as of the end of the fit; see `FeatureFamily.write`."""
-        counts = self.table_[:, self.keys_.numbers(flights)]
+        counts = self.table_.take(self.keys_.numbers(flights), axis=1)
         self._write(counts, flights.day - self.as_of_, out)
 
     def replay(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
@@ -109,8 +109,9 @@ class History:
         counts = counts * fading(age, np.array(self.half_lives))[:, None, :]
         shares = late_shares(counts[0], counts[1], self.half_lives)
         if self._relative:
-            log_odds = np.log(shares[:, :, 0] / (1.0 - shares[:, :, 0]))
-            out[:] = log_odds[:, 1:] - log_odds[:, :1]
+            share = shares[:, :, 0]
+            log_odds = np.log(share / (1.0 - share))
+            np.subtract(log_odds[:, 1:], log_odds[:, :1], out=out)
         else:
             out[:] = shares.reshape(len(out), len(self.names))
 
@@ -118,11 +119,12 @@ class History:
 def late_shares(flights: FloatArray, late: FloatArray, half_lives: tuple[float, ...]) -> FloatArray:
     """Shrunken shares from decayed counts, shape ``(n, kinds, half-lives)`` all three."""
     shares = np.empty_like(flights)
-    long, seen, own = shares[:, :, 0], late[:, :, 0], flights[:, :, 0]
-    long[:, 0] = (seen[:, 0] + EVIDENCE[0] * PRIOR) / (own[:, 0] + EVIDENCE[0])
+    long, seen, weight = shares[:, :, 0], late[:, :, 0], flights[:, :, 0] + EVIDENCE
+    long[:, 0] = (seen[:, 0] + EVIDENCE[0] * PRIOR) / weight[:, 0]
     for kinds, wider in _LEVELS:
-        evidence = EVIDENCE[kinds]
-        long[:, kinds] = (seen[:, kinds] + evidence * long[:, wider]) / (own[:, kinds] + evidence)
+        believed = long.take(wider, axis=1) * EVIDENCE[kinds]
+        believed += seen[:, kinds]
+        np.divide(believed, weight[:, kinds], out=long[:, kinds])
     for position, half_life in enumerate(half_lives[1:], start=1):
         evidence = np.full(len(KEYS), RECENT_EVIDENCE[half_life])
         evidence[0] *= AIRPORT_FACTOR

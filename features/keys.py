@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from data.flights import Flights, IntArray
-from features.calendar import weekday
 from features.codes import type_by_region
 from features.family import JsonObject
 
@@ -35,7 +33,7 @@ KEYS: dict[str, str] = {
 }
 """Each kind of group with the wider kind that it is shrunken towards; the wider one first."""
 
-_AIRPORT, _AIRLINE, _DESTINATION, _HOURS, _TYPE = range(5)
+_KIND = {name: position for position, name in enumerate(KEYS)}
 
 
 class FlightKeys:
@@ -44,6 +42,9 @@ class FlightKeys:
     Names are looked up three times per flight; everything else is arithmetic on their numbers,
     and the groups of all kinds share one range, so that one table holds them all. A name that
     training never saw has the number after the last one: a group without any history.
+
+    A group's number is a sum of what the airline, the destination, the time and the flight
+    contribute to it, so each of these has one row of contributions to all kinds.
     """
 
     def __init__(
@@ -53,13 +54,30 @@ class FlightKeys:
         flights: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.airline_ = _numbered(airlines)
-        self.destination_ = _numbered(destinations)
+        self.destination_ = _Destinations(destinations)
         self.flight_ = _numbered(flights)
         a, d, f = len(airlines) + 1, len(destinations) + 1, len(flights) + 1
         sizes = [1, a, d, SLOTS, 2, a * d, a * SLOTS, d * SLOTS, 7 * SLOTS, 2 * SLOTS, a * 2]
         bounds = np.cumsum([0, *sizes, f, f * 7])
         self.size = int(bounds[-1])
-        self._offsets = bounds[:-1]
+        number = np.arange(a)
+        self._of_airline = bounds[:-1] + _contributions(
+            airline=number, airline_destination=number * d, airline_hours=number * SLOTS,
+            airline_type=number * 2,
+        )  # fmt: skip
+        region = [type_by_region(code) == "I" for code in destinations]
+        number, abroad = np.append(np.arange(d), d - 1), np.array([*region, 0, 1])
+        self._of_destination = _contributions(
+            destination=number, type=abroad, airline_destination=number,
+            destination_hours=number * SLOTS, type_hours=abroad * SLOTS, airline_type=abroad,
+        )  # fmt: skip
+        day, hours = np.divmod(np.arange(7 * SLOTS), SLOTS)
+        self._of_time = _contributions(
+            hours=hours, airline_hours=hours, destination_hours=hours, type_hours=hours,
+            weekday_hours=day * SLOTS + hours, flight_weekday=day,
+        )  # fmt: skip
+        number = np.arange(f)
+        self._of_flight = _contributions(flight=number, flight_weekday=number * 7)
 
     @classmethod
     def of(cls, flights: Flights) -> Self:
@@ -71,24 +89,15 @@ class FlightKeys:
 
     def numbers(self, flights: Flights) -> IntArray:
         """Group of each flight by kind, shape ``(n, len(KEYS))``, each below `size`."""
-        a = _look_up(self.airline_, flights.airline)
-        d = _look_up(self.destination_, flights.destination)
-        pairs = list(zip(flights.airline, flights.flight_number, strict=True))
-        f = _look_up(self.flight_, pairs)
-        kind = np.array([type_by_region(code) == "I" for code in flights.destination], dtype=int)
-        hours, day = flights.minute // SLOT_MINUTES, weekday(flights.day)
-        out = np.empty((len(flights), len(KEYS)), dtype=np.int64)
-        out[:, _AIRPORT], out[:, _AIRLINE], out[:, _DESTINATION] = 0, a, d
-        out[:, _HOURS], out[:, _TYPE] = hours, kind
-        out[:, 5] = a * (len(self.destination_) + 1) + d
-        out[:, 6] = a * SLOTS + hours
-        out[:, 7] = d * SLOTS + hours
-        out[:, 8] = day * SLOTS + hours
-        out[:, 9] = kind * SLOTS + hours
-        out[:, 10] = a * 2 + kind
-        out[:, 11] = f
-        out[:, 12] = f * 7 + day
-        out += self._offsets
+        airline, flight, destination = self.airline_.get, self.flight_.get, self.destination_
+        no_airline, no_flight = len(self.airline_), len(self.flight_)
+        pairs = zip(flights.airline, flights.flight_number, strict=True)
+        out = self._of_airline.take([airline(name, no_airline) for name in flights.airline], axis=0)
+        out += self._of_destination.take(
+            [destination[code] for code in flights.destination], axis=0
+        )
+        out += self._of_time.take(flights.weekday * SLOTS + flights.minute // SLOT_MINUTES, axis=0)
+        out += self._of_flight.take([flight(pair, no_flight) for pair in pairs], axis=0)
         return out
 
     def to_json(self) -> JsonObject:
@@ -106,10 +115,24 @@ class FlightKeys:
         return cls(saved["airlines"], saved["destinations"], flights)
 
 
+class _Destinations(dict[str, int]):
+    """Numbers of destinations; unknown ones share two, by the region their code names."""
+
+    def __init__(self, codes: Sequence[str]) -> None:
+        super().__init__(_numbered(codes))
+        self._unknown = {"N": len(codes), "I": len(codes) + 1}
+
+    def __missing__(self, code: str) -> int:
+        return self._unknown[type_by_region(code)]
+
+
+def _contributions(**to_kinds: IntArray) -> IntArray:
+    """What each row adds to the group numbers of the named kinds, shape ``(rows, len(KEYS))``."""
+    rows = np.zeros((len(next(iter(to_kinds.values()))), len(KEYS)), dtype=np.int64)
+    for kind, numbers in to_kinds.items():
+        rows[:, _KIND[kind]] = numbers
+    return rows
+
+
 def _numbered(names: Sequence[Name]) -> dict[Name, int]:
     return {name: number for number, name in enumerate(names)}
-
-
-def _look_up(numbers: dict[Name, int], names: Sequence[Name]) -> npt.NDArray[np.int64]:
-    unknown = len(numbers)
-    return np.array([numbers.get(name, unknown) for name in names], dtype=np.int64)

@@ -8,8 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from data.flights import MINUTES_PER_DAY, Flights, IntArray
-from features.calendar import weekday
+from data.flights import MINUTES_PER_DAY, Flights, IntArray, weekday
 from features.family import FloatMatrix, JsonObject
 from features.ledger import by_value
 
@@ -84,7 +83,7 @@ class Timetable:
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the columns as of the end of the fit; see `FeatureFamily.write`."""
-        minute, day = flights.minute, weekday(flights.day)
+        minute, day = flights.minute, flights.weekday
         airline, destination = self._numbers(flights)
         slot = minute // SLOT_MINUTES
         out[:, :8] = self._week.by_minute[day, minute]
@@ -95,7 +94,7 @@ class Timetable:
         """Write the columns as they were on the day `as_of` of each flight, shape ``(n,)``."""
         minute, slot = flights.minute, flights.minute // SLOT_MINUTES
         airline, destination = self._numbers(flights)
-        for which, rows in by_value(as_of * 7 + weekday(flights.day)):
+        for which, rows in by_value(as_of * 7 + flights.weekday):
             plan = self._plan(which // 7, which % 7)
             out[rows, :8] = plan.by_minute[minute[rows]]
             out[rows, 8:10] = plan.by_airline[airline[rows], slot[rows]]

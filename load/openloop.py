@@ -30,6 +30,7 @@ CONNECTIONS = 256
 DRAIN_SECONDS = 10.0
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
+OK, BUSY = 200, 503
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class OpenRun:
         Latency over time: count and percentiles of each second, by the time due.
     failed
         Requests without an answer, or with another one than 200.
+    refused
+        Those of them that were answered by 503.
+    refused_ms
+        Percentiles of the time from sent to refused.
     client_cpu
         Processor seconds that this client took.
     """
@@ -58,6 +63,8 @@ class OpenRun:
     lag_ms: dict[str, float]
     seconds: list[dict[str, float]]
     failed: int
+    refused: int
+    refused_ms: dict[str, float]
     client_cpu: float
 
     def to_json(self) -> dict[str, Any]:
@@ -186,11 +193,11 @@ class _Connection(asyncio.Protocol):
         if self._length is None:
             self._length = answer_length(self._buffer)
         if self._length is not None and len(self._buffer) >= self._length:
-            good = self._buffer[9:12] == b"200"
+            status = int(self._buffer[9:12])
             self._buffer.clear()
             self._length = None
             number, self._number = self._number, -1
-            self._caller.answered(self, number, good=good)
+            self._caller.answered(self, number, status)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -207,7 +214,7 @@ class _Caller:
     def __init__(self, requests: Sequence[bytes], due: FloatArray) -> None:
         self.sent = np.full(len(due), np.nan)
         self.done = np.full(len(due), np.nan)
-        self.good = np.zeros(len(due), dtype=np.bool_)
+        self.status = np.zeros(len(due), dtype=np.int64)
         self.finished = asyncio.Event()
         self._requests = requests
         self._due = due.tolist()
@@ -235,9 +242,9 @@ class _Caller:
         for connection in self._open:
             connection.close()
 
-    def answered(self, connection: _Connection, number: int, *, good: bool) -> None:
+    def answered(self, connection: _Connection, number: int, status: int) -> None:
         self.done[number] = self._loop.time() - self._zero
-        self.good[number] = good
+        self.status[number] = status
         if self._waiting:
             self._send(connection, self._waiting.popleft())
         else:
@@ -286,7 +293,8 @@ async def _call(port: int, requests: Sequence[bytes], due: FloatArray, connectio
 
 def _result(caller: _Caller, due: FloatArray) -> OpenRun:
     latency = (caller.done - due) * 1000
-    good = caller.good & np.isfinite(latency)
+    good = (caller.status == OK) & np.isfinite(latency)
+    refused = caller.status == BUSY
     lag = (caller.sent - due) * 1000
     return OpenRun(
         rate=len(due) / float(due[-1]),
@@ -295,5 +303,7 @@ def _result(caller: _Caller, due: FloatArray) -> OpenRun:
         lag_ms=percentiles(lag[np.isfinite(lag)]),
         seconds=by_second(due[good], latency[good]),
         failed=int((~good).sum()),
+        refused=int(refused.sum()),
+        refused_ms=percentiles((caller.done - caller.sent)[refused] * 1000),
         client_cpu=caller.cpu,
     )

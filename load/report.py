@@ -21,6 +21,8 @@ LOAD_PAGE = "load.html"
 LOAD_TABLE = "load.md"
 PEERS_JSON = "peers.json"
 PEERS_TABLE = "peers.md"
+OVERLOAD_JSON = "overload.json"
+OVERLOAD_TABLE = "overload.md"
 PROFILE_JSON = "profile.json"
 PROFILE_TABLE = "performance.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -127,6 +129,7 @@ def main() -> None:
         (LOAD_JSON, LOAD_TABLE),
         (PEERS_JSON, PEERS_TABLE),
         (PROFILE_JSON, PROFILE_TABLE),
+        (OVERLOAD_JSON, OVERLOAD_TABLE),
     ):
         path = PROJECT / "reports" / source
         if path.is_file():

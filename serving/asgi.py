@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
-from serving.errors import Refusal, TooLarge
+from serving import metrics
+from serving.errors import Failed, Refusal, TooLarge
+from serving.logs import REQUEST
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,6 +17,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
+Answer = tuple[int, bytes, Headers]
+"""Status, body and headers, without those that every answer has."""
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
@@ -26,13 +31,15 @@ PROTECTION: Headers = (
 the business of whoever ends it."""
 PROBLEM_TYPE = "urn:flight-delay:problem:"
 
+logger = logging.getLogger("flight_delay")
+
 
 class ClientLeft(Exception):  # noqa: N818 - an event, not a fault
     """The client has gone before its request was read: there is nobody to answer."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the whole body of a request.
+async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]) -> bytes:
+    """Return the whole body of a request; `reached` is told its size as it grows.
 
     Raises
     ------
@@ -52,6 +59,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientLeft
         body += message.get("body", b"")
+        reached(min(len(body), limit))
     if len(body) > limit:
         detail = f"At most {limit} bytes are accepted: send fewer flights per request."
         raise TooLarge(detail, headers=((b"connection", b"close"),))
@@ -71,8 +79,25 @@ async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,
     await send({"type": "http.response.body", "body": body})
 
 
-def problem(refusal: Refusal) -> tuple[bytes, Headers]:
-    """Body and headers of the problem document (RFC 9457) for a refusal."""
+def refused(error: Exception, name: Headers = ()) -> Answer:
+    """The problem document that tells of an error; counts it, and logs what is our own fault.
+
+    Parameters
+    ----------
+    name
+        Headers that name the request, the first of them its id.
+    """
+    ours = not isinstance(error, Refusal)
+    if ours or error.__cause__ is not None:
+        about = {REQUEST: name[0][1].decode("ascii")} if name else None
+        logger.error("request failed", exc_info=error, extra=about)
+    refusal = Failed("The fault is ours: it has been logged.") if ours else cast("Refusal", error)
+    metrics.tally.refused_for(refusal.kind)
+    return problem(refusal)
+
+
+def problem(refusal: Refusal) -> Answer:
+    """The problem document (RFC 9457) of a refusal."""
     document: dict[str, Any] = {
         "type": PROBLEM_TYPE + refusal.kind,
         "title": refusal.title,
@@ -81,4 +106,4 @@ def problem(refusal: Refusal) -> tuple[bytes, Headers]:
     }
     if refusal.errors is not None:
         document["errors"] = refusal.errors
-    return json.dumps(document).encode(), (PROBLEM, *refusal.headers)
+    return refusal.status, json.dumps(document).encode(), (PROBLEM, *refusal.headers)

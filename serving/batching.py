@@ -1,12 +1,13 @@
-"""Brings the flights of different requests together, three ways behind one interface."""
+"""What an engine is, and two of the three: no batching, and BentoML's own.
+
+The third, and the default, is `serving.inline`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -15,9 +16,6 @@ import numpy as np
 from data.flights import AIRPORT_FIGURES, Flights
 from model.predictor import Predictor
 from serving import metrics
-from serving.errors import Failed, Overloaded
-
-RETRY_AFTER_SECONDS = b"1"
 
 Row = list[Any]
 
@@ -54,130 +52,6 @@ class Unbatched:
             part = flights.slice(start, start + self._max_batch)
             probabilities += score_at_once(self._predictor, part)
         return probabilities
-
-
-@dataclass(slots=True)
-class _Job:
-    """Flights of one request, scored whole or slice by slice."""
-
-    flights: Flights
-    answer: asyncio.Future[list[float]]
-    taken: int = 0
-    done: list[float] = field(default_factory=list)
-    since: float = field(default_factory=perf_counter)
-
-    @property
-    def left(self) -> int:
-        """Flights that no batch has taken yet."""
-        return len(self.flights) - self.taken
-
-    def next_slice(self, size: int) -> Flights:
-        """Take the next flights to be scored."""
-        start, self.taken = self.taken, min(self.taken + size, len(self.flights))
-        if self.taken - start == len(self.flights):
-            return self.flights
-        return self.flights.slice(start, self.taken)
-
-    def add(self, probabilities: list[float]) -> None:
-        """Take the scores of the slice; answer once all flights have theirs."""
-        self.done = self.done + probabilities if self.done else probabilities
-        if len(self.done) == len(self.flights) and not self.answer.done():
-            self.answer.set_result(self.done)
-
-
-class InlineBatcher:
-    """Scores what has arrived as one batch, inside the endpoint's process.
-
-    A batch is scored as soon as the event loop has taken in what had arrived. There is no waiting
-    window: an idle service answers at once, and under load batches grow by themselves, because
-    requests arrive while the batch before them is scored. Requests larger than a batch are
-    sliced; each batch takes one slice of them beside the small requests, so that neither keeps
-    the other waiting.
-    """
-
-    def __init__(self, predictor: Predictor, max_batch: int, max_queue: int) -> None:
-        self._predictor = predictor
-        self._max_batch = max_batch
-        self._max_queue = max_queue
-        self._small: deque[_Job] = deque()
-        self._bulk: deque[_Job] = deque()
-        self._waiting = 0
-        self._scheduled = False
-
-    @property
-    def waiting(self) -> int:
-        """Flights that were accepted and are not scored yet."""
-        return self._waiting
-
-    def score(self, flights: Flights) -> Awaitable[list[float]]:
-        """See `Engine.score`."""
-        if self._waiting and self._waiting + len(flights) > self._max_queue:
-            detail = f"{self._waiting} flights are waiting: try again in a second"
-            raise Overloaded(detail, headers=((b"retry-after", RETRY_AFTER_SECONDS),))
-        loop = asyncio.get_running_loop()
-        job = _Job(flights, loop.create_future())
-        (self._small if len(flights) <= self._max_batch else self._bulk).append(job)
-        self._waiting += len(flights)
-        if not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(self._score_batch)
-        return job.answer
-
-    def _score_batch(self) -> None:
-        jobs = self._take()
-        if jobs:
-            metrics.wait_seconds.observe(perf_counter() - jobs[0].since)
-        slices = [job.next_slice(self._max_batch) for job in jobs]
-        self._waiting -= sum(map(len, slices))
-        if slices:
-            self._deliver(jobs, slices)
-        for job in jobs:
-            if not job.answer.done():
-                self._bulk.append(job)
-            else:
-                self._waiting -= job.left
-        self._scheduled = bool(self._small or self._bulk)
-        if self._scheduled:
-            asyncio.get_running_loop().call_soon(self._score_batch)
-
-    def _take(self) -> list[_Job]:
-        """Small requests up to a batch, and the next slice of one bulk request."""
-        jobs: list[_Job] = []
-        room = self._max_batch
-        while self._small and (not jobs or len(self._small[0].flights) <= room):
-            job = self._small.popleft()
-            if job.answer.done():  # the caller has left
-                self._waiting -= job.left
-                continue
-            room -= len(job.flights)
-            jobs.append(job)
-        while self._bulk:
-            job = self._bulk.popleft()
-            if not job.answer.done():
-                jobs.append(job)
-                break
-            self._waiting -= job.left
-        return jobs
-
-    def _deliver(self, jobs: list[_Job], slices: list[Flights]) -> None:
-        try:
-            probabilities = score_at_once(self._predictor, Flights.concatenate(slices))
-        except Exception:  # noqa: BLE001 - whatever it is, it must reach only the guilty request
-            self._deliver_one_by_one(jobs, slices)
-            return
-        start = 0
-        for job, part in zip(jobs, slices, strict=True):
-            job.add(probabilities[start : start + len(part)])
-            start += len(part)
-
-    def _deliver_one_by_one(self, jobs: list[_Job], slices: list[Flights]) -> None:
-        for job, part in zip(jobs, slices, strict=True):
-            try:
-                job.add(score_at_once(self._predictor, part))
-            except Exception as error:  # noqa: BLE001 - becomes this request's answer
-                failure = Failed("These flights could not be scored.")
-                failure.__cause__ = error
-                job.answer.set_exception(failure)
 
 
 class BentoBatcher:
@@ -236,8 +110,8 @@ def _airport_rows(flights: Flights) -> list[list[float | None] | None]:
 
 def score_at_once(predictor: Predictor, flights: Flights) -> list[float]:
     """Probability of each flight, from one feature pass and one call of the model."""
-    metrics.batch_flights.observe(len(flights))
+    metrics.tally.batch_flights.observe(len(flights))
     started = perf_counter()
     probabilities: list[float] = predictor.score(flights).tolist()
-    metrics.predict_seconds.observe(perf_counter() - started)
+    metrics.tally.predict_seconds.observe(perf_counter() - started)
     return probabilities

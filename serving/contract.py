@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 MAX_FLIGHTS = 10_000
+LONGEST_TIMEOUT_MS = 600_000
 STATE_HOURS = 3
 """How long after its observation the airport's state says something about a departure."""
 SANTIAGO = ZoneInfo("America/Santiago")

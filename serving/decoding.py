@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from data.flights import Flights, FloatMatrix, IntArray
 from serving.contract import (
+    LONGEST_TIMEOUT_MS,
     STATE_HOURS,
     AirportState,
     AirportWindow,
@@ -43,6 +45,22 @@ def decode(body: bytes) -> PredictionRequest:
     more = f" (the first {LISTED_ERRORS} are listed)" if count > LISTED_ERRORS else ""
     first = f"{fields[0]['pointer'] or 'the body'}: {fields[0]['detail']}"
     raise Invalid(f"{count} invalid field(s){more}; {first}", errors=fields)  # noqa: EM102, TRY003
+
+
+def timeout_seconds(header: bytes | None) -> float:
+    """Seconds that a caller gives for the answer; infinite where the header is left out.
+
+    Raises
+    ------
+    Invalid
+        If the header is not a whole number of milliseconds.
+    """
+    if header is None:
+        return inf
+    if not (header.isdigit() and 1 <= int(header[:7]) <= LONGEST_TIMEOUT_MS and len(header) < 7):
+        detail = f"X-Request-Timeout-Ms must be a whole number from 1 to {LONGEST_TIMEOUT_MS}."
+        raise Invalid(detail)
+    return int(header) / 1000
 
 
 def to_flights(flights: Sequence[Flight], state: AirportState | None = None) -> Flights:

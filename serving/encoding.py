@@ -34,10 +34,23 @@ class AnswerEncoder:
         explanations: Sequence[Explanation] | None = None,
     ) -> bytes:
         """Return the answer for flights and their probabilities, in order."""
+        return self.join([self.predictions(flights, probabilities, explanations)])
+
+    def predictions(
+        self,
+        flights: Flights,
+        probabilities: Sequence[float],
+        explanations: Sequence[Explanation] | None = None,
+    ) -> str:
+        """Return the predictions alone, a piece of an answer that is written in pieces."""
         rows = map(self._prediction, probabilities, flights.airline, flights.destination)
         if explanations is not None:
             rows = map(_explained, rows, explanations)
-        return (self._head + ",".join(rows) + "]}").encode()
+        return ",".join(rows)
+
+    def join(self, pieces: Sequence[str]) -> bytes:
+        """Return the answer of all pieces."""
+        return (self._head + ",".join(pieces) + "]}").encode()
 
     def _prediction(self, probability: float, airline: str, destination: str) -> str:
         delayed = "true" if probability >= self._threshold else "false"

@@ -8,6 +8,7 @@ ServingError
     ├── Forbidden          403
     ├── NotFound           404
     ├── MethodNotAllowed   405
+    ├── TooSlow            408
     ├── Busy               409
     ├── TooLarge           413
     ├── UnsupportedType    415
@@ -15,7 +16,8 @@ ServingError
     ├── ModelRefused       422
     ├── TooMany            429
     ├── Failed             500
-    └── Overloaded         503
+    ├── Overloaded         503
+    └── TooLate            504
 """
 
 from __future__ import annotations
@@ -98,6 +100,12 @@ class MethodNotAllowed(Refusal):
     status, kind, title = 405, "method-not-allowed", "The method is not allowed here"
 
 
+class TooSlow(Refusal):
+    """The request did not arrive in time."""
+
+    status, kind, title = 408, "too-slow", "The request did not arrive in time"
+
+
 class Busy(Refusal):
     """The same is being done already."""
 
@@ -142,3 +150,12 @@ class Overloaded(Refusal):
     """More work is waiting than the service accepts."""
 
     status, kind, title = 503, "overloaded", "The service has too much to do"
+
+
+class TooLate(Refusal):
+    """The time that the caller gave has passed."""
+
+    status, kind, title = 504, "too-late", "The time given for the answer has passed"
+
+    def __init__(self) -> None:
+        super().__init__("The flights were not scored within the time that was given.")

@@ -12,7 +12,7 @@ from serving.asgi import ASGIApp
 from serving.front import FrontDoor
 from serving.rollover import Rollover
 from serving.runtime import Runtime
-from serving.settings import settings
+from serving.settings import Batching, settings
 
 
 class Served(Protocol):
@@ -37,9 +37,12 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Put the front door before BentoML's application."""
-        protocol.install()
         inner = cast("ASGIApp", super().to_asgi(is_main))
-        return FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
+        door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
+        # the short way goes past the front door, and so past whoever asks for keys
+        short = settings().batching is Batching.INLINE and not settings().api_keys_file
+        protocol.install(door.predict_delay if short else None, settings())
+        return door
 
     def _admin(self) -> Admin | None:
         """What answers the administrator; nothing where no token is set."""

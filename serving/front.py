@@ -7,15 +7,14 @@ it keeps the process, its workers, its life cycle and the batchable method.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
-from time import perf_counter
 
 from serving import metrics, trace
 from serving.admin import PATH as ADMIN_PATH
 from serving.admin import Admin
 from serving.asgi import (
     JSON,
+    Answer,
     ASGIApp,
     ClientLeft,
     Headers,
@@ -23,21 +22,17 @@ from serving.asgi import (
     Scope,
     Send,
     answer,
-    problem,
-    read_body,
+    refused,
 )
-from serving.decoding import decode, to_flights
-from serving.errors import Failed, MethodNotAllowed, NotFound, Refusal, UnsupportedType
+from serving.errors import Failed, MethodNotAllowed, NotFound
 from serving.keys import Keys, guarded
-from serving.logs import REQUEST
 from serving.openapi import openapi_document
 from serving.page import pages
+from serving.predict import PredictDelay
 from serving.runtime import Runtime
 from serving.settings import Settings
 
-logger = logging.getLogger("flight_delay")
-
-Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes, Headers]]]
+Handler = Callable[[Scope, Receive], Awaitable[Answer]]
 
 BENTOML_ROUTES = frozenset({"/schema.json"})
 """Public routes that BentoML answers: what its own Python client asks for first."""
@@ -77,10 +72,10 @@ class FrontDoor:
     ) -> None:
         self._app = app
         self._runtime = runtime
-        self._limit = settings.max_body_bytes
+        self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
         self._openapi = openapi_document()
         self._routes: dict[str, dict[str, Handler]] = {
-            "/predict_delay": {"POST": self._predict_delay},
+            "/predict_delay": {"POST": self.predict_delay},
             "/model": {"GET": self._model},
             "/livez": {"GET": self._livez},
             "/healthz": {"GET": self._livez},
@@ -115,17 +110,8 @@ class FrontDoor:
             status, body, headers = await self._handler(scope)(scope, receive)
         except ClientLeft:
             return
-        except Refusal as refusal:
-            status = refusal.status
-            metrics.tally.refused_for(refusal.kind)
-            if refusal.__cause__ is not None:
-                logger.exception("request failed", extra=_about(name))
-            body, headers = problem(refusal)
-        except Exception:
-            logger.exception("request failed", extra=_about(name))
-            status = 500
-            metrics.tally.refused_for(Failed.kind)
-            body, headers = problem(Failed("The fault is ours: it has been logged."))
+        except Exception as error:  # noqa: BLE001 - becomes this request's answer
+            status, body, headers = refused(error, name)
         if status != OK and scope["path"] == "/predict_delay":
             metrics.tally.refused(status)
         headers = (*headers, *name)
@@ -143,54 +129,28 @@ class FrontDoor:
             raise MethodNotAllowed(detail, headers=((b"allow", allowed.encode()),))
         return handler
 
-    async def _predict_delay(self, scope: Scope, receive: Receive) -> tuple[int, bytes, Headers]:
-        started = perf_counter()
-        _check_type(scope)
-        request = decode(await read_body(receive, self._limit))
-        flights = to_flights(request.flights, request.airport_state)
-        body = await self._runtime().answer(flights, explain=request.explain)
-        metrics.tally.answered(len(flights))
-        metrics.request_seconds.observe(perf_counter() - started)
-        return OK, body, _JSON
-
-    async def _model(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
+    async def _model(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, self._runtime().card, _JSON
 
-    async def _livez(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
+    async def _livez(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, b"alive\n", _PLAIN
 
-    async def _readyz(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
+    async def _readyz(self, _scope: Scope, _receive: Receive) -> Answer:
         if self._runtime().ready():
             return OK, b"ready\n", _PLAIN
         raise Failed("A test prediction did not work.")  # noqa: EM101, TRY003
 
-    async def _metrics(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
+    async def _metrics(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, metrics.exposition(), _METRICS
 
-    async def _openapi_json(self, _scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
+    async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, self._openapi, _JSON
-
-
-def _about(name: Headers) -> dict[str, str]:
-    """What a log line says about the request that it belongs to."""
-    return {REQUEST: name[0][1].decode("ascii")}
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:
     """Handler of something that never changes."""
 
-    async def handler(_scope: Scope, _receive: Receive) -> tuple[int, bytes, Headers]:
+    async def handler(_scope: Scope, _receive: Receive) -> Answer:
         return OK, body, headers
 
     return handler
-
-
-def _check_type(scope: Scope) -> None:
-    """Refuse bodies that are declared to be anything but plain JSON."""
-    for name, value in scope["headers"]:
-        if name == b"content-type" and value.split(b";")[0].strip().lower() != b"application/json":
-            detail = f"Send application/json, not {value.decode('latin-1')!r}."
-            raise UnsupportedType(detail)
-        if name == b"content-encoding" and value.strip().lower() != b"identity":
-            detail = f"Send the body as it is, not encoded as {value.decode('latin-1')!r}."
-            raise UnsupportedType(detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,15 +22,32 @@ from prometheus_client import (
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 
-STATUSES = (200, 400, 413, 415, 422, 500, 503)
-_SECONDS_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-_SHORT_BOUNDS = (0.0001, 0.00025, 0.0005, *_SECONDS_BOUNDS[:-3])
-
 _REQUESTS = Counter("flight_delay_requests", "Prediction requests by HTTP status.", ["status"])
+_FLIGHTS = Counter("flight_delay_flights", "Flights scored.")
+_SECONDS = Histogram(
+    "flight_delay_request_seconds",
+    "Time from the first byte of a prediction request to its answer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+)
+_BATCH = Histogram(
+    "flight_delay_batch_flights",
+    "Flights scored in one call of the model.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
+_SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_WAIT = Histogram(
+    "flight_delay_wait_seconds",
+    "Time that the oldest request of a batch waited for it.",
+    buckets=_SHORT,
+)
+_PREDICT = Histogram(
+    "flight_delay_predict_seconds",
+    "Time to build the features of a batch and score it.",
+    buckets=_SHORT,
+)
 _REFUSALS = Counter(
     "flight_delay_refusals", "Requests that got a problem document, by its kind.", ["reason"]
 )
-_FLIGHTS = Counter("flight_delay_flights", "Flights scored.")
 _UNKNOWN = Counter(
     "flight_delay_unknown",
     "Flights whose airline or destination training never saw, by the field.",
@@ -49,55 +66,34 @@ _MODEL = Gauge(
 )
 rollovers = Counter("flight_delay_rollovers", "Attempts to put another model in place.", ["result"])
 
+STATUSES = (200, 400, 413, 415, 422, 500, 503, 504)
 
-class LocalHistogram:
-    """A histogram that counts in plain integers until it is handed over.
 
-    Prometheus' own costs a lock and two writes to mapped memory per observation.
-    """
+class Distribution:
+    """Observations counted by bucket, until they are handed over to a histogram."""
 
-    def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
-        self._histogram = Histogram(name, documentation, buckets=bounds)
-        self._bounds = tuple(bounds)
-        self._counts = [0] * (len(self._bounds) + 1)
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds = histogram._upper_bounds  # noqa: SLF001 - as `Histogram.observe` reads them
+        self._counts = [0] * len(self._bounds)
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Count a value."""
+        """Count one observation."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
     def hand_over(self) -> None:
-        """Add what is pending to Prometheus' histogram."""
-        for bucket, count in zip(self._histogram._buckets, self._counts, strict=True):  # noqa: SLF001 - no public way to add many
+        """Add what is pending to the histogram.
+
+        Its own `observe` takes one at a time; what it does with each is done here with all.
+        """
+        for bucket, count in enumerate(self._counts):
             if count:
-                bucket.inc(count)
-        self._histogram._sum.inc(self._sum)  # noqa: SLF001 - the same
-        self._counts = [0] * len(self._counts)
+                self._histogram._buckets[bucket].inc(count)  # noqa: SLF001 - see above
+                self._counts[bucket] = 0
+        self._histogram._sum.inc(self._sum)  # noqa: SLF001 - see above
         self._sum = 0.0
-
-
-request_seconds = LocalHistogram(
-    "flight_delay_request_seconds",
-    "Time from the first byte of a prediction request to its answer.",
-    _SECONDS_BOUNDS,
-)
-wait_seconds = LocalHistogram(
-    "flight_delay_wait_seconds",
-    "Time that the oldest request of a batch waited for it.",
-    _SHORT_BOUNDS,
-)
-predict_seconds = LocalHistogram(
-    "flight_delay_predict_seconds",
-    "Time to build the features of a batch and score it.",
-    _SHORT_BOUNDS,
-)
-batch_flights = LocalHistogram(
-    "flight_delay_batch_flights",
-    "Flights scored in one call of the model.",
-    (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
-)
-HISTOGRAMS = (request_seconds, wait_seconds, predict_seconds, batch_flights)
 
 
 class Tally:
@@ -111,14 +107,19 @@ class Tally:
     def __init__(self) -> None:
         self._requests = dict.fromkeys(STATUSES, 0)
         self._flights = 0
+        self._seconds = Distribution(_SECONDS)
+        self.batch_flights = Distribution(_BATCH)
+        self.wait_seconds = Distribution(_WAIT)
+        self.predict_seconds = Distribution(_PREDICT)
         self._reasons: dict[str, int] = {}
         self._airlines = self._destinations = 0
         self.queue: Callable[[], int] = int
 
-    def answered(self, flights: int) -> None:
+    def answered(self, flights: int, seconds: float) -> None:
         """Count a request that was answered with predictions."""
         self._requests[200] += 1
         self._flights += flights
+        self._seconds.observe(seconds)
 
     def refused(self, status: int) -> None:
         """Count a request that got a problem document."""
@@ -147,8 +148,8 @@ class Tally:
         _FLIGHTS.inc(self._flights)
         self._flights = self._airlines = self._destinations = 0
         _QUEUE.set(self.queue())
-        for histogram in HISTOGRAMS:
-            histogram.hand_over()
+        for each in (self._seconds, self.batch_flights, self.wait_seconds, self.predict_seconds):
+            each.hand_over()
 
 
 HAND_OVER_SECONDS = 1.0

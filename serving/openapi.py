@@ -7,18 +7,34 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from serving.contract import EXAMPLE_FLIGHT, PredictionRequest, PredictionResponse, Problem
+from serving.contract import (
+    EXAMPLE_FLIGHT,
+    LONGEST_TIMEOUT_MS,
+    PredictionRequest,
+    PredictionResponse,
+    Problem,
+)
 
 VERSION = "1.0.0"
 _REFERENCE = "#/components/schemas/{model}"
 
 _PROBLEMS = {
     "400": "The body is not JSON.",
+    "408": "The request did not arrive whole in time; the connection is closed.",
     "413": "The body is longer than the service accepts.",
     "415": "The body is declared to be something else than JSON.",
     "422": "The request is not valid; every guilty field is named, with the index of its flight.",
     "500": "The service failed; the fault is not the caller's.",
     "503": "More work is waiting than the service accepts; try again after `Retry-After` seconds.",
+    "504": "The time given in `X-Request-Timeout-Ms` has passed.",
+}
+
+_TIMEOUT = {
+    "name": "X-Request-Timeout-Ms",
+    "in": "header",
+    "description": "Milliseconds after which the answer is of no use; flights are not scored then.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_TIMEOUT_MS},
+    "example": 2000,
 }
 
 
@@ -62,6 +78,7 @@ def _predict_delay() -> dict[str, Any]:
     return {
         "operationId": "predict_delay",
         "summary": "Score scheduled departures.",
+        "parameters": [_TIMEOUT],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": schema, "example": example}},

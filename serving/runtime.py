@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sys
 from typing import Any
 
 from data.flights import Flights
 from model.bundle import Bundle
 from model.explanation import Explainer, Explanation
 from serving import metrics
-from serving.batching import BentoBatcher, Engine, InlineBatcher, Unbatched
+from serving.batching import BentoBatcher, Engine, Unbatched
 from serving.contract import EXAMPLE_FLIGHT, Flight
 from serving.decoding import to_flights
 from serving.encoding import AnswerEncoder
+from serving.inline import InlineBatcher
 from serving.settings import Batching, Settings
 
 SAMPLE_WARNING = (
@@ -24,6 +26,9 @@ SAMPLE_WARNING = (
 
 EXPLAINED_AT_ONCE = 8
 """An explanation costs some 40 times as much as a score."""
+WRITTEN_AT_ONCE = 500
+SWITCH_SECONDS = 0.0005
+"""How long the thread that reads large bodies may keep the event loop waiting."""
 
 
 class Runtime:
@@ -58,7 +63,15 @@ class Runtime:
         """Score flights by the engine and write the answer, explained where that is asked for."""
         probabilities = await self.engine.score(flights)
         explanations = await self._explain(flights) if explain else None
-        body = self.encoder.encode(flights, probabilities, explanations)
+        pieces = []
+        for start in range(0, len(flights), WRITTEN_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            stop = start + WRITTEN_AT_ONCE
+            part = None if explanations is None else explanations[start:stop]
+            these = flights.slice(start, stop)
+            pieces.append(self.encoder.predictions(these, probabilities[start:stop], part))
+        body = self.encoder.join(pieces)
         metrics.tally.unknown_in(body)
         return body
 
@@ -81,6 +94,7 @@ class Runtime:
         so many objects that one full collection stops the process for a tenth of a second and
         more; frozen, they are never visited again.
         """
+        sys.setswitchinterval(SWITCH_SECONDS)
         metrics.keep_handing_over()
         gc.collect()
         gc.freeze()
@@ -92,7 +106,9 @@ def _engine(bundle: Bundle, settings: Settings, bento: BentoBatcher) -> Engine:
         return bento
     if settings.batching is Batching.OFF:
         return Unbatched(bundle.predictor, settings.max_batch)
-    return InlineBatcher(bundle.predictor, settings.max_batch, settings.max_queue)
+    return InlineBatcher(
+        bundle.predictor, settings.max_batch, settings.max_queue, settings.max_bulk
+    )
 
 
 def _published_card(tag: str, bundle: Bundle) -> dict[str, Any]:

@@ -35,8 +35,17 @@ class Settings(BaseSettings):
     batching: Batching = Field(Batching.INLINE, description="Batching engine.")
     workers: int = Field(1, ge=1, le=64, description="Server processes; one per vCPU.")
     max_batch: int = Field(256, ge=1, description="Most flights scored in one call.")
-    max_queue: int = Field(40_000, ge=1, description="Flights that may wait; more are refused.")
+    max_queue: int = Field(
+        4_096, ge=1, description="Flights that may wait, of requests up to a batch."
+    )
+    max_bulk: int = Field(40_000, ge=1, description="The same, of larger requests.")
+    max_bulk_bytes: int = Field(
+        64_000_000, ge=1, description="What all large bodies at work may hold together."
+    )
     max_body_bytes: int = Field(4_000_000, ge=1, description="Largest accepted request body.")
+    max_connections: int = Field(4_000, ge=1, description="Open connections; more are refused.")
+    read_seconds: float = Field(20.0, gt=0, description="Time for a request to arrive whole.")
+    idle_seconds: float = Field(65.0, gt=0, description="Time between requests of a connection.")
     admin_token: SecretStr | None = Field(
         None,
         min_length=LEAST_SECRET,

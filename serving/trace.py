@@ -11,6 +11,7 @@ from serving.asgi import Headers
 
 REQUEST_ID = b"x-request-id"
 TRACEPARENT = b"traceparent"
+NAMES = frozenset({REQUEST_ID, TRACEPARENT})
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 _TRACEPARENT = re.compile(

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.bundle import Bundle
-from serving.asgi import ASGIApp, Message
+from serving.asgi import ASGIApp, Headers, Message
 from serving.batching import BentoBatcher, Row
+from serving.bulk import LARGE_BODY
 from serving.contract import (
     AirportState,
     AirportWindow,
@@ -25,6 +26,7 @@ from serving.contract import (
 )
 from serving.decoding import LISTED_ERRORS
 from serving.front import FrontDoor
+from serving.predict import PredictDelay
 from serving.runtime import Runtime
 from serving.settings import Settings
 from tests.oracle import NOT_JSON, Accepted, Oracle, Refused, Verdict
@@ -97,7 +99,7 @@ class Differential:
 
     def __init__(self, bundle: Bundle) -> None:
         runtime = Runtime(MODEL, bundle, Settings(), BentoBatcher(_no_runner))
-        self._door: ASGIApp = FrontDoor(_nothing_inside, lambda: runtime, Settings())
+        self._door = FrontDoor(_nothing_inside, lambda: runtime, Settings())
         self._decision = bundle.predictor.decision
         self._oracle = Oracle(bundle.predictor)
 
@@ -118,7 +120,14 @@ class Differential:
         return outcome
 
     async def _ask(self, bodies: Sequence[bytes]) -> list[Answer]:
-        return await asyncio.gather(*(ask(self._door, body) for body in bodies))
+        """Send every other body the short way, where it would take that."""
+        ways = [
+            ask_directly(self._door.predict_delay, body)
+            if place % 2 and 0 < len(body) <= LARGE_BODY
+            else ask(self._door, body)
+            for place, body in enumerate(bodies)
+        ]
+        return await asyncio.gather(*ways)
 
     def _difference(self, answer: Answer, verdict: Verdict) -> str:
         """What differs, in words; empty where nothing does."""
@@ -220,6 +229,17 @@ async def ask(door: ASGIApp, body: bytes) -> Answer:
     await door(scope, receive, send)
     start, *parts = sent
     return Answer(start["status"], dict(start["headers"]), b"".join(p["body"] for p in parts))
+
+
+async def ask_directly(predict: PredictDelay, body: bytes) -> Answer:
+    """Send one body as the server's protocol does, past ASGI."""
+    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def reply(status: int, body: bytes, headers: Headers) -> None:
+        answer.set_result(Answer(status, dict(headers), body))
+
+    predict.submit(body, None, reply)
+    return await answer
 
 
 def read_corpus() -> list[bytes]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data.flights import Flights
 from model.bundle import Bundle
 from model.predictor import Predictor
-from serving import batching, decoding, front
+from serving import batching, decoding, inline, predict
 from serving.contract import EXAMPLE_FLIGHT, EXAMPLE_STATE, PredictionRequest
 from tests.fuzz.__main__ import attempts
 from tests.fuzz.differential import Differential, Outcome, read_corpus
@@ -68,7 +68,7 @@ def test_a_flawed_decoder_is_found(
     differential: Differential, monkeypatch: pytest.MonkeyPatch, flaw: Callable[[Any], Any]
 ) -> None:
     """The comparison is no formality: a decoder that is a little too kind does not pass."""
-    monkeypatch.setattr(front, "decode", flaw(decoding.decode))
+    monkeypatch.setattr(predict, "decode", flaw(decoding.decode))
     assert tried(differential, FRESH_INPUTS).disagreements
 
 
@@ -85,7 +85,7 @@ def test_a_flawed_score_is_found(
         return np.roll(score(predictor, flights), 1).tolist()  # type: ignore[no-any-return] # a list of floats
 
     for flaw in (off, turned):
-        monkeypatch.setattr(batching, "score_at_once", flaw)
+        monkeypatch.setattr(inline, "score_at_once", flaw)
         assert tried(differential, 200).disagreements
 
 

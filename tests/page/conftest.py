@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from model.bundle import Bundle
-from serving.asgi import Receive, Scope, Send, answer, problem
+from serving.asgi import Receive, Scope, Send, answer, refused
 from serving.batching import BentoBatcher, Row
 from serving.errors import Refusal
 from serving.front import FrontDoor
@@ -66,7 +66,7 @@ class PageServer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/predict_delay" and self.refusal is not None:
-            body, headers = problem(self.refusal)
+            _, body, headers = refused(self.refusal)
             await answer(send, self.refusal.status, body, headers)
         else:
             await self._door(scope, receive, send)

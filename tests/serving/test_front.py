@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from model.bundle import Bundle
-from serving import batching
+from serving import inline
 from serving.asgi import Receive, Scope, Send
 from serving.batching import BentoBatcher, Row
 from serving.contract import EXAMPLE_FLIGHT, PredictionResponse, Problem
@@ -241,7 +241,7 @@ def test_a_failing_model_is_our_fault(
         message = "secret detail"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr(batching, "score_at_once", fail)
+    monkeypatch.setattr(inline, "score_at_once", fail)
     answer = client.post(GOOD)
     assert answer.status_code == 500
     assert "secret" not in answer.text

@@ -1,0 +1,173 @@
+"""More than the service can do: `python -m load.overload`, `make load-overload`.
+
+Arrivals are open-loop: they do not slow down because the service does. Requests carry 50 flights
+each, so that four times what one worker can do is still far from what the load generator can: a
+client that is itself at its limit would show its own waiting.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from data.sources import load_flights
+from load import machine, openloop, report, wrk
+from load.bodies import Workload, bodies, make_workload
+from load.openloop import OpenRun
+from load.process import PROJECT, Probe, Server, service
+from serving import registry
+from serving.contract import MAX_FLIGHTS
+from serving.settings import settings
+
+logger = logging.getLogger("load")
+
+FLIGHTS = 50
+"""Flights per request of the storm."""
+SHARES = (0.5, 1.0, 2.0, 4.0)
+CONNECTIONS = 256
+CALM_SHARE = 0.25
+"""Of the capacity; what arrives right after the storm."""
+SINGLES_PER_SECOND = 300.0
+BULK_CONNECTIONS = 1
+
+
+def main(
+    seconds: Annotated[int, typer.Option(help="Of each step.", min=1)] = 30,
+    docs: Annotated[bool, typer.Option(help="Write docs/overload.md.")] = True,
+    reports: Annotated[Path, typer.Option(help="Folder for overload.json.")] = Path("reports"),
+) -> None:
+    """Measure goodput, refusals and recovery beyond capacity, and small requests beside bulk."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    wrk.install()
+    with tempfile.TemporaryDirectory(prefix="flight-delay-overload-") as folder:
+        result = measure(Path(folder), seconds)
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / report.OVERLOAD_JSON).write_text(json.dumps(result, indent=1) + "\n")
+    if docs:
+        report.write_table(PROJECT / "docs", result, report.OVERLOAD_TABLE)
+
+
+def measure(folder: Path, seconds: int) -> dict[str, Any]:
+    """Carry out all of it, with temporary files in a folder."""
+    tag, bundle = registry.read(settings().model, threads=1)
+    workload = make_workload(load_flights(), folder)
+    booster = bundle.predictor.booster
+    probe = Probe(wrk.PREDICT_PATH, workload.bodies()[0])
+    with service(probe, folder / "service.log") as server:
+        storm = _storm(server, workload, folder, seconds)
+        beside = _beside_bulk(server, workload, folder, seconds)
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "load.overload", *sys.argv[1:]]),
+        "machine": machine.facts(),
+        "versions": {**machine.versions(), "wrk": wrk.version()},
+        "model": {"tag": tag, "trees": booster.trees, "features": booster.features},
+        "workload": {
+            "origin": workload.origin,
+            "is_sample": workload.is_sample,
+            "flights": workload.flights,
+        },
+        "seconds": seconds,
+        "storm": storm,
+        "beside_bulk": beside,
+    }
+
+
+def _storm(server: Server, workload: Workload, folder: Path, seconds: int) -> dict[str, Any]:
+    """Capacity, the same from half to four times of it, and what follows the worst."""
+    flights = [flight for body in workload.bodies() for flight in json.loads(body)["flights"]]
+    path = folder / f"bodies-{FLIGHTS}.jsonl"
+    path.write_text("".join(f"{body}\n" for body in bodies(flights, FLIGHTS)))
+    requests = openloop.http_requests(path.read_bytes().splitlines(), server.port)
+    run = wrk.run(server.url, path, connections=64, seconds=min(seconds, 10))
+    capacity = (run.requests - run.failed) / run.seconds
+    logger.info("capacity %.0f requests/s of %d flights", capacity, FLIGHTS)
+    steps = []
+    for share in SHARES:
+        due = openloop.poisson(share * capacity, seconds)
+        steps.append(
+            {"share": share, **_told(openloop.run(server.port, requests, due, CONNECTIONS))}
+        )
+        logger.info("%3.0f %%: %s", 100 * share, _line(steps[-1]))
+    due = openloop.poisson(CALM_SHARE * capacity, min(seconds, 6))
+    calm = _told(openloop.run(server.port, requests, due, CONNECTIONS))
+    logger.info("right after: %s", _line(calm))
+    peak = max(step["goodput"] for step in steps)
+    return {
+        "flights_per_request": FLIGHTS,
+        "capacity": capacity,
+        "steps": steps,
+        "after": calm,
+        "goodput_kept": steps[-1]["goodput"] / peak,
+        "p99_ratio": steps[-1]["latency_ms"]["p99"] / steps[1]["latency_ms"]["p99"],
+    }
+
+
+def _beside_bulk(server: Server, workload: Workload, folder: Path, seconds: int) -> dict[str, Any]:
+    """Single flights alone, and the same beside one request of 10,000 flights after the other."""
+    requests = openloop.http_requests(workload.bodies(), server.port)
+    due = openloop.poisson(SINGLES_PER_SECOND, seconds)
+    alone = openloop.run(server.port, requests, due, CONNECTIONS)
+    flights = [flight for body in workload.bodies() for flight in json.loads(body)["flights"]]
+    path = folder / f"bodies-{MAX_FLIGHTS}.jsonl"
+    path.write_text("".join(f"{body}\n" for body in bodies(flights, MAX_FLIGHTS)))
+    with _bulk_stream(server, path, seconds) as stream:
+        beside = openloop.run(server.port, requests, due, CONNECTIONS)
+    found = {
+        "rate": SINGLES_PER_SECOND,
+        "alone": _told(alone),
+        "beside": _told(beside),
+        "p99_ratio": beside.latency_ms["p99"] / alone.latency_ms["p99"],
+        "bulk_flights_per_second": stream[0].rate * MAX_FLIGHTS,
+        "bulk_failed": stream[0].failed,
+    }
+    logger.info(
+        "single flights: p99 %.2f ms alone, %.2f ms beside bulk (%.1f times)",
+        *(alone.latency_ms["p99"], beside.latency_ms["p99"], found["p99_ratio"]),
+    )
+    return found
+
+
+@contextmanager
+def _bulk_stream(server: Server, path: Path, seconds: int) -> Iterator[list[wrk.Run]]:
+    """Keep sending bulk requests for as long as the block lasts; its result is there after it."""
+    found: list[wrk.Run] = []
+
+    def send() -> None:
+        run = wrk.run(server.url, path, connections=BULK_CONNECTIONS, seconds=seconds)
+        found.append(run)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield found
+    thread.join()
+
+
+def _told(run: OpenRun) -> dict[str, Any]:
+    told = run.to_json()
+    spread = run.arrivals / run.rate
+    return {**told, "goodput": (run.arrivals - run.failed) / spread}
+
+
+def _line(step: dict[str, Any]) -> str:
+    refused = step["refused_ms"].get("p99", float("nan"))
+    return (
+        f"{step['rate']:6.0f} arrivals/s  {step['goodput']:6.0f} answered  "
+        f"p99 {step['latency_ms']['p99']:7.1f} ms  {step['refused']} refused "
+        f"(p99 {refused:.1f} ms)  {step['failed'] - step['refused']} failed"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,199 @@
+"""What a prediction request goes through: read, score, write; by ASGI or by the short way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from math import inf
+from time import monotonic, perf_counter
+
+from data.flights import Flights
+from serving import metrics
+from serving.asgi import JSON, Answer, ClientLeft, Headers, Receive, Scope, read_body, refused
+from serving.bulk import LARGE_BODY, BulkReader
+from serving.contract import PredictionRequest
+from serving.decoding import decode, timeout_seconds, to_flights
+from serving.errors import TooLate, UnsupportedType
+from serving.inline import InlineBatcher, Result
+from serving.runtime import Runtime
+
+Reply = Callable[[int, bytes, Headers], None]
+Abandon = Callable[[], object]
+"""Called when the client has left: what is not done yet need not be done."""
+
+TIMEOUT_HEADER = b"x-request-timeout-ms"
+OK = 200
+
+_JSON: Headers = (JSON,)
+
+
+class PredictDelay:
+    """Answers `POST /predict_delay`.
+
+    Parameters
+    ----------
+    runtime
+        Returns the loaded model; called once per request, so that a reload takes effect at once
+        and every answer is scored and signed by one model.
+    max_body_bytes
+        Longest accepted body.
+    max_bulk_bytes
+        What all large bodies that are being read or scored may hold together.
+    """
+
+    def __init__(
+        self, runtime: Callable[[], Runtime], max_body_bytes: int, max_bulk_bytes: int
+    ) -> None:
+        self._runtime = runtime
+        self._limit = max_body_bytes
+        self._bulk = BulkReader(max_bulk_bytes)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive) -> Answer:
+        """Answer a request by ASGI.
+
+        Raises
+        ------
+        Refusal, ClientLeft
+        """
+        started = perf_counter()
+        timeout, length = _check_headers(scope)
+        with self._bulk.room() as reached:
+            reached(min(length, self._limit))
+            body = await read_body(receive, self._limit, reached)
+            answer = self._read_and_answer(body, started, timeout)
+            if len(body) > LARGE_BODY:
+                return await _unless_client_leaves(receive, answer)
+            return await answer
+
+    def submit(self, body: bytes, timeout: bytes | None, reply: Reply) -> Abandon | None:
+        """Answer a request that has been read whole by calling `reply`, at once or later.
+
+        The short way: no task, no future, no ASGI messages. Returns what to call should the
+        client leave before.
+        """
+        started = perf_counter()
+        try:
+            runtime = self._runtime()
+            engine = runtime.engine
+            if not isinstance(engine, InlineBatcher):
+                return self._reply_later(decode(body), started, timeout_seconds(timeout), reply)
+            if engine.full:
+                raise engine.refusal()  # noqa: TRY301 - before the work of reading it
+            request = decode(body)
+            if request.explain:
+                return self._reply_later(request, started, timeout_seconds(timeout), reply)
+            flights = to_flights(request.flights, request.airport_state)
+            deadline = inf if timeout is None else monotonic() + timeout_seconds(timeout)
+            deliver = partial(_deliver, runtime, flights, started, reply)
+            return partial(engine.withdraw, engine.submit(flights, deliver, deadline))
+        except Exception as error:  # noqa: BLE001 - becomes this request's answer
+            _refuse(reply, error)
+            return None
+
+    def _reply_later(
+        self, request: PredictionRequest, started: float, timeout: float, reply: Reply
+    ) -> Abandon:
+        flights = to_flights(request.flights, request.airport_state)
+        answer = self._answer(request, flights, started, timeout)
+        task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task.cancel
+
+    async def _read_and_answer(self, body: bytes, started: float, within: float) -> Answer:
+        request, flights = await self._bulk.read(body)
+        return await self._answer(request, flights, started, within)
+
+    async def _answer(
+        self, request: PredictionRequest, flights: Flights, started: float, within: float
+    ) -> Answer:
+        left = None if within == inf else within - (perf_counter() - started)
+        try:
+            async with asyncio.timeout(left):
+                body = await self._runtime().answer(flights, explain=request.explain)
+        except TimeoutError as error:
+            raise TooLate from error
+        metrics.tally.answered(len(flights), perf_counter() - started)
+        return OK, body, _JSON
+
+
+def _deliver(
+    runtime: Runtime, flights: Flights, started: float, reply: Reply, result: Result
+) -> None:
+    """Write what the engine found into an answer, whatever happens."""
+    try:
+        if isinstance(result, Exception):
+            raise result  # noqa: TRY301 - told like any other
+        body = runtime.encoder.encode(flights, result)
+        metrics.tally.unknown_in(body)
+    except Exception as error:  # noqa: BLE001 - becomes this request's answer
+        _refuse(reply, error)
+        return
+    metrics.tally.answered(len(flights), perf_counter() - started)
+    reply(OK, body, _JSON)
+
+
+def _refuse(reply: Reply, error: Exception) -> None:
+    status, body, headers = refused(error)
+    metrics.tally.refused(status)
+    reply(status, body, headers)
+
+
+async def _reply_when_done(answer: Awaitable[Answer], reply: Reply) -> None:
+    try:
+        reply(*await answer)
+    except Exception as error:  # noqa: BLE001 - becomes this request's answer
+        _refuse(reply, error)
+
+
+async def _unless_client_leaves(receive: Receive, answer: Awaitable[Answer]) -> Answer:
+    """Wait for an answer as long as there is somebody to read it.
+
+    Raises
+    ------
+    ClientLeft
+        If the client disconnects first; the answer is then not worked on any more.
+    """
+    work = asyncio.ensure_future(answer)
+    watch = asyncio.ensure_future(_disconnect(receive))
+    try:
+        await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientLeft
+        return work.result()
+    finally:
+        for task in (work, watch):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _check_headers(scope: Scope) -> tuple[float, int]:
+    """Refuse bodies that are declared to be anything but plain JSON.
+
+    Returns
+    -------
+    The seconds given for the answer, and the declared length of the body, 0 where there is none.
+    """
+    timeout: bytes | None = None
+    length = 0
+    for name, value in scope["headers"]:
+        if name == b"content-type" and value.split(b";")[0].strip().lower() != b"application/json":
+            detail = f"Send application/json, not {value.decode('latin-1')!r}."
+            raise UnsupportedType(detail)
+        if name == b"content-encoding" and value.strip().lower() != b"identity":
+            detail = f"Send the body as it is, not encoded as {value.decode('latin-1')!r}."
+            raise UnsupportedType(detail)
+        if name == TIMEOUT_HEADER:
+            timeout = value
+        if name == b"content-length":
+            length = int(value)
+    return timeout_seconds(timeout), length
