@@ -121,6 +121,22 @@ client-models: .venv/dev.stamp  ## make the client's models from the service's c
 client-overhead: .venv/dev.stamp $(MODEL)  ## what the client costs beside plain httpx
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.client_overhead
 
+# --- bad input --------------------------------------------------------------------------------
+
+.PHONY: fuzz
+fuzz: .venv/dev.stamp  ## a million generated requests against the slow oracle (INPUTS=, SEED=)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --seed $(or $(SEED),1)
+
+# --- what is inside ---------------------------------------------------------------------------
+
+SERVED = $(shell sed -nE 's/^([a-z0-9._-]+)==.*/\1/p' requirements/serve.lock)
+
+.PHONY: sbom
+sbom: .venv/dev.stamp  ## list what is served: reports/sbom.json (CycloneDX), reports/licences.md
+	mkdir -p reports
+	$(BIN)/cyclonedx-py requirements requirements/serve.lock --output-reproducible --pyproject pyproject.toml -o reports/sbom.json
+	$(BIN)/pip-licenses --from mixed --format markdown --packages $(SERVED) > reports/licences.md
+
 # --- the code ---------------------------------------------------------------------------------
 
 .PHONY: check
@@ -130,6 +146,9 @@ check: .venv/dev.stamp  ## formatting, lint, strict types, import contract
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(MAKE) deploy-check
+	$(BIN)/bandit -q -ll -r data features model serving service.py train.py
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString \
+	  --exclude-files '(\.lock$$|corpus/.*\.jsonl$$)' --exclude-lines 'noqa: S10|//[a-z]+:[a-z]+@'
 
 .PHONY: format
 format: .venv/dev.stamp  ## format the code and mend what can be mended

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
+from serving import metrics
 from serving.errors import Failed, Refusal, TooLarge
+from serving.logs import REQUEST
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,6 +22,13 @@ Answer = tuple[int, bytes, Headers]
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
+PROTECTION: Headers = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""On every answer. Pages have a content security policy of their own; TLS, and with it HSTS, is
+the business of whoever ends it."""
 PROBLEM_TYPE = "urn:flight-delay:problem:"
 
 logger = logging.getLogger("flight_delay")
@@ -60,16 +69,35 @@ async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]
 async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,)) -> None:
     """Send a whole answer at once."""
     length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [length, *PROTECTION, *headers],
+        }
+    )
     await send({"type": "http.response.body", "body": body})
 
 
-def refused(error: Exception) -> Answer:
-    """The problem document (RFC 9457) that tells of an error; logs what is our own fault."""
+def refused(error: Exception, name: Headers = ()) -> Answer:
+    """The problem document that tells of an error; counts it, and logs what is our own fault.
+
+    Parameters
+    ----------
+    name
+        Headers that name the request, the first of them its id.
+    """
     ours = not isinstance(error, Refusal)
     if ours or error.__cause__ is not None:
-        logger.error("request failed", exc_info=error)
+        about = {REQUEST: name[0][1].decode("ascii")} if name else None
+        logger.error("request failed", exc_info=error, extra=about)
     refusal = Failed("The fault is ours: it has been logged.") if ours else cast("Refusal", error)
+    metrics.tally.refused_for(refusal.kind)
+    return problem(refusal)
+
+
+def problem(refusal: Refusal) -> Answer:
+    """The problem document (RFC 9457) of a refusal."""
     document: dict[str, Any] = {
         "type": PROBLEM_TYPE + refusal.kind,
         "title": refusal.title,

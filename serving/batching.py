@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -110,5 +111,7 @@ def _airport_rows(flights: Flights) -> list[list[float | None] | None]:
 def score_at_once(predictor: Predictor, flights: Flights) -> list[float]:
     """Probability of each flight, from one feature pass and one call of the model."""
     metrics.tally.batch_flights.observe(len(flights))
+    started = perf_counter()
     probabilities: list[float] = predictor.score(flights).tolist()
+    metrics.tally.predict_seconds.observe(perf_counter() - started)
     return probabilities

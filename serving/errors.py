@@ -4,12 +4,17 @@ ServingError
 ├── NoModelRegistered      the store holds no model of the wanted name
 └── Refusal                a request that gets a problem document instead of an answer
     ├── NotJson            400
+    ├── Unauthorized       401
+    ├── Forbidden          403
     ├── NotFound           404
     ├── MethodNotAllowed   405
-    ├── TooSlow            408
+    ├── RequestTimeout     408
+    ├── Busy               409
     ├── TooLarge           413
     ├── UnsupportedType    415
     ├── Invalid            422
+    ├── ModelRefused       422
+    ├── TooMany            429
     ├── HeadTooLarge       431
     ├── Failed             500
     ├── Overloaded         503
@@ -72,6 +77,18 @@ class NotJson(Refusal):
     status, kind, title = 400, "not-json", "The body is not JSON"
 
 
+class Unauthorized(Refusal):
+    """The request does not show who sends it."""
+
+    status, kind, title = 401, "unauthorized", "A key is needed"
+
+
+class Forbidden(Refusal):
+    """What the request shows is not, or no longer, accepted."""
+
+    status, kind, title = 403, "forbidden", "The key is not accepted"
+
+
 class NotFound(Refusal):
     """There is nothing at this path."""
 
@@ -84,10 +101,16 @@ class MethodNotAllowed(Refusal):
     status, kind, title = 405, "method-not-allowed", "The method is not allowed here"
 
 
-class TooSlow(Refusal):
+class RequestTimeout(Refusal):
     """The request did not arrive in time."""
 
-    status, kind, title = 408, "too-slow", "The request did not arrive in time"
+    status, kind, title = 408, "request-timeout", "The request did not arrive in time"
+
+
+class Busy(Refusal):
+    """The same is being done already."""
+
+    status, kind, title = 409, "busy", "This is being done already"
 
 
 class TooLarge(Refusal):
@@ -112,6 +135,18 @@ class HeadTooLarge(Refusal):
     """The head of the request, with all its headers, is larger than the service accepts."""
 
     status, kind, title = 431, "head-too-large", "The head of the request is too large"
+
+
+class ModelRefused(Refusal):
+    """A model that was to take over is not fit to; the one in place goes on."""
+
+    status, kind, title = 422, "model-refused", "The model is not fit to serve"
+
+
+class TooMany(Refusal):
+    """The caller sends more than its key allows."""
+
+    status, kind, title = 429, "too-many", "Too many requests"
 
 
 class Failed(Refusal):

@@ -7,8 +7,10 @@ from typing import Any, Protocol, cast
 from bentoml import Service
 
 from serving import protocol
+from serving.admin import Admin
 from serving.asgi import ASGIApp
 from serving.front import FrontDoor
+from serving.rollover import Rollover
 from serving.runtime import Runtime
 from serving.settings import Batching, settings
 
@@ -17,6 +19,7 @@ class Served(Protocol):
     """What a service class must offer to stand behind the front door."""
 
     runtime: Runtime
+    rollover: Rollover
 
 
 class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its types
@@ -35,7 +38,13 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Put the front door before BentoML's application."""
         inner = cast("ASGIApp", super().to_asgi(is_main))
-        door = FrontDoor(inner, lambda: self._served.runtime, settings())
-        inline = settings().batching is Batching.INLINE
-        protocol.install(door.predict_delay if inline else None, settings())
+        door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
+        # the short way goes past the front door, and so past whoever asks for keys
+        short = settings().batching is Batching.INLINE and not settings().api_keys_file
+        protocol.install(door.predict_delay if short else None, settings())
         return door
+
+    def _admin(self) -> Admin | None:
+        """What answers the administrator; nothing where no token is set."""
+        token, name = settings().admin_secret, settings().model.partition(":")[0]
+        return Admin(token, lambda: self._served.rollover, name) if token else None

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from serving import metrics
+from serving import metrics, trace
+from serving.admin import PATH as ADMIN_PATH
+from serving.admin import Admin
 from serving.asgi import (
     JSON,
     Answer,
@@ -23,6 +25,7 @@ from serving.asgi import (
     refused,
 )
 from serving.errors import Failed, MethodNotAllowed, NotFound
+from serving.keys import Keys, guarded
 from serving.openapi import openapi_document
 from serving.page import pages
 from serving.predict import PredictDelay
@@ -33,6 +36,10 @@ Handler = Callable[[Scope, Receive], Awaitable[Answer]]
 
 BENTOML_ROUTES = frozenset({"/schema.json"})
 """Public routes that BentoML answers: what its own Python client asks for first."""
+
+GUARDED = ("/predict_delay", "/model", "/metrics")
+"""Routes that ask for a key where keys are set. The others tell nothing that is not public, or
+have a token of their own."""
 
 OK = 200
 
@@ -52,9 +59,17 @@ class FrontDoor:
         Returns the loaded model; called per request, so that a reload takes effect at once.
     settings
         Limits of the process.
+    admin
+        Answers the administrator; without it there is no such route.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Callable[[], Runtime], settings: Settings) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        runtime: Callable[[], Runtime],
+        settings: Settings,
+        admin: Admin | None = None,
+    ) -> None:
         self._app = app
         self._runtime = runtime
         self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
@@ -70,20 +85,36 @@ class FrontDoor:
         }
         for path, (headers, body) in pages().items():
             self._routes[path] = {"GET": _fixed(headers, body)}
+        if admin:
+            self._routes[ADMIN_PATH] = {"POST": admin.reload}
+        if settings.api_keys_file:
+            self._guard(Keys.parse(settings.api_keys_file.read_text()))
+
+    def _guard(self, keys: Keys) -> None:
+        """Ask for a key where the model answers, or tells about itself or its callers."""
+        for path in GUARDED:
+            self._routes[path] = {
+                method: guarded(handler, keys) for method, handler in self._routes[path].items()
+            }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; hand life-cycle events, and the route it leaves to BentoML, inside."""
         if scope["type"] != "http" or scope["path"] in BENTOML_ROUTES:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})  # refuses the handshake with 403
+                return
             await self._app(scope, receive, send)
             return
+        name = trace.of_request(scope["headers"])
         try:
             status, body, headers = await self._handler(scope)(scope, receive)
         except ClientLeft:
             return
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
-            status, body, headers = refused(error)
+            status, body, headers = refused(error, name)
         if status != OK and scope["path"] == "/predict_delay":
             metrics.tally.refused(status)
+        headers = (*headers, *name)
         await answer(send, status, body if scope["method"] != "HEAD" else b"", headers)
 
     def _handler(self, scope: Scope) -> Handler:

@@ -12,6 +12,7 @@ from time import monotonic
 
 from data.flights import Flights
 from model.predictor import Predictor
+from serving import metrics
 from serving.batching import score_at_once
 from serving.errors import Failed, Overloaded, TooLate
 
@@ -37,13 +38,14 @@ class Job:
         Second of the monotonic clock after which nobody wants the scores.
     """
 
-    __slots__ = ("_deliver", "_scores", "_taken", "deadline", "flights", "over")
+    __slots__ = ("_deliver", "_scores", "_taken", "deadline", "flights", "over", "since")
 
     def __init__(
         self, flights: Flights, deliver: Callable[[Result], None], deadline: float
     ) -> None:
         self.flights = flights
         self.deadline = deadline
+        self.since = monotonic()
         self.over = False
         self._deliver = deliver
         self._taken = 0
@@ -186,6 +188,7 @@ class InlineBatcher:
         for job, part in zip(jobs, slices, strict=True):
             self._count(job, -len(part))
         if slices:
+            metrics.tally.wait_seconds.observe(monotonic() - jobs[0].since)
             self._deliver(jobs, slices)
         if bulk is not None and not bulk.over:
             self._bulk.append(bulk)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
@@ -30,6 +34,37 @@ _BATCH = Histogram(
     "Flights scored in one call of the model.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
+_SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_WAIT = Histogram(
+    "flight_delay_wait_seconds",
+    "Time that the oldest request of a batch waited for it.",
+    buckets=_SHORT,
+)
+_PREDICT = Histogram(
+    "flight_delay_predict_seconds",
+    "Time to build the features of a batch and score it.",
+    buckets=_SHORT,
+)
+_REFUSALS = Counter(
+    "flight_delay_refusals", "Requests that got a problem document, by its kind.", ["reason"]
+)
+_UNKNOWN = Counter(
+    "flight_delay_unknown",
+    "Flights whose airline or destination training never saw, by the field.",
+    ["field"],
+)
+_QUEUE = Gauge(
+    "flight_delay_queue_flights",
+    "Flights accepted and not scored yet, at the last second.",
+    multiprocess_mode="livesum",
+)
+_MODEL = Gauge(
+    "flight_delay_model_info",
+    "Workers that serve a model; more than one model for long means a roll-over that stuck.",
+    ["model"],
+    multiprocess_mode="livesum",
+)
+rollovers = Counter("flight_delay_rollovers", "Attempts to put another model in place.", ["result"])
 
 STATUSES = (200, 400, 413, 415, 422, 500, 503, 504)
 
@@ -74,6 +109,11 @@ class Tally:
         self._flights = 0
         self._seconds = Distribution(_SECONDS)
         self.batch_flights = Distribution(_BATCH)
+        self.wait_seconds = Distribution(_WAIT)
+        self.predict_seconds = Distribution(_PREDICT)
+        self._reasons: dict[str, int] = {}
+        self._airlines = self._destinations = 0
+        self.queue: Callable[[], int] = int
 
     def answered(self, flights: int, seconds: float) -> None:
         """Count a request that was answered with predictions."""
@@ -85,16 +125,31 @@ class Tally:
         """Count a request that got a problem document."""
         self._requests[status] = self._requests.get(status, 0) + 1
 
+    def refused_for(self, reason: str) -> None:
+        """Count a problem document by its kind."""
+        self._reasons[reason] = self._reasons.get(reason, 0) + 1
+
+    def unknown_in(self, answer: bytes) -> None:
+        """Count what an answer names as unknown: cheaper to find there than to note on the way."""
+        self._airlines += answer.count(b'["airline')
+        self._destinations += answer.count(b'destination"]')
+
     def hand_over(self) -> None:
         """Add what is pending to Prometheus' counters."""
         for status, count in self._requests.items():
             if count:
                 _REQUESTS.labels(str(status)).inc(count)
                 self._requests[status] = 0
+        for reason, count in self._reasons.items():
+            _REFUSALS.labels(reason).inc(count)
+        self._reasons.clear()
+        _UNKNOWN.labels("airline").inc(self._airlines)
+        _UNKNOWN.labels("destination").inc(self._destinations)
         _FLIGHTS.inc(self._flights)
-        self._flights = 0
-        self._seconds.hand_over()
-        self.batch_flights.hand_over()
+        self._flights = self._airlines = self._destinations = 0
+        _QUEUE.set(self.queue())
+        for each in (self._seconds, self.batch_flights, self.wait_seconds, self.predict_seconds):
+            each.hand_over()
 
 
 HAND_OVER_SECONDS = 1.0
@@ -107,11 +162,29 @@ def keep_handing_over() -> None:
     asyncio.get_running_loop().call_later(HAND_OVER_SECONDS, keep_handing_over)
 
 
+def serving_model(tag: str) -> None:
+    """Say which model this worker serves from now on, and no other."""
+    for (before,) in list(_MODEL._metrics):  # noqa: SLF001 - no public way to list the labels
+        _MODEL.labels(before).set(0)
+    _MODEL.labels(tag).set(1)
+
+
+def _forget_dead_workers(folder: str) -> None:
+    """Remove the gauges of workers that have ended: their files would be summed for ever."""
+    for path in Path(folder).glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            with suppress(FileNotFoundError):  # another worker was faster
+                path.unlink()
+
+
 def exposition() -> bytes:
     """Return all metrics in Prometheus' text format, summed over the worker processes."""
     tally.hand_over()
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder is None:
         return generate_latest(REGISTRY)
+    _forget_dead_workers(folder)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # ships no type
     return generate_latest(registry)

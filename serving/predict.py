@@ -128,6 +128,7 @@ def _deliver(
         if isinstance(result, Exception):
             raise result  # noqa: TRY301 - told like any other
         body = runtime.encoder.encode(flights, result)
+        metrics.tally.unknown_in(body)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
         _refuse(reply, error)
         return

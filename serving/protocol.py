@@ -21,9 +21,10 @@ from typing import Any
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from serving.asgi import Headers, refused
+from serving import metrics, trace
+from serving.asgi import PROTECTION, Headers, problem
 from serving.bulk import LARGE_BODY
-from serving.errors import HeadTooLarge, Overloaded, Refusal, TooLarge, TooSlow
+from serving.errors import HeadTooLarge, Overloaded, Refusal, TooLarge, RequestTimeout
 from serving.predict import TIMEOUT_HEADER, Abandon, PredictDelay
 from serving.settings import Settings
 from serving.sweeper import Sweeper
@@ -55,12 +56,22 @@ class _NoEvent:
 class Exchange:
     """A request on the short way. uvicorn's protocol takes it for one of its own cycles."""
 
-    __slots__ = ("abandon", "body", "disconnected", "keep_alive", "response_complete", "timeout")
+    __slots__ = (
+        "abandon",
+        "body",
+        "disconnected",
+        "keep_alive",
+        "names",
+        "response_complete",
+        "timeout",
+    )
 
     message_event = _NoEvent()
 
-    def __init__(self, timeout: bytes | None) -> None:
+    def __init__(self, timeout: bytes | None, names: list[tuple[bytes, bytes]]) -> None:
         self.timeout = timeout
+        self.names = names
+        """Headers by which the client names its request."""
         self.body = b""
         self.abandon: Abandon | None = None
         self.keep_alive = True
@@ -78,12 +89,18 @@ class Heads:
     def __init__(self) -> None:
         self._seen: object = None
         self._fixed = b""
+        self._known: dict[tuple[int, Headers], bytes] = {}
 
     def head(self, status: int, headers: Headers, server: list[tuple[bytes, bytes]]) -> bytes:
-        """Return the head up to the length of the body."""
+        """Return the head but for what differs from request to request."""
         if server is not self._seen:
-            self._fixed, self._seen = _lines(server), server
-        return STATUS_LINE[status] + self._fixed + _lines(headers) + b"content-length: "
+            self._fixed, self._seen = _lines((*server, *PROTECTION)), server
+            self._known.clear()
+        head = self._known.get((status, headers))
+        if head is None:
+            head = STATUS_LINE[status] + self._fixed + _lines(headers)
+            self._known[status, headers] = head
+        return head
 
 
 def _lines(headers: Any) -> bytes:
@@ -92,12 +109,12 @@ def _lines(headers: Any) -> bytes:
 
 def _whole(refusal: Refusal) -> bytes:
     """A refusal after which the connection is closed, as the server writes it."""
-    status, body, headers = refused(refusal)
-    head = STATUS_LINE[status] + _lines(headers)
+    status, body, headers = problem(refusal)
+    head = STATUS_LINE[status] + _lines((*PROTECTION, *headers))
     return b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body)
 
 
-TOO_SLOW = _whole(TooSlow("The request did not arrive whole in time."))
+TOO_SLOW = _whole(RequestTimeout("The request did not arrive whole in time."))
 TOO_LONG = _whole(TooLarge("No request of the service is that long: send fewer flights."))
 TOO_LONG_HEAD = _whole(HeadTooLarge("The head of the request is too long."))
 TOO_MANY = _whole(Overloaded("too many connections are open", headers=((b"retry-after", b"1"),)))
@@ -159,6 +176,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         """Take a new connection, unless there are too many."""
         super().connection_made(CorkedTransport(transport, self.loop, self._linger))  # type: ignore[arg-type] # behaves as one
         if len(self._sweeper) >= self._house.max_connections:
+            metrics.tally.refused_for(Overloaded.kind)
             transport.write(TOO_MANY)
             transport.close()
             return
@@ -183,6 +201,7 @@ class ShortWayProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         if self._reading:
+            metrics.tally.refused_for(RequestTimeout.kind)
             self.transport.write(TOO_SLOW)
         self.transport.close()
 
@@ -277,13 +296,10 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def _short_way(self) -> Exchange | None:
         """The exchange of a request that is plain in every respect."""
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if self.url != _PATH or self._predict is None or busy or self.flow.write_paused:
-            return None
-        parser = self.parser
-        if parser.get_method() != _METHOD or parser.get_http_version() != _VERSION:
+        if not self._is_plain():
             return None
         length, timeout = 0, None
+        names: list[tuple[bytes, bytes]] = []
         for name, value in self.headers:
             if name == b"content-length":
                 length = int(value)
@@ -295,7 +311,17 @@ class ShortWayProtocol(HttpToolsProtocol):
                     return None
             elif name == TIMEOUT_HEADER:
                 timeout = value
-        return Exchange(timeout) if 0 < length <= LARGE_BODY else None
+            elif name in trace.NAMES:
+                names.append((name, value))
+        return Exchange(timeout, names) if 0 < length <= LARGE_BODY else None
+
+    def _is_plain(self) -> bool:
+        """Whether the first line of a request, and the connection, allow the short way."""
+        busy = self.cycle is not None and not self.cycle.response_complete
+        if self.url != _PATH or self._predict is None or busy or self.flow.write_paused:
+            return False
+        parser = self.parser
+        return bool(parser.get_method() == _METHOD and parser.get_http_version() == _VERSION)
 
     def _take_long_way(self) -> None:
         url, headers, expect = self.url, self.headers, self.expect_100_continue
@@ -309,8 +335,10 @@ class ShortWayProtocol(HttpToolsProtocol):
         if exchange.disconnected:
             return
         head = self._house.heads.head(status, headers, self.server_state.default_headers)
+        names = _lines(trace.of_request(exchange.names))
         end = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
-        self.transport.write_whole(b"%b%d%b%b" % (head, len(body), end, body))  # type: ignore[attr-defined] # corked
+        answer = b"%b%bcontent-length: %d%b%b" % (head, names, len(body), end, body)
+        self.transport.write_whole(answer)  # type: ignore[attr-defined] # corked
         exchange.response_complete = True
         if not exchange.keep_alive:
             self.transport.close()

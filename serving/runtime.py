@@ -54,6 +54,11 @@ class Runtime:
         self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
         self._probe = to_flights([Flight.model_validate(EXAMPLE_FLIGHT)])
 
+    @property
+    def waiting(self) -> int:
+        """Flights that were accepted and are not scored yet, where the engine knows."""
+        return self.engine.waiting if isinstance(self.engine, InlineBatcher) else 0
+
     async def answer(self, flights: Flights, *, explain: bool) -> bytes:
         """Score flights by the engine and write the answer, explained where that is asked for."""
         probabilities = await self.engine.score(flights)
@@ -66,7 +71,9 @@ class Runtime:
             part = None if explanations is None else explanations[start:stop]
             these = flights.slice(start, stop)
             pieces.append(self.encoder.predictions(these, probabilities[start:stop], part))
-        return self.encoder.join(pieces)
+        body = self.encoder.join(pieces)
+        metrics.tally.unknown_in(body)
+        return body
 
     async def _explain(self, flights: Flights) -> list[Explanation]:
         """Explain a few flights at a time: others get their turn in between."""

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
+from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serving.logs import LogFormat
+
+LEAST_SECRET = 16
+"""Characters of the shortest secret that is accepted."""
 
 
 class Batching(StrEnum):
@@ -40,9 +46,42 @@ class Settings(BaseSettings):
     max_connections: int = Field(4_000, ge=1, description="Open connections; more are refused.")
     read_seconds: float = Field(20.0, gt=0, description="Time for a request to arrive whole.")
     idle_seconds: float = Field(65.0, gt=0, description="Time between requests of a connection.")
+    admin_token: SecretStr | None = Field(
+        None,
+        min_length=LEAST_SECRET,
+        description="Opens /admin/reload; without one there is no such route.",
+    )
+    admin_token_file: FilePath | None = Field(None, description="File that holds it instead.")
+
+    api_keys_file: FilePath | None = Field(
+        None, description="Key file, see serving.keys; without one no key is asked for."
+    )
+    log_format: LogFormat = Field(LogFormat.AUTO, description="json, text, or auto.")
+
+    @property
+    def admin_secret(self) -> str | None:
+        """The admin token, from the environment or its file."""
+        return secret(self.admin_token, self.admin_token_file)
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the settings of this process, read once."""
     return Settings()
+
+
+def secret(given: SecretStr | None, file: Path | None) -> str | None:
+    """Return a secret from a setting, or from the file that another setting names.
+
+    Raises
+    ------
+    ValueError
+        If the file holds fewer than `LEAST_SECRET` characters.
+    """
+    if given is not None or file is None:
+        return given.get_secret_value() if given is not None else None
+    text = file.read_text().strip()
+    if len(text) < LEAST_SECRET:
+        message = f"the secret in {file} is too short: {LEAST_SECRET} characters at least"
+        raise ValueError(message)
+    return text

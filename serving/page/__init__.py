@@ -57,8 +57,6 @@ def _headers(name: str, max_age: int) -> Headers:
     return (
         (b"content-type", TYPES[_suffix(name)]),
         (b"content-security-policy", POLICY),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
         (b"cache-control", b"public, max-age=%d" % max_age),
     )
 

@@ -218,6 +218,13 @@ def test_unknown_paths_and_methods_are_refused(client: Client) -> None:
     assert wrong.headers["allow"] == "POST"
 
 
+def test_without_a_token_there_is_no_admin_route(client: Client) -> None:
+    """By default roll-over on request does not exist, and is not told of."""
+    answer = client.request("POST", "/admin/reload", headers={"authorization": "Bearer x"})
+    assert answer.status_code == 404
+    assert "/admin" not in answer.json()["detail"].partition("There is:")[2]
+
+
 def test_only_the_schema_passes_to_bentoml(client: Client, inside: Inside) -> None:
     """BentoML's application sees the one route that its clients need, and no other."""
     for path in ("/schema.json", "/score", "/docs.json", "/", "/docs", "/metrics"):

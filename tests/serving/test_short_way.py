@@ -143,6 +143,23 @@ PLAIN = [
 ]
 
 
+def test_the_short_way_names_a_request_as_its_client_does(
+    runtime: Runtime, shortened: list[bytes]
+) -> None:
+    """A good name and a good trace come back on the short way too, without what is malformed."""
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    async def test(server: Server) -> None:
+        named = f"x-request-id: it-is-me\r\ntraceparent: {parent}\r\n"
+        [(_, headers, _)] = await ask(server.port, request(headers=named))
+        assert (headers["x-request-id"], headers["traceparent"]) == ("it-is-me", parent)
+        [(_, headers, _)] = await ask(server.port, request(headers="x-request-id: a b\r\n"))
+        assert " " not in headers["x-request-id"]
+        assert len(shortened) == 2
+
+    run(test, runtime)
+
+
 @pytest.mark.parametrize("number", range(len(PLAIN)))
 def test_both_ways_give_the_same_answer(
     runtime: Runtime, shortened: list[bytes], number: int
@@ -158,6 +175,7 @@ def test_both_ways_give_the_same_answer(
         assert len(shortened) == 1
         for each in (headers, other_headers):
             each.pop("date")
+            assert len(each.pop("x-request-id")) > 12  # each request has a name of its own
         assert (status, headers, body) == (other_status, other_headers, other_body)
 
     run(test, runtime)

@@ -14,6 +14,18 @@ class NotJsonError(ProblemError):
     kind = "not-json"
 
 
+class UnauthorizedError(ProblemError):
+    """The request does not show who sends it (401)."""
+
+    kind = "unauthorized"
+
+
+class ForbiddenError(ProblemError):
+    """What the request shows is not, or no longer, accepted (403)."""
+
+    kind = "forbidden"
+
+
 class NotFoundError(ProblemError):
     """There is nothing at this path (404)."""
 
@@ -26,10 +38,16 @@ class MethodNotAllowedError(ProblemError):
     kind = "method-not-allowed"
 
 
-class TooSlowError(ProblemError):
+class RequestTimeoutError(ProblemError):
     """The request did not arrive in time (408)."""
 
-    kind = "too-slow"
+    kind = "request-timeout"
+
+
+class BusyError(ProblemError):
+    """The same is being done already (409)."""
+
+    kind = "busy"
 
 
 class TooLargeError(ProblemError):
@@ -48,6 +66,18 @@ class InvalidError(ProblemError):
     """The body is JSON, but not a valid request (422)."""
 
     kind = "invalid"
+
+
+class ModelRefusedError(ProblemError):
+    """A model that was to take over is not fit to; the one in place goes on (422)."""
+
+    kind = "model-refused"
+
+
+class TooManyError(ProblemError):
+    """The caller sends more than its key allows (429)."""
+
+    kind = "too-many"
 
 
 class HeadTooLargeError(ProblemError):
@@ -75,32 +105,42 @@ class TooLateError(ProblemError):
 
 
 __all__ = [
+    "BusyError",
     "FailedError",
+    "ForbiddenError",
     "HeadTooLargeError",
     "InvalidError",
     "MethodNotAllowedError",
+    "ModelRefusedError",
     "NotFoundError",
     "NotJsonError",
     "OverloadedError",
+    "RequestTimeoutError",
     "TooLargeError",
     "TooLateError",
-    "TooSlowError",
+    "TooManyError",
+    "UnauthorizedError",
     "UnsupportedTypeError",
 ]
 
 PROBLEMS: dict[str, type[ProblemError]] = {
     each.kind: each
     for each in (
+        BusyError,
         FailedError,
+        ForbiddenError,
         HeadTooLargeError,
         InvalidError,
         MethodNotAllowedError,
+        ModelRefusedError,
         NotFoundError,
         NotJsonError,
         OverloadedError,
+        RequestTimeoutError,
         TooLargeError,
         TooLateError,
-        TooSlowError,
+        TooManyError,
+        UnauthorizedError,
         UnsupportedTypeError,
     )
 }

@@ -1,0 +1,236 @@
+"""Model roll-over: a newer registered model takes over without a request lost.
+
+It is loaded beside the one that answers, in a thread, checked against its sums and on golden
+flights, and put in place by one assignment. A request that has begun is scored and written by the
+model that it began with. Whatever is wrong with the newer one, the older goes on.
+
+Workers follow each other: the first to accept a model writes its tag into a file that the workers
+of one server share, and the others, who look at it every second, load that tag by the same steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import math
+import os
+import signal
+import stat
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from model.bundle import Bundle
+from model.errors import BundleError
+from model.predictor import Predictor
+from serving import golden, metrics, registry
+from serving.batching import Row, from_rows, score_at_once
+from serving.errors import Busy, ModelRefused, NoModelRegistered
+
+POLL_SECONDS = 1.0
+THREADS = 1
+"""Of LightGBM, in the service."""
+
+logger = logging.getLogger("flight_delay")
+
+
+class Loaded(Protocol):
+    """What rolls over: a loaded model that knows its name."""
+
+    @property
+    def tag(self) -> str:
+        """Full tag of the model."""
+        ...
+
+    @property
+    def predictor(self) -> Predictor:
+        """What scores."""
+        ...
+
+
+class Holder(Protocol):
+    """What holds the loaded model that answers."""
+
+    runtime: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a roll-over did: the model before and the model now, the same where none is newer."""
+
+    before: str
+    now: str
+
+
+class Rollover:
+    """Loads, checks and swaps models for one worker, and tells the other workers.
+
+    Parameters
+    ----------
+    holder
+        Its `runtime` is what answers; replaced whole.
+    make
+        Makes what answers from a tag and a bundle; called in a thread.
+    reference
+        Tag as the settings name it, usually ``flight_delay:latest``.
+    notice
+        File that the workers of this server share; `shared_notice` where not given.
+    """
+
+    def __init__(
+        self,
+        holder: Holder,
+        make: Callable[[str, Bundle], Loaded],
+        reference: str,
+        notice: Path | None = None,
+    ) -> None:
+        self._holder = holder
+        self._make = make
+        self._reference = reference
+        self._notice = notice or shared_notice()
+        self._seen = _written_at(self._notice)
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Roll over on SIGHUP, and when another worker has; called inside the event loop."""
+        metrics.serving_model(self._holder.runtime.tag)
+        metrics.tally.queue = lambda: self._holder.runtime.waiting
+        loop = asyncio.get_running_loop()
+        with suppress(ValueError, RuntimeError):  # outside the main thread there are no signals
+            loop.add_signal_handler(signal.SIGHUP, self._spawn)
+        loop.call_later(POLL_SECONDS, self._poll)
+
+    async def reload(self, reference: str | None = None) -> Change:
+        """Put a registered model in place, and tell the other workers.
+
+        Parameters
+        ----------
+        reference
+            Which one; as the settings name it where not given.
+
+        Raises
+        ------
+        ModelRefused
+            If it cannot be read, is damaged or is not fit; the model in place goes on.
+        Busy
+            If this worker is at it already.
+        """
+        change = await self._replace(reference or self._reference)
+        if change.now != change.before:
+            self._announce(change.now)
+        return change
+
+    async def _replace(self, reference: str) -> Change:
+        if self._lock.locked():
+            raise Busy("A model is being loaded already: ask again when it is done.")  # noqa: EM101, TRY003
+        async with self._lock:
+            before: Loaded = self._holder.runtime
+            try:
+                loaded = await asyncio.to_thread(self._load, reference, before)
+            except ModelRefused as error:
+                metrics.rollovers.labels("refused").inc()
+                logger.error("roll-over refused, %s goes on: %s", before.tag, error)  # noqa: TRY400 - the text says it all
+                raise
+            if loaded is not before:
+                self._swap(loaded)
+                logger.info("roll-over: %s took over from %s", loaded.tag, before.tag)
+            return Change(before.tag, loaded.tag)
+
+    def _load(self, reference: str, before: Loaded) -> Loaded:
+        """Read, check and warm a model; the one in place where it is the same."""
+        try:
+            if str(registry.find(reference).tag) == before.tag:
+                return before
+            tag, bundle = registry.read(reference, THREADS)
+            loaded = self._make(tag, bundle)
+            golden.check(tag, loaded.predictor, before.predictor)
+        except (NoModelRegistered, BundleError, ModelRefused) as error:
+            raise ModelRefused(str(error)) from None
+        except Exception as error:  # whatever it is, the model in place goes on
+            logger.exception("the model %s could not be loaded", reference)
+            message = f"{reference} could not be loaded: {type(error).__name__}: see the log"
+            raise ModelRefused(message) from None
+        return loaded
+
+    def _swap(self, loaded: Loaded) -> None:
+        self._holder.runtime = loaded
+        metrics.serving_model(loaded.tag)
+        metrics.rollovers.labels("done").inc()
+        gc.freeze()  # like the first model, this one stays: the collector need not visit it
+
+    # --- the other workers
+
+    def _announce(self, tag: str) -> None:
+        fresh = self._notice.with_suffix(f".{os.getpid()}")
+        try:
+            fresh.write_text(tag)
+            fresh.replace(self._notice)
+        except OSError as error:
+            logger.warning("the other workers, if any, are not told: %s", error)
+        self._seen = _written_at(self._notice)
+
+    def _poll(self) -> None:
+        written = _written_at(self._notice)
+        if written != self._seen and not self._lock.locked():
+            self._seen = written
+            with suppress(OSError):
+                self._spawn(self._notice.read_text().strip())
+        asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll)
+
+    def _spawn(self, tag: str | None = None) -> None:
+        """Roll over in the background: to a tag that another worker accepted, or as asked."""
+        task = asyncio.get_running_loop().create_task(self._follow(tag))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _follow(self, tag: str | None) -> None:
+        with suppress(ModelRefused, Busy):  # logged where it arose
+            await (self._replace(tag) if tag else self.reload())
+
+
+def score_by_model(models: Mapping[str, Loaded], rows: Sequence[Row]) -> list[float]:
+    """Score rows by the model that the last entry of each names, in order.
+
+    BentoML's dispatcher joins rows of requests that began with different models.
+    """
+    scores = [math.nan] * len(rows)
+    for tag in {row[-1] for row in rows}:
+        places = [place for place, row in enumerate(rows) if row[-1] == tag]
+        flights = from_rows([rows[place][:-1] for place in places])
+        found = score_at_once(models[tag].predictor, flights)
+        for place, score in zip(places, found, strict=True):
+            scores[place] = score
+    return scores
+
+
+def shared_notice() -> Path:
+    """Return the file that the workers of one server share: they have one parent process.
+
+    It stands in a folder of the temporary folder that only this user may enter, so that nobody
+    else can tell a service what to load.
+
+    Raises
+    ------
+    PermissionError
+        If the folder exists and is not such a one.
+    """
+    folder = Path(tempfile.gettempdir()) / f"flight-delay-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        message = f"{folder} must be a folder that only its owner may enter: remove it"
+        raise PermissionError(message)
+    return folder / f"rollover-{os.getppid()}"
+
+
+def _written_at(path: Path) -> int:
+    """When a file was written, in nanoseconds; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

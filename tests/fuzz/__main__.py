@@ -1,0 +1,113 @@
+"""Fuzzes the request path against the oracle: `python -m tests.fuzz --inputs 1000000`.
+
+Ends with exit code 1, and the bodies, where the two disagree. `--keep` adds bodies whose kind of
+answer is new to `tests/fuzz/corpus/found.jsonl`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Annotated
+
+import typer
+
+from data.sources import load_flights
+from model.bundle import Bundle
+from model.card import make_card
+from model.training import Recipe, fit
+from serving import registry
+from tests.fuzz.differential import (
+    CORPUS,
+    TOGETHER,
+    Differential,
+    Outcome,
+    read_corpus,
+    read_lines,
+    write_lines,
+)
+from tests.fuzz.generator import Generator
+
+SHARE = 10_000
+"""Inputs that one process tries before it reports; each share has a seed of its own."""
+SHOWN = 10
+FOUND = CORPUS / "found.jsonl"
+
+_at_work: Differential | None = None
+
+
+def main(
+    inputs: Annotated[int, typer.Option(help="How many bodies to try.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Of the first share; the next has the next.")] = 1,
+    processes: Annotated[int, typer.Option(help="Processes at work.")] = 1,
+    model: Annotated[str, typer.Option(help="Registered model; else a small one is fitted.")] = "",
+    seconds: Annotated[float, typer.Option(help="Stop after so long, whatever is left.")] = 3600,
+    keep: Annotated[bool, typer.Option(help="Keep a body of each new kind of answer.")] = False,
+) -> None:
+    """Try bodies on the service and on the oracle, and compare."""
+    started, total = time.monotonic(), Outcome()
+    shares = [(seed + n, min(SHARE, inputs - n * SHARE)) for n in range(-(-inputs // SHARE))]
+    with ProcessPoolExecutor(processes, initializer=_prepare, initargs=(model,)) as pool:
+        for outcome in pool.map(_try_share, *zip(*shares, strict=True)):
+            total.add(outcome)
+            spent = time.monotonic() - started
+            _report(total, spent)
+            if total.disagreements or spent > seconds:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    if keep:
+        _keep(total)
+    for disagreement in total.disagreements[:SHOWN]:
+        typer.echo(str(disagreement))
+    raise typer.Exit(1 if total.disagreements else 0)
+
+
+def attempts(generator: Generator, inputs: int) -> Iterator[list[bytes]]:
+    """So many bodies, a handful at a time."""
+    for start in range(0, inputs, TOGETHER):
+        yield [generator.body() for _ in range(min(TOGETHER, inputs - start))]
+
+
+def _prepare(model: str) -> None:
+    global _at_work  # noqa: PLW0603 - one per process, made once
+    logging.disable(logging.WARNING)
+    _at_work = Differential(registry.read(model, threads=1)[1] if model else _small_model())
+
+
+def _try_share(seed: int, inputs: int) -> Outcome:
+    assert _at_work is not None
+    outcome = Outcome()
+    for bodies in attempts(Generator(seed, read_corpus()), inputs):
+        outcome.add(_at_work.run(bodies))
+    return outcome
+
+
+def _small_model() -> Bundle:
+    frame = load_flights("sample").frame
+    recipe = Recipe(rounds=40)
+    predictor = fit(frame, recipe)
+    card = make_card(frame, is_sample=True, predictor=predictor, recipe=recipe, evaluation={})
+    return Bundle(predictor, card, {})
+
+
+def _keep(total: Outcome) -> None:
+    """Add a body of every kind of answer that no kept body gets."""
+    _prepare("")
+    assert _at_work is not None
+    known = _at_work.run(read_corpus()).kinds
+    fresh = [body for name, body in total.kinds.items() if name not in known]
+    write_lines(FOUND, [*read_lines(FOUND), *fresh])
+
+
+def _report(total: Outcome, spent: float) -> None:
+    statuses = ", ".join(f"{status}: {count:,}" for status, count in sorted(total.statuses.items()))
+    typer.echo(
+        f"{total.inputs:,} inputs ({statuses}), {total.flights:,} flights scored, "
+        f"{len(total.disagreements)} disagreements, {spent:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,129 @@
+"""The request path agrees with the slow oracle: on what was kept, on fresh inputs, by shrinking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.flights import Flights
+from model.bundle import Bundle
+from model.predictor import Predictor
+from serving import batching, decoding, inline, predict
+from serving.contract import EXAMPLE_FLIGHT, EXAMPLE_STATE, PredictionRequest
+from tests.fuzz.__main__ import attempts
+from tests.fuzz.differential import Differential, Outcome, read_corpus
+from tests.fuzz.generator import Generator
+
+FRESH_INPUTS = 5_000
+SEED = 20171231
+
+
+@pytest.fixture(scope="module")
+def differential(bundle: Bundle) -> Differential:
+    """Holds the request path to the oracle."""
+    return Differential(bundle)
+
+
+def tried(differential: Differential, inputs: int, seed: int = SEED) -> Outcome:
+    """What comes of so many fresh inputs."""
+    outcome = Outcome()
+    for bodies in attempts(Generator(seed, read_corpus()), inputs):
+        outcome.add(differential.run(bodies))
+    return outcome
+
+
+def test_the_kept_inputs_agree(differential: Differential) -> None:
+    """Every input that was ever worth keeping is answered as the oracle says."""
+    outcome = differential.run(read_corpus())
+    assert outcome.inputs > 100
+    assert not outcome.disagreements, "\n".join(map(str, outcome.disagreements[:10]))
+
+
+def test_fresh_inputs_agree(differential: Differential) -> None:
+    """Thousands of new inputs, good and broken, are answered as the oracle says."""
+    outcome = tried(differential, FRESH_INPUTS)
+    assert not outcome.disagreements, "\n".join(map(str, outcome.disagreements[:10]))
+    # neither side of the contract goes untried
+    assert all(outcome.statuses[status] > FRESH_INPUTS / 10 for status in (200, 400, 422))
+
+
+def _careless(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], Any]:
+    """A decoder that reads airlines in lower case too."""
+    return lambda body: decode(body.replace(b'"lan"', b'"LAN"'))
+
+
+def _cropped(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], Any]:
+    """A decoder that overlooks whatever stands after the document."""
+    return lambda body: decode(body[: body.rfind(b"}") + 1])
+
+
+@pytest.mark.parametrize("flaw", [_careless, _cropped])
+def test_a_flawed_decoder_is_found(
+    differential: Differential, monkeypatch: pytest.MonkeyPatch, flaw: Callable[[Any], Any]
+) -> None:
+    """The comparison is no formality: a decoder that is a little too kind does not pass."""
+    monkeypatch.setattr(predict, "decode", flaw(decoding.decode))
+    assert tried(differential, FRESH_INPUTS).disagreements
+
+
+def test_a_flawed_score_is_found(
+    differential: Differential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a model that is off by a hundred-millionth, or two flights that change places."""
+    score = batching.score_at_once
+
+    def off(predictor: Predictor, flights: Flights) -> list[float]:
+        return [p + 1e-8 for p in score(predictor, flights)]
+
+    def turned(predictor: Predictor, flights: Flights) -> list[float]:
+        return np.roll(score(predictor, flights), 1).tolist()  # type: ignore[no-any-return] # a list of floats
+
+    for flaw in (off, turned):
+        monkeypatch.setattr(inline, "score_at_once", flaw)
+        assert tried(differential, 200).disagreements
+
+
+_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["LAN", "120", "SCFA", "N", "2017-07-14T08:30", "2017-07-14T08:30Z"]),
+)
+_VALUES = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_FLIGHTS = st.fixed_dictionaries(
+    {name: st.one_of(st.just(value), _VALUES) for name, value in EXAMPLE_FLIGHT.items()}
+)
+_STATES = st.fixed_dictionaries(
+    {name: st.one_of(st.just(value), _VALUES) for name, value in EXAMPLE_STATE.items()}
+)
+_REQUESTS = st.fixed_dictionaries(
+    {"flights": st.lists(_FLIGHTS, max_size=3)},
+    optional={"airport_state": _STATES, "explain": st.one_of(st.booleans(), _VALUES)},
+)
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(document=st.one_of(_REQUESTS, _VALUES))
+def test_any_document_agrees(differential: Differential, document: Any) -> None:
+    """Any JSON, close to the contract or far from it, agrees; what does not is shrunk."""
+    outcome = differential.run([json.dumps(document).encode()])
+    assert not outcome.disagreements, str(outcome.disagreements[0])
