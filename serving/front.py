@@ -114,7 +114,9 @@ class FrontDoor:
         _check_type(scope)
         request = decode(await read_body(receive, self._limit))
         flights = to_flights(request.flights, request.airport_state)
-        body = await self._runtime().answer(flights, explain=request.explain)
+        body = await self._runtime().answer(
+            flights, explain=request.explain, headers=scope["headers"]
+        )
         metrics.tally.answered(len(flights))
         metrics.request_seconds.observe(perf_counter() - started)
         return OK, body, _JSON

@@ -29,6 +29,10 @@ _BATCH = Histogram(
     "Flights scored in one call of the model.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
+predictions_logged = Counter("flight_delay_predictions_logged", "Predictions kept by the log.")
+predictions_dropped = Counter(
+    "flight_delay_predictions_dropped", "Predictions that the log could not keep.", ["reason"]
+)
 
 STATUSES = (200, 400, 413, 415, 422, 500, 503)
 batch_flights = _BATCH
@@ -46,6 +50,7 @@ class Tally:
     def __init__(self) -> None:
         self._requests = dict.fromkeys(STATUSES, 0)
         self._flights = 0
+        self._dropped = 0
 
     def answered(self, flights: int) -> None:
         """Count a request that was answered with predictions."""
@@ -56,6 +61,10 @@ class Tally:
         """Count a request that got a problem document."""
         self._requests[status] = self._requests.get(status, 0) + 1
 
+    def dropped(self, flights: int) -> None:
+        """Count predictions that found the log's buffer full."""
+        self._dropped += flights
+
     def hand_over(self) -> None:
         """Add what is pending to Prometheus' counters."""
         for status, count in self._requests.items():
@@ -64,6 +73,9 @@ class Tally:
                 self._requests[status] = 0
         _FLIGHTS.inc(self._flights)
         self._flights = 0
+        if self._dropped:
+            predictions_dropped.labels("full").inc(self._dropped)
+            self._dropped = 0
 
 
 HAND_OVER_SECONDS = 1.0

@@ -15,6 +15,8 @@ from serving.batching import BentoBatcher, Engine, InlineBatcher, Unbatched
 from serving.contract import EXAMPLE_FLIGHT, Flight
 from serving.decoding import to_flights
 from serving.encoding import AnswerEncoder
+from serving.predictions.log import PredictionLog
+from serving.predictions.record import Headers
 from serving.settings import Batching, Settings
 
 SAMPLE_WARNING = (
@@ -44,14 +46,17 @@ class Runtime:
         self.predictor = bundle.predictor
         self.engine = _engine(bundle, settings, bento)
         self.encoder = AnswerEncoder(tag, bundle.predictor)
+        self._log = PredictionLog.of(settings, bundle.predictor, tag)
         self._explainer = Explainer(bundle.predictor)
         self.is_sample: bool = bundle.card["data"]["is_sample"]
         self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
         self._probe = to_flights([Flight.model_validate(EXAMPLE_FLIGHT)])
 
-    async def answer(self, flights: Flights, *, explain: bool) -> bytes:
+    async def answer(self, flights: Flights, *, explain: bool, headers: Headers = ()) -> bytes:
         """Score flights by the engine and write the answer, explained where that is asked for."""
         probabilities = await self.engine.score(flights)
+        if self._log:
+            self._log.put(flights, probabilities, headers)
         explanations = await self._explain(flights) if explain else None
         return self.encoder.encode(flights, probabilities, explanations)
 

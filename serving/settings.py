@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serving.predictions.sinks import OFF, checked
 
 
 class Batching(StrEnum):
@@ -31,6 +34,11 @@ class Settings(BaseSettings):
     max_batch: int = Field(256, ge=1, description="Most flights scored in one call.")
     max_queue: int = Field(40_000, ge=1, description="Flights that may wait; more are refused.")
     max_body_bytes: int = Field(4_000_000, ge=1, description="Largest accepted request body.")
+    prediction_log: Annotated[str, AfterValidator(checked)] = Field(
+        OFF, description="Where predictions go: off, stdout, parquet:<folder>, sql:<URL>."
+    )
+    prediction_buffer: int = Field(50_000, ge=1, description="Predictions that may wait to go.")
+    prediction_seconds: float = Field(30.0, gt=0, description="Oldest record of a Parquet file.")
 
 
 @lru_cache(maxsize=1)
