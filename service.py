@@ -59,6 +59,11 @@ class FlightDelayService:
         """Prepare the process for its life as a server, once everything is loaded."""
         self.runtime.settle()
 
+    @bentoml.on_shutdown
+    def finish(self) -> None:
+        """Write what the prediction log still holds."""
+        self.runtime.close()
+
     @bentoml.api(batchable=True, max_batch_size=settings().max_batch, max_latency_ms=60_000)
     def score(self, rows: list[Row]) -> list[float]:
         """Score flights of many requests at once; reachable from inside the process only."""

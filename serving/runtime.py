@@ -84,6 +84,11 @@ class Runtime:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
+    def close(self) -> None:
+        """Write what the prediction log still holds, for a bounded time."""
+        if self._log:
+            self._log.close()
+
 
 def _engine(bundle: Bundle, settings: Settings, bento: BentoBatcher) -> Engine:
     if settings.batching is Batching.BENTOML:

@@ -161,6 +161,10 @@ class SqlSink:
             connection.execute(self._table.insert(), rows)
         self._made = True
 
+    def close(self) -> None:
+        """Give the connection back."""
+        self._engine.dispose()
+
 
 def _line(record: Record) -> bytes:
     said = {"severity": "INFO", "message": "prediction", **record._asdict()}
