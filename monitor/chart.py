@@ -16,6 +16,7 @@ import numpy as np
 from data.flights import FloatMatrix, IntArray
 from model.calibration import FloatArray
 from monitor.drift import jensen_shannon
+from monitor.errors import MonitorError
 from monitor.weeks import OUTCOMES, UNSEEN, WeekTable
 
 QUIET_WEEKS = 26
@@ -31,6 +32,8 @@ FLOORS = {"js": 0.01, "unseen": 0.002}
 new airline would be infinitely far from a reference that never had one."""
 
 DRIFT, QUALITY = "inputs and scores", "outcomes"
+
+Limits = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -65,27 +68,26 @@ class Family:
         return np.where(largest > self.limit, largest, 0.0)
 
 
-def chart(reference: WeekTable, watched: WeekTable, seed: int = 0) -> dict[str, Family]:
-    """Both families of statistics of the watched weeks, with limits from the reference.
-
-    Raises
-    ------
-    ValueError
-        If there are too few reference weeks.
-    """
-    weeks = len(reference.week)
-    if weeks < MINIMUM_WEEKS:
-        message = f"{weeks} reference weeks are too few: at least {MINIMUM_WEEKS} are needed"
-        raise ValueError(message)
-    limits = limits_of(reference, np.random.default_rng(seed))
+def chart(reference: WeekTable, watched: WeekTable, limits: Limits) -> dict[str, Family]:
+    """Both families of statistics of the watched weeks, with the reference's limits."""
     return {name: _family(reference, watched, name, limits[name]) for name in (DRIFT, QUALITY)}
 
 
-def limits_of(
-    reference: WeekTable, random: np.random.Generator, splits: int = SPLITS
-) -> dict[str, float]:
-    """Limit of each family, from weeks held out of the reference at random."""
-    weeks = np.arange(len(reference.week))
+def limits_of(reference: WeekTable, splits: int = SPLITS, seed: int = 0) -> Limits:
+    """Limit of each family, from weeks held out of the reference at random.
+
+    Raises
+    ------
+    MonitorError
+        If there are too few reference weeks.
+    """
+    weeks, random = np.arange(len(reference.week)), np.random.default_rng(seed)
+    if len(weeks) < MINIMUM_WEEKS:
+        message = (
+            f"the model was trained on too short a time: {len(weeks)} whole weeks can be walked "
+            f"through, and limits need {MINIMUM_WEEKS}. They begin after three months"
+        )
+        raise MonitorError(message)
     kept = round(REFERENCE_SHARE * len(weeks))
     largest: dict[str, list[FloatArray]] = {DRIFT: [], QUALITY: []}
     for _ in range(splits):

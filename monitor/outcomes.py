@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import pandas as pd
 
 KEY = ["airline", "flight_number", "destination", "scheduled_departure"]
@@ -60,10 +61,11 @@ def join(
 
     Returns
     -------
-    The predictions, row for row, with the columns of `OUTCOME` (missing where there is none), and
-    the counts.
+    The predictions, row for row, with the columns of `OUTCOME` and the flight's position `row` in
+    `flights` (missing where there is none), and the counts.
     """
-    departed = flights[KEY + OUTCOME].sort_values([*KEY, "actual_departure"])
+    numbered = flights[KEY + OUTCOME].assign(row=np.arange(len(flights)))
+    departed = numbered.sort_values([*KEY, "actual_departure"])
     several = departed.duplicated(KEY, keep=False)
     first = departed.assign(ambiguous=several).drop_duplicates(KEY)
     joined = predictions.merge(first, on=KEY, how="left", validate="many_to_one")

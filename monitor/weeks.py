@@ -15,7 +15,6 @@ from features.builder import FeatureBuilder
 from features.family import TimedFamily
 from model.calibration import FloatArray
 from model.metrics import flight_log_loss
-from model.predictor import Scorer
 
 BINS = 10
 """Bins of equal mass in the reference, per feature of quantities."""
@@ -47,6 +46,8 @@ class Watched:
         1 late, 0 not, NaN where the outcome is not known (yet), shape ``(n,)``.
     unseen
         Whether training never saw the airline, the destination, shape ``(n, 2)``.
+    row
+        Position among the flights with outcomes, -1 where it has none, shape ``(n,)``.
     """
 
     day: IntArray
@@ -54,19 +55,33 @@ class Watched:
     probability: FloatArray
     late: FloatArray
     unseen: BoolMatrix
+    row: IntArray
 
     @classmethod
-    def score(cls, scorer: Scorer, flights: Flights, late: FloatArray, said: FloatArray) -> Self:
+    def of(
+        cls,
+        builder: FeatureBuilder,
+        flights: Flights,
+        said: FloatArray,
+        late: FloatArray,
+        row: IntArray,
+    ) -> Self:
         """Flights with the features that a model makes of them, and what it said."""
-        unknown = scorer.builder.unknown(flights)
+        unknown = builder.unknown(flights)
         unseen = [["airline" in fields, "destination" in fields] for fields in unknown]
-        matrix = scorer.builder.transform(flights)
-        return cls(flights.day, matrix, said, late, np.array(unseen, dtype=bool).reshape(-1, 2))
+        return cls(
+            flights.day,
+            builder.transform(flights),
+            said,
+            late,
+            np.array(unseen, dtype=bool).reshape(-1, 2),
+            row,
+        )
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """All flights of several parts."""
-        names = ("day", "matrix", "probability", "late", "unseen")
+        names = ("day", "matrix", "probability", "late", "unseen", "row")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def pick(self, rows: npt.NDArray[np.bool_]) -> Self:
@@ -77,6 +92,7 @@ class Watched:
             self.probability[rows],
             self.late[rows],
             self.unseen[rows],
+            self.row[rows],
         )
 
     @property

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count
-from time import monotonic, time
+from time import monotonic, sleep, time
 
 from data.flights import Flights
 from model.predictor import Predictor
@@ -22,7 +22,6 @@ logger = logging.getLogger("flight_delay")
 
 CHUNK = 32
 """Flights turned into records at a time: the event loop waits at most that long for its turn."""
-PAUSE_SECONDS = 0.0002
 IDLE_SECONDS = 0.05
 ATTEMPTS = 8
 """Failed writes after which a batch is given up, so that one bad batch does not stop the log."""
@@ -90,7 +89,7 @@ class PredictionLog:
         while not self._closing.is_set():
             for chunk in self._chunks(self._sink.rows - len(batch)):
                 batch += chunk
-                self._closing.wait(PAUSE_SECONDS)
+                sleep(0)  # whoever waits for the interpreter goes first
             if len(batch) >= self._sink.rows or (batch and monotonic() >= due):
                 self._write(batch)
                 batch = []
@@ -104,22 +103,27 @@ class PredictionLog:
 
     def _chunks(self, room: int) -> Iterator[list[Record]]:
         """Records of what waits, a few at a time, until there are at least `room`."""
-        made = 0
-        while self._buffer and made < room:
+        made, gathered, flights = 0, list[Answered](), 0
+        while self._buffer and made + flights < room:
             answered = self._buffer.popleft()
-            for start in range(0, len(answered.flights), CHUNK):
-                chunk = self._records(answered, start)
-                made += len(chunk)
-                yield chunk
+            for piece in answered.pieces(CHUNK):
+                gathered.append(piece)
+                flights += len(piece.flights)
+                if flights >= CHUNK:
+                    yield self._records(gathered)
+                    made, gathered, flights = made + flights, [], 0
             self._taken += len(answered.flights)
+        if gathered:
+            yield self._records(gathered)
 
-    def _records(self, answered: Answered, start: int) -> list[Record]:
-        stop = min(start + CHUNK, len(answered.flights))
+    def _records(self, answers: list[Answered]) -> list[Record]:
         try:
-            made = records(answered, start, stop, self._predictor, self._model)
+            made = records(answers, self._predictor, self._model)
         except Exception:
+            if len(answers) > 1:  # the others are not to blame
+                return [record for each in answers for record in self._records([each])]
             logger.exception("prediction log: no record could be made")
-            metrics.predictions_dropped.labels("unreadable").inc(stop - start)
+            metrics.predictions_dropped.labels("unreadable").inc(len(answers[0].flights))
             return []
         return [each._replace(id=f"{self._process}-{next(self._number)}") for each in made]
 

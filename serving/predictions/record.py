@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -58,33 +58,60 @@ class Record(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What the hot path hands over: references to what it holds anyway."""
+    """What the hot path hands over: references to what it holds anyway.
+
+    Attributes
+    ----------
+    position
+        Of the first of these flights within their request.
+    """
 
     seconds: float
     flights: Flights
     probabilities: Sequence[float]
     headers: Headers
+    position: int = 0
+
+    def pieces(self, size: int) -> Iterator[Answered]:
+        """The same in order, at most `size` flights at a time."""
+        if len(self.flights) <= size:
+            yield self
+            return
+        for start in range(0, len(self.flights), size):
+            stop = start + size
+            yield self._replace(
+                flights=self.flights.slice(start, stop),
+                probabilities=self.probabilities[start:stop],
+                position=start,
+            )
 
 
-def records(
-    answered: Answered, start: int, stop: int, predictor: Predictor, model: str
-) -> list[Record]:
-    """Records of the flights `start` to `stop` of a request, without their ids."""
-    flights = answered.flights.slice(start, stop)
-    time, request_id = datetime.fromtimestamp(answered.seconds, UTC), _request_id(answered.headers)
+def records(answers: Sequence[Answered], predictor: Predictor, model: str) -> list[Record]:
+    """Records of the flights of some answers, without their ids."""
+    flights = Flights.concatenate([answered.flights for answered in answers])
     columns = zip(
-        range(start, stop),
         flights.airline,
         flights.flight_number,
         flights.destination,
         flights.flight_type,
         [_EPOCH + timedelta(minutes=minutes) for minutes in flights.departure.tolist()],
         predictor.told(flights).tolist(),
-        answered.probabilities[start:stop],
+        [probability for answered in answers for probability in answered.probabilities],
         digests(predictor, flights),
-        strict=False,  # the positions of the last chunk may go on
+        strict=True,
     )
-    return [Record("", time, model, request_id, *values) for values in columns]
+    requests = (request for answered in answers for request in _requests(answered))
+    return [
+        Record("", time, model, request_id, position, *values)
+        for (time, request_id, position), values in zip(requests, columns, strict=True)
+    ]
+
+
+def _requests(answered: Answered) -> Iterator[tuple[datetime, str | None, int]]:
+    """What the flights of an answer share, and the position of each."""
+    time, request_id = datetime.fromtimestamp(answered.seconds, UTC), _request_id(answered.headers)
+    for offset in range(len(answered.flights)):
+        yield time, request_id, answered.position + offset
 
 
 def digests(predictor: Predictor, flights: Flights) -> list[str]:

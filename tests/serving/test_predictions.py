@@ -352,5 +352,5 @@ def test_service_logs_and_says_so(registered: str, tmp_path: Path) -> None:
 
 def _records(predictor: Predictor, flights: Flights) -> list[Record]:
     answered = Answered(time.time(), flights, predictor.score(flights).tolist(), ())
-    made = records(answered, 0, len(flights), predictor, MODEL)
+    made = records([answered], predictor, MODEL)
     return [record._replace(id=str(n)) for n, record in enumerate(made)]
