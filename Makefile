@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 UV := .tools/bin/uv
 MODEL := $(BENTOML_HOME)/models/flight_delay/latest
-CODE := data features model serving tests load service.py train.py
+CODE := data features model serving monitor tests load service.py train.py
 
 .PHONY: help
 help:  ## list the targets
@@ -52,6 +52,16 @@ evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register
 .PHONY: bento
 bento: .venv/train.stamp $(MODEL)  ## build the bento flight_delay_service
 	$(BIN)/bentoml build
+
+# --- the watch --------------------------------------------------------------------------------
+
+.PHONY: monitor
+monitor: .venv/train.stamp $(MODEL)  ## judge the registered model on later flights, write reports/monitor.html
+	OMP_NUM_THREADS=1 $(BIN)/python -m monitor
+
+.PHONY: monitor-demo
+monitor-demo: .venv/train.stamp  ## the watch on a year as it unfolded, write docs/monitoring.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m monitor demo
 
 # --- load -------------------------------------------------------------------------------------
 

@@ -110,7 +110,6 @@ def _entry(week: int, finding: Finding, history: History, fitted_before: int) ->
         **dict(zip(MEASURES, finding.table.outcomes[-1].tolist(), strict=True)),
     }
     said = _scores(history, rows, np.full(len(rows), fitted_before))
-    found["served_auc"] = auc(history.late[rows], said)
     found["log_loss"] = float(flight_log_loss(late, said).mean())
     for name in (DRIFT, QUALITY):
         family = finding.families[name]

@@ -16,7 +16,6 @@ from data.frame import data_hash
 from data.sources import Dataset
 from features.builder import FeatureBuilder
 from model.bundle import Bundle
-from model.calibration import FloatArray
 from model.training import Recipe
 from monitor.errors import MonitorError
 from monitor.history import History, Progress, silent
@@ -159,7 +158,7 @@ def _logged(
 
 
 def _watched(builder: FeatureBuilder, kept: pd.DataFrame, flights: Flights) -> Watched:
-    late: FloatArray = kept["delayed"].astype("float64").to_numpy(dtype=np.float64)
+    late = np.array(kept["delayed"].astype("float64"), dtype=np.float64)
     row = kept["row"].fillna(-1).to_numpy(dtype=np.int64)
     said = kept["probability"].to_numpy(dtype=np.float64)
     return Watched.of(builder, flights, said, late, row)

@@ -18,8 +18,8 @@ from monitor.history import Progress, fit_schedule, silent
 from monitor.shadow import WINDOW_WEEKS, gain
 from monitor.weeks import WeekTable, first_day, week_of
 
-SHUFFLES = 200
-INNER_SPLITS = 100
+SHUFFLES = 100
+INNER_SPLITS = 60
 RESAMPLES = 2000
 
 
