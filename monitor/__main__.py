@@ -113,7 +113,7 @@ def demonstrate(
         datetime, typer.Option(formats=["%Y-%m-%d"], help="Fit on the flights before this date.")
     ] = datetime(2017, 7, 1),  # noqa: DTZ001 - a date of Santiago's wall clock
     shuffles: Annotated[
-        int, typer.Option(min=1, help="Shuffles of whole weeks with models fitted on them.")
+        int, typer.Option(min=0, help="Shuffles of whole weeks with models fitted on them.")
     ] = 10,
     docs: Annotated[Path, typer.Option(help="Folder of monitoring.md.")] = Path("docs"),
 ) -> None:

@@ -23,7 +23,12 @@ def headline(finding: Finding) -> str:
         return "Nothing to do: the model does what it was registered for."
     if finding.drift_alarm and not finding.quality_alarm:
         return "Look at what is asked of the model; do not refit yet."
-    return "Look at what happened at the airport; a refit would not have helped so far."
+    known = (
+        "a refit has not been shown to help"
+        if finding.gain
+        else "too early for a refit to be judged"
+    )
+    return f"Look at what happened at the airport; {known}."
 
 
 def reasons(finding: Finding) -> list[str]:

@@ -84,8 +84,8 @@ def _wolf(history: History, start: int, shuffles: int, progress: Progress) -> Js
             **{family: asdict(each) for family, each in alarms.items()},
         }
     frame = whole_weeks(history.frame, history.day, start)
-    found["refit"] = asdict(wolf.refit_calls(frame, history.recipe, shuffles, progress=progress))
-    return found
+    calls = wolf.refit_calls(frame, history.recipe, shuffles, progress=progress)
+    return found | {"refit": asdict(calls) if calls else None}
 
 
 def whole_weeks(frame: pd.DataFrame, day: Any, before: int) -> pd.DataFrame:

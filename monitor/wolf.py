@@ -69,12 +69,13 @@ def refit_calls(
     shuffles: int,
     seed: int = 0,
     progress: Progress = silent,
-) -> Wolf:
+) -> Wolf | None:
     """False calls for a refit, with models that are really fitted on shuffled weeks.
 
     The first half of the shuffled weeks fits the served model; each later week is scored by it
     and by a shadow that is fitted on as many weeks just before it. The shadow has no more flights
-    than the served model, because more flights would be a true gain.
+    than the served model, because more flights would be a true gain. Nothing is returned where
+    there are no shuffles.
     """
     calls, windows = [], 0
     for shuffle in range(shuffles):
@@ -83,7 +84,7 @@ def refit_calls(
         found = _calls(mixed, recipe)
         calls.append(float(sum(found)))
         windows = len(found)
-    return _wolf(np.array(calls), windows, seed)
+    return _wolf(np.array(calls), windows, seed) if calls else None
 
 
 def shuffled_weeks(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
