@@ -21,7 +21,7 @@ from serving.predictions.record import Record
 OFF, STDOUT, PARQUET, SQL = "off", "stdout", "parquet", "sql"
 VARIABLE = "FLIGHT_DELAY_PREDICTION_LOG"
 PARTS = ".predictions-"
-"""Prefix of files that are not whole yet: a dot hides them from readers."""
+"""Prefix of files that are not whole yet; they end in `.part`: no `*.parquet` finds them."""
 STALE_SECONDS = 3600.0
 
 _NEEDS = {PARQUET: ("pyarrow", "pyarrow"), SQL: ("sqlalchemy", "SQLAlchemy")}
@@ -119,7 +119,7 @@ class ParquetSink:
         self._sweep()
         # the id of the first record is nobody else's
         name = f"{batch[0].time:%Y%m%dT%H%M%S}-{batch[0].id}.parquet"
-        part = self._folder / f"{PARTS}{name}"
+        part = self._folder / f"{PARTS}{name}.part"
         with part.open("wb") as file:
             self._parquet.write_table(_table(batch), file, compression="zstd")
             file.flush()
