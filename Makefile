@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 UV := .tools/bin/uv
 MODEL := $(BENTOML_HOME)/models/flight_delay/latest
-CODE := data features model serving tests load deploy service.py train.py
+CODE := data features model serving monitor tests load deploy service.py train.py
 
 .PHONY: help
 help:  ## list the targets
@@ -79,6 +79,16 @@ image-test: .venv/dev.stamp  ## check IMAGE: hadolint, container-structure-test,
 coldstart: export IMAGE := $(IMAGE)
 coldstart: .venv/dev.stamp  ## measure the cold start of IMAGE beside a bare BentoML, write docs/coldstart.md
 	$(BIN)/python -m load.coldstart
+
+# --- the watch --------------------------------------------------------------------------------
+
+.PHONY: monitor
+monitor: .venv/train.stamp $(MODEL)  ## judge the registered model on later flights, write reports/monitor.html
+	OMP_NUM_THREADS=1 $(BIN)/python -m monitor
+
+.PHONY: monitor-demo
+monitor-demo: .venv/train.stamp  ## the watch on a year as it unfolded, write docs/monitoring.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m monitor demo
 
 # --- load -------------------------------------------------------------------------------------
 

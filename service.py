@@ -68,6 +68,11 @@ class FlightDelayService:
         self.runtime.settle()
         self.rollover.start()
 
+    @bentoml.on_shutdown
+    def finish(self) -> None:
+        """Write what the prediction log still holds."""
+        self.runtime.close()
+
     @bentoml.api(batchable=True, max_batch_size=settings().max_batch, max_latency_ms=60_000)
     def score(self, rows: list[Row]) -> list[float]:
         """Score flights of many requests at once; reachable from inside the process only."""

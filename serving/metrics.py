@@ -65,6 +65,10 @@ _MODEL = Gauge(
     multiprocess_mode="livesum",
 )
 rollovers = Counter("flight_delay_rollovers", "Attempts to put another model in place.", ["result"])
+predictions_logged = Counter("flight_delay_predictions_logged", "Predictions kept by the log.")
+predictions_dropped = Counter(
+    "flight_delay_predictions_dropped", "Predictions that the log could not keep.", ["reason"]
+)
 
 STATUSES = (200, 400, 413, 415, 422, 500, 503, 504)
 
@@ -114,6 +118,7 @@ class Tally:
         self._reasons: dict[str, int] = {}
         self._airlines = self._destinations = 0
         self.queue: Callable[[], int] = int
+        self._dropped = 0
 
     def answered(self, flights: int, seconds: float) -> None:
         """Count a request that was answered with predictions."""
@@ -134,6 +139,10 @@ class Tally:
         self._airlines += answer.count(b'["airline')
         self._destinations += answer.count(b'destination"]')
 
+    def dropped(self, flights: int) -> None:
+        """Count predictions that found the log's buffer full."""
+        self._dropped += flights
+
     def hand_over(self) -> None:
         """Add what is pending to Prometheus' counters."""
         for status, count in self._requests.items():
@@ -150,6 +159,10 @@ class Tally:
         _QUEUE.set(self.queue())
         for each in (self._seconds, self.batch_flights, self.wait_seconds, self.predict_seconds):
             each.hand_over()
+        self._flights = 0
+        if self._dropped:
+            predictions_dropped.labels("full").inc(self._dropped)
+            self._dropped = 0
 
 
 HAND_OVER_SECONDS = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from math import inf
@@ -19,6 +19,8 @@ from serving.errors import TooLate, UnsupportedType
 from serving.inline import InlineBatcher, Result
 from serving.runtime import Runtime
 
+Names = Iterable[tuple[bytes, bytes]]
+"""Headers among which are those that name the request."""
 Reply = Callable[[int, bytes, Headers], None]
 Abandon = Callable[[], object]
 """Called when the client has left: what is not done yet need not be done."""
@@ -63,57 +65,73 @@ class PredictDelay:
         with self._bulk.room() as reached:
             reached(min(length, self._limit))
             body = await read_body(receive, self._limit, reached)
-            answer = self._read_and_answer(body, started, timeout)
+            answer = self._read_and_answer(body, started, timeout, scope["headers"])
             if len(body) > LARGE_BODY:
                 return await _unless_client_leaves(receive, answer)
             return await answer
 
-    def submit(self, body: bytes, timeout: bytes | None, reply: Reply) -> Abandon | None:
+    def submit(
+        self, body: bytes, timeout: bytes | None, reply: Reply, names: Names = ()
+    ) -> Abandon | None:
         """Answer a request that has been read whole by calling `reply`, at once or later.
 
         The short way: no task, no future, no ASGI messages. Returns what to call should the
-        client leave before.
+        client leave before. `names` are the headers that name the request, for the log.
         """
         started = perf_counter()
         try:
             runtime = self._runtime()
             engine = runtime.engine
             if not isinstance(engine, InlineBatcher):
-                return self._reply_later(decode(body), started, timeout_seconds(timeout), reply)
+                return self._reply_later(
+                    decode(body), started, timeout_seconds(timeout), reply, names
+                )
             if engine.full:
                 raise engine.refusal()  # noqa: TRY301 - before the work of reading it
             request = decode(body)
             if request.explain:
-                return self._reply_later(request, started, timeout_seconds(timeout), reply)
+                return self._reply_later(request, started, timeout_seconds(timeout), reply, names)
             flights = to_flights(request.flights, request.airport_state)
             deadline = inf if timeout is None else monotonic() + timeout_seconds(timeout)
-            deliver = partial(_deliver, runtime, flights, started, reply)
+            deliver = partial(_deliver, runtime, flights, started, names, reply)
             return partial(engine.withdraw, engine.submit(flights, deliver, deadline))
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
             _refuse(reply, error)
             return None
 
     def _reply_later(
-        self, request: PredictionRequest, started: float, timeout: float, reply: Reply
+        self,
+        request: PredictionRequest,
+        started: float,
+        timeout: float,
+        reply: Reply,
+        names: Names,
     ) -> Abandon:
         flights = to_flights(request.flights, request.airport_state)
-        answer = self._answer(request, flights, started, timeout)
+        answer = self._answer(request, flights, started, timeout, names)
         task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task.cancel
 
-    async def _read_and_answer(self, body: bytes, started: float, within: float) -> Answer:
+    async def _read_and_answer(
+        self, body: bytes, started: float, within: float, names: Names
+    ) -> Answer:
         request, flights = await self._bulk.read(body)
-        return await self._answer(request, flights, started, within)
+        return await self._answer(request, flights, started, within, names)
 
     async def _answer(
-        self, request: PredictionRequest, flights: Flights, started: float, within: float
+        self,
+        request: PredictionRequest,
+        flights: Flights,
+        started: float,
+        within: float,
+        names: Names,
     ) -> Answer:
         left = None if within == inf else within - (perf_counter() - started)
         try:
             async with asyncio.timeout(left):
-                body = await self._runtime().answer(flights, explain=request.explain)
+                body = await self._runtime().answer(flights, names, explain=request.explain)
         except TimeoutError as error:
             raise TooLate from error
         metrics.tally.answered(len(flights), perf_counter() - started)
@@ -121,7 +139,12 @@ class PredictDelay:
 
 
 def _deliver(
-    runtime: Runtime, flights: Flights, started: float, reply: Reply, result: Result
+    runtime: Runtime,
+    flights: Flights,
+    started: float,
+    names: Names,
+    reply: Reply,
+    result: Result,
 ) -> None:
     """Write what the engine found into an answer, whatever happens."""
     try:
@@ -129,6 +152,8 @@ def _deliver(
             raise result  # noqa: TRY301 - told like any other
         body = runtime.encoder.encode(flights, result)
         metrics.tally.unknown_in(body)
+        if runtime.log is not None:
+            runtime.log.put(flights, result, names)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
         _refuse(reply, error)
         return

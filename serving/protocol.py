@@ -24,7 +24,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from serving import metrics, trace
 from serving.asgi import PROTECTION, Headers, problem
 from serving.bulk import LARGE_BODY
-from serving.errors import HeadTooLarge, Overloaded, Refusal, TooLarge, RequestTimeout
+from serving.errors import HeadTooLarge, Overloaded, Refusal, RequestTimeout, TooLarge
 from serving.predict import TIMEOUT_HEADER, Abandon, PredictDelay
 from serving.settings import Settings
 from serving.sweeper import Sweeper
@@ -264,7 +264,9 @@ class ShortWayProtocol(HttpToolsProtocol):
             super().on_message_complete()
         else:
             reply = partial(self._reply, exchange)
-            exchange.abandon = self._predict.submit(exchange.body, exchange.timeout, reply)
+            exchange.abandon = self._predict.submit(
+                exchange.body, exchange.timeout, reply, exchange.names
+            )
 
     def on_response_complete(self) -> None:
         """Go on with what the client has sent already, or wait for its next request."""

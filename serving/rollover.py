@@ -32,6 +32,8 @@ from serving.batching import Row, from_rows, score_at_once
 from serving.errors import Busy, ModelRefused, NoModelRegistered
 
 POLL_SECONDS = 1.0
+LAST_ANSWERS_SECONDS = 30.0
+"""Within which the requests end that began with the model before."""
 THREADS = 1
 """Of LightGBM, in the service."""
 
@@ -158,7 +160,9 @@ class Rollover:
         return loaded
 
     def _swap(self, loaded: Loaded) -> None:
-        self._holder.runtime = loaded
+        before, self._holder.runtime = self._holder.runtime, loaded
+        loop = asyncio.get_running_loop()
+        loop.call_later(LAST_ANSWERS_SECONDS, loop.run_in_executor, None, before.close)
         metrics.serving_model(loaded.tag)
         metrics.rollovers.labels("done").inc()
         gc.freeze()  # like the first model, this one stays: the collector need not visit it

@@ -17,6 +17,8 @@ from serving.contract import EXAMPLE_FLIGHT, Flight
 from serving.decoding import to_flights
 from serving.encoding import AnswerEncoder
 from serving.inline import InlineBatcher
+from serving.predictions.log import PredictionLog
+from serving.predictions.record import Headers
 from serving.settings import Batching, Settings
 
 SAMPLE_WARNING = (
@@ -42,6 +44,8 @@ class Runtime:
         Writes answers.
     card
         The body of `GET /model`.
+    log
+        Takes predictions; ``None`` where that is off.
     """
 
     def __init__(self, tag: str, bundle: Bundle, settings: Settings, bento: BentoBatcher) -> None:
@@ -49,6 +53,7 @@ class Runtime:
         self.predictor = bundle.predictor
         self.engine = _engine(bundle, settings, bento)
         self.encoder = AnswerEncoder(tag, bundle.predictor)
+        self.log = PredictionLog.of(settings, bundle.predictor, tag)
         self._explainer = Explainer(bundle.predictor)
         self.is_sample: bool = bundle.card["data"]["is_sample"]
         self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
@@ -59,9 +64,11 @@ class Runtime:
         """Flights that were accepted and are not scored yet, where the engine knows."""
         return self.engine.waiting if isinstance(self.engine, InlineBatcher) else 0
 
-    async def answer(self, flights: Flights, *, explain: bool) -> bytes:
+    async def answer(self, flights: Flights, headers: Headers = (), *, explain: bool) -> bytes:
         """Score flights by the engine and write the answer, explained where that is asked for."""
         probabilities = await self.engine.score(flights)
+        if self.log is not None:
+            self.log.put(flights, probabilities, headers)
         explanations = await self._explain(flights) if explain else None
         pieces = []
         for start in range(0, len(flights), WRITTEN_AT_ONCE):
@@ -99,6 +106,11 @@ class Runtime:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+
+    def close(self) -> None:
+        """Write what the prediction log still holds, for a bounded time."""
+        if self.log is not None:
+            self.log.close()
 
 
 def _engine(bundle: Bundle, settings: Settings, bento: BentoBatcher) -> Engine:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, FilePath, SecretStr
+from pydantic import AfterValidator, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.logs import LogFormat
+from serving.predictions.sinks import OFF, checked
 
 LEAST_SECRET = 16
 """Characters of the shortest secret that is accepted."""
@@ -57,6 +59,11 @@ class Settings(BaseSettings):
         None, description="Key file, see serving.keys; without one no key is asked for."
     )
     log_format: LogFormat = Field(LogFormat.AUTO, description="json, text, or auto.")
+    prediction_log: Annotated[str, AfterValidator(checked)] = Field(
+        OFF, description="Where predictions go: off, stdout, parquet:<folder>, sql:<URL>."
+    )
+    prediction_buffer: int = Field(50_000, ge=1, description="Predictions that may wait to go.")
+    prediction_seconds: float = Field(30.0, gt=0, description="Oldest record of a Parquet file.")
 
     @property
     def admin_secret(self) -> str | None:

@@ -1,0 +1,155 @@
+"""Watches the registered model: `python -m monitor`.
+
+    python -m monitor                        judge it on the flights after its training
+    python -m monitor --log parquet:DIR      judge what it really answered
+    python -m monitor --refit                and refit it, through the champion gate, if called for
+    python -m monitor outcomes --log ...     join the log with what happened, into a file
+    python -m monitor demo                   2017 as it unfolded: docs/monitoring.md
+
+Exit codes: 0 nothing to do (or a refit was called for and registered), 10 a refit is called for,
+11 look at the report, 2 nothing could be judged, 3 the champion gate refused the refit.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from tqdm import tqdm
+
+from data.errors import DataError
+from data.sources import Dataset, load_flights
+from model.errors import ModelError
+from monitor import demo, report
+from monitor.errors import MonitorError
+from monitor.log import read_log
+from monitor.outcomes import join
+from monitor.service import Subject, refit, subject
+from monitor.watch import Finding, Reference, State, judge
+from serving import registry
+from serving.errors import ServingError
+
+EXIT_UNUSABLE = 2
+
+logger = logging.getLogger("monitor")
+app = typer.Typer(add_completion=False)
+
+Data = Annotated[
+    str | None, typer.Option(help="All flights with outcomes so far, as for train.py.")
+]
+Log = Annotated[
+    str | None, typer.Option(help="parquet:<folder>, sql:<URL> or json:<file of log lines>.")
+]
+Reports = Annotated[Path, typer.Option(help="Folder of monitor.html and monitor.json.")]
+
+
+@app.callback(invoke_without_command=True)
+def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    context: typer.Context,
+    log: Log = None,
+    data: Data = None,
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Judge as if it were this day."),
+    ] = None,
+    reports: Reports = Path("reports"),
+    act: Annotated[
+        bool, typer.Option("--refit", help="Refit through the champion gate if it is called for.")
+    ] = False,
+) -> None:
+    """Judge the registered model: nothing to do, look, or refit."""
+    if context.invoked_subcommand:
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        dataset = _until(load_flights(data), until)
+        tag, bundle = registry.read(f"{name}:latest", threads=0)
+        watched = subject(tag, bundle, dataset, log, tqdm.write)
+        reference = Reference.of(watched.history, watched.fitted_before)
+        finding = judge(watched.history, reference, watched.watched)
+    except (DataError, ModelError, MonitorError, ServingError) as error:
+        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all
+        raise typer.Exit(EXIT_UNUSABLE) from error
+    _report(watched, finding, reference, dataset, reports)
+    if finding.state is State.REFIT and act:
+        raise typer.Exit(refit(data, name))
+    raise typer.Exit(int(finding.state))
+
+
+@app.command()
+def outcomes(
+    log: Annotated[str, typer.Option(help="As for the watch.")],
+    flights: Annotated[str, typer.Option(help="Flights with outcomes, as for train.py.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A .parquet or .csv file to write.")
+    ] = Path("outcomes.parquet"),
+) -> None:
+    """Join every logged prediction with what happened to its flight."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        logged, repeated = read_log(log)
+        joined, counts = join(logged, load_flights(flights).frame, repeated)
+    except (DataError, MonitorError) as error:
+        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all
+        raise typer.Exit(EXIT_UNUSABLE) from error
+    part = output.with_name(f".{output.name}.part")
+    writer = joined.to_csv if output.suffix == ".csv" else joined.to_parquet
+    writer(part, index=False)
+    part.rename(output)
+    for what, count in counts.to_json().items():
+        logger.info("%-14s %10s", what.replace("_", " "), f"{count:,}")
+
+
+@app.command(name="demo")
+def demonstrate(
+    data: Data = None,
+    fit_until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Fit on the flights before this date.")
+    ] = datetime(2017, 7, 1),  # noqa: DTZ001 - a date of Santiago's wall clock
+    shuffles: Annotated[
+        int, typer.Option(min=0, help="Shuffles of whole weeks with models fitted on them.")
+    ] = 10,
+    docs: Annotated[Path, typer.Option(help="Folder of monitoring.md.")] = Path("docs"),
+) -> None:
+    """Replay a year week by week, measure false alarms, and write docs/monitoring.md."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        found = demo.run(load_flights(data), fit_until, shuffles, tqdm.write)
+    except (DataError, ModelError, MonitorError) as error:
+        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all
+        raise typer.Exit(EXIT_UNUSABLE) from error
+    logger.info("written: %s", demo.write(docs, found))
+
+
+def _until(dataset: Dataset, until: datetime | None) -> Dataset:
+    if until is None:
+        return dataset
+    frame = dataset.frame[dataset.frame["scheduled_departure"] < np.datetime64(until)]
+    return replace(dataset, frame=frame.reset_index(drop=True))
+
+
+def _report(
+    watched: Subject, finding: Finding, reference: Reference, dataset: Dataset, folder: Path
+) -> None:
+    about = {
+        "model": watched.tag,
+        "source": dataset.origin,
+        "counts": watched.counts,
+        "notes": watched.notes,
+    }
+    found = report.summary(finding, reference, about)
+    page = report.write(folder, found, finding, reference)
+    logger.info("%s", found["action"])
+    for reason in (*found["reasons"], *watched.notes):
+        logger.info("- %s", reason)
+    logger.info("report: %s", page)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,62 @@
+"""The test whether a refit would help."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.calibration import FloatArray
+from monitor.shadow import QUIET_WEEKS, Gain, gain
+from monitor.weeks import first_day
+
+
+def _compare(seed: int, stale: float, weeks: int = 4) -> Gain:
+    """Two models of the same flights, the served one with `stale` more error in its log-odds."""
+    random = np.random.default_rng(seed)
+    day = np.repeat(first_day(2450) + np.arange(7 * weeks), 150)
+    truth = random.normal(-1.5, 0.8, len(day))
+    late = (random.random(len(day)) < _sigmoid(truth)).astype(float)
+    served, shadow = (
+        _sigmoid(truth + random.normal(0, error, len(day))) for error in (0.5 + stale, 0.5)
+    )
+    return gain(day, late, served, shadow)
+
+
+def _sigmoid(margin: FloatArray) -> FloatArray:
+    return 1 / (1 + np.exp(-margin))
+
+
+def test_stale_model_is_called() -> None:
+    """A model that is clearly worse is called, with an interval above zero."""
+    found = _compare(seed=0, stale=0.5)
+    assert found.called
+    assert 0 < found.low < found.gain < found.high
+    assert (found.weeks, found.flights) == (4, 28 * 150)
+
+
+def test_equal_models_are_called_as_rarely_as_stated() -> None:
+    """Of models that are equally good, at most about one in 52 is called."""
+    calls = sum(_compare(seed=seed, stale=0.0).called for seed in range(200))
+    # 200/52 = 3.8 expected; 11 or more would be seen once in a thousand times
+    assert calls <= 11
+
+
+def test_better_model_is_never_called() -> None:
+    """Where the shadow is worse there is nothing to gain."""
+    assert not any(_compare(seed=seed, stale=-0.4).called for seed in range(20))
+
+
+def test_sign_flips_are_exact() -> None:
+    """With one half week of gain in eight equal ones, the p-value is that of all signs equal."""
+    day = first_day(2450) + np.arange(28)
+    late = np.ones(28)
+    found = gain(day, late, np.full(28, 0.4), np.full(28, 0.5))
+    assert found.p_value == pytest.approx(1 / 2**8)
+    assert found.gain == pytest.approx(np.log(0.5 / 0.4))
+
+
+def test_two_weeks_cannot_call() -> None:
+    """However clear, two weeks do not reach the level: one bad fortnight proves nothing."""
+    found = _compare(seed=0, stale=2.0, weeks=2)
+    assert found.p_value >= 1 / 16 > 1 / QUIET_WEEKS
+    assert not found.called
