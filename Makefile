@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 UV := .tools/bin/uv
 MODEL := $(BENTOML_HOME)/models/flight_delay/latest
-CODE := data features model serving tests load service.py train.py
+CODE := data features model serving score tests load service.py train.py
 
 .PHONY: help
 help:  ## list the targets
@@ -53,6 +53,10 @@ evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register
 bento: .venv/train.stamp $(MODEL)  ## build the bento flight_delay_service
 	$(BIN)/bentoml build
 
+.PHONY: score
+score: .venv/train.stamp $(MODEL)  ## score a file of any size: INPUT=flights.csv.gz OUTPUT=scores.parquet
+	$(BIN)/python -m score "$(INPUT)" -o "$(OUTPUT)" $(OPTIONS)
+
 # --- load -------------------------------------------------------------------------------------
 
 .PHONY: load
@@ -66,6 +70,10 @@ load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its peers, w
 .PHONY: load-users
 load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html
 	$(BIN)/python -m load.users
+
+.PHONY: load-bulk
+load-bulk: .venv/train.stamp $(MODEL)  ## bulk scoring beside the Booster alone, and ten million flights
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.bulk_scoring
 
 .PHONY: profile
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
