@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from typing import Never
 
 from tqdm import tqdm
 
@@ -103,7 +104,7 @@ def run(order: Order, make_engine: AbstractContextManager[Engine]) -> Totals:
 
 
 def _todo(
-    source: Input, shard: Shard, done: set[str], names: list[str], bar: tqdm[None]
+    source: Input, shard: Shard, done: set[str], names: list[str], bar: tqdm[Never]
 ) -> Iterator[Piece]:
     """The shard's pieces that nobody has scored; every one of the shard is noted in `names`."""
     rows = 0
@@ -121,8 +122,8 @@ def _todo(
             yield piece
 
 
-def _bar(source: Input, shard: Shard) -> tqdm[None]:
-    bar: tqdm[None] = tqdm(
+def _bar(source: Input, shard: Shard) -> tqdm[Never]:
+    bar: tqdm[Never] = tqdm(
         total=None if source.rows is None else round(source.rows / shard.count),
         desc="scoring",
         unit=" flights",
