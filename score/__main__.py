@@ -30,6 +30,7 @@ from serving.settings import settings
 EXIT_REJECTED, EXIT_CANNOT = 1, 2
 
 logger = logging.getLogger("score")
+app = typer.Typer(add_completion=False)
 
 
 class EngineName(StrEnum):
@@ -41,6 +42,7 @@ class EngineName(StrEnum):
     """Processes of a Dask cluster."""
 
 
+@app.command()
 def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     source: Annotated[
         str,
@@ -103,4 +105,4 @@ def _engine(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -6,6 +6,8 @@ hands out the work, watches the workers and repeats what was lost with one of th
 
 from __future__ import annotations
 
+import logging
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -79,6 +81,11 @@ class Dask:
             message = f"the cluster lost too many workers: {failure}"
             raise EngineError(message) from failure
 
+    def processes(self) -> dict[str, int]:
+        """Process id of every worker, by its address."""
+        found: dict[str, int] = self._client.run(os.getpid)
+        return found
+
     def _supply(
         self, waiting: Iterator[Piece], working: dict[Key, Piece], finished: as_completed
     ) -> None:
@@ -108,6 +115,7 @@ def cluster(
     EngineError
         If nothing answers there.
     """
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     with connected(workers, memory, scheduler) as client:
         client.register_plugin(ModelPlugin(bundle.files()))
         yield Dask(client)

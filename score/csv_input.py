@@ -90,14 +90,15 @@ def _pieces(stream: IO[bytes], name: str, progress: Callable[[], float]) -> Iter
     header, rest = _header(stream, name)
     dialect = _dialect(header, name)
     blocks: list[Block] = []
-    number, start = 0, 1
+    number, start, waiting = 0, 1, 0
     for block in _blocks(stream, rest, dialect, name):
         blocks.append(block)
-        if sum(map(len, blocks)) >= PIECE_ROWS:
+        waiting += len(block)
+        if waiting >= PIECE_ROWS:
             rows = _join(blocks, start)
             yield Piece(number, rows.count, Held(rows), progress())
-            number, start, blocks = number + 1, start + rows.count, []
-    if any(map(len, blocks)):
+            number, start, waiting, blocks = number + 1, start + rows.count, 0, []
+    if waiting:
         rows = _join(blocks, start)
         yield Piece(number, rows.count, Held(rows), 1.0)
 

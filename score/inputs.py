@@ -10,12 +10,11 @@ from typing import IO
 import fsspec
 from fsspec.core import url_to_fs
 
-from data.fetch import public_address
 from data.table import PARQUET_MAGIC
 from score.csv_input import csv_pieces
 from score.errors import InputError
 from score.parquet_input import parquet_pieces, row_count
-from score.pieces import Piece
+from score.pieces import Piece, public_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Input:
     @property
     def name(self) -> str:
         """What to call it, without passwords or signatures."""
-        return public_address(self.path) if "://" in self.path else self.path
+        return public_name(self.path)
 
     def pieces(self) -> Iterator[Piece]:
         """Cut it into pieces, in order.
@@ -67,14 +66,11 @@ def find_input(path: str) -> Input:
     InputError
         Where it is not, or is a folder, or may not be read.
     """
-    with _opened(path, path) as stream:
+    name = public_name(path)
+    with _opened(path, name) as stream:
         is_parquet = stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
         stream.seek(0)
-        try:
-            rows = row_count(stream) if is_parquet else None
-        except OSError as failure:
-            message = f"{path}: its Parquet data ends in the middle or is damaged ({failure})."
-            raise InputError(message) from failure
+        rows = row_count(stream, name) if is_parquet else None
     system, inner = url_to_fs(path)
     return Input(path, int(system.info(inner).get("size") or 0), str(system.ukey(inner)), rows)
 

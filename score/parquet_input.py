@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from score.errors import InputError
 from score.layout import find_layout
-from score.pieces import PIECE_ROWS, Held, Piece, Rows
+from score.pieces import PIECE_ROWS, Held, Piece, Rows, public_name
 
 LARGEST_GROUP = 4 * PIECE_ROWS
 """Rows up to which a row group is read at once."""
@@ -42,8 +43,12 @@ class RowGroups:
 
     def read(self) -> Rows:
         """Open the file anew and read them."""
-        with fsspec.open(self.path, "rb") as stream, pq.ParquetFile(stream) as file:
-            names = list(self.columns.values())
+        names = list(self.columns.values())
+        with (
+            _told(public_name(self.path)),
+            fsspec.open(self.path, "rb") as stream,
+            pq.ParquetFile(stream) as file,
+        ):
             table = file.read_row_groups(list(self.groups), columns=names, use_threads=False)
         return Rows(self.start, self.count, _named(table, self.columns))
 
@@ -65,19 +70,32 @@ def parquet_pieces(stream: IO[bytes], path: str, name: str) -> Iterator[Piece]:
     InputError
         Where it is no Parquet file of flights.
     """
-    try:
-        with pq.ParquetFile(stream) as file:
-            yield from _pieces(file, path, name)
-    except (pa.ArrowInvalid, OSError) as failure:
-        message = f"{name}: its Parquet data is damaged or ends in the middle ({failure})."
-        raise InputError(message) from failure
+    with _told(name), pq.ParquetFile(stream) as file:
+        yield from _pieces(file, path, name)
 
 
-def row_count(stream: IO[bytes]) -> int:
-    """Rows of a Parquet file, by its footer; the stream is left at its beginning."""
-    rows: int = pq.read_metadata(stream).num_rows
+def row_count(stream: IO[bytes], name: str) -> int:
+    """Rows of a Parquet file, by its footer; the stream is left at its beginning.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    with _told(name):
+        rows: int = pq.read_metadata(stream).num_rows
     stream.seek(0)
     return rows
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Put what Arrow says against a file into a sentence."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as failure:
+        message = f"{name}: its Parquet data is damaged or ends in the middle ({failure})."
+        raise InputError(message) from failure
 
 
 def _pieces(file: pq.ParquetFile, path: str, name: str) -> Iterator[Piece]:

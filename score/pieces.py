@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from data.fetch import public_address
 from data.flights import IntArray
 
 PIECE_ROWS = 65_536
@@ -109,3 +110,8 @@ class Piece:
     def name(self) -> str:
         """Name of the file that holds its scores."""
         return f"piece-{self.number:08}.arrow"
+
+
+def public_name(path: str) -> str:
+    """What to call an input in messages: no passwords, no signatures."""
+    return public_address(path) if "://" in path else path
