@@ -26,6 +26,8 @@ pytestmark = [
     pytest.mark.usefixtures("small_pieces"),
     # sockets of a process that was killed are closed by nobody
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    # a busy machine is slow to make folders
+    pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning"),
 ]
 MEMORY = "2GiB"
 
@@ -105,7 +107,7 @@ def test_no_scheduler_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -
     """An address where nobody answers ends the run with a message."""
     monkeypatch.setattr("score.cluster.CONNECT_SECONDS", "1s")
     with (
-        pytest.raises(EngineError, match="no Dask scheduler answers at tcp://127.0.0.1:9"),
+        pytest.raises(EngineError, match="no Dask scheduler answers at"),
         cluster(bundle, 1, MEMORY, "tcp://127.0.0.1:9"),
     ):
         pass

@@ -82,7 +82,7 @@ def test_killed_at_random_moments(
     else:
         pq.write_table(pa.Table.from_pandas(flights), source, 1000)
     command = (str(source), "-o", str(output), "--model", registered)
-    moments = random.Random(5)
+    moments = random.Random(5)  # noqa: S311 - it only picks moments
     known: dict[str, int] = {}
     for _ in range(2):
         more = len(known) + moments.randrange(1, 6)

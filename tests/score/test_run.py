@@ -28,6 +28,7 @@ from score.store import Store
 pytestmark = pytest.mark.usefixtures("small_pieces")
 
 TAG = "flight_delay:test"
+WHOLE = Shard()
 PIECES = 4
 """Of the source below: three blocks of 20,000 bytes make a piece."""
 
@@ -69,7 +70,7 @@ def score(
     output: Path | str,
     engine: Threads,
     model: str = TAG,
-    shard: Shard = Shard(),
+    shard: Shard = WHOLE,
 ) -> Totals:
     """Run to the end."""
     return run(Order(str(source), str(output), model, shard), nullcontext(engine))
