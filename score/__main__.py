@@ -19,9 +19,9 @@ from typing import Annotated
 import typer
 
 from model.bundle import Bundle
-from model.errors import ModelError
+from model.errors import MissingExtra, ModelError
 from score.engines import Engine, Threads
-from score.errors import EngineError, ScoreError
+from score.errors import ScoreError
 from score.run import Order, Shard, run
 from serving import registry
 from serving.errors import ServingError
@@ -97,10 +97,8 @@ def _engine(
     try:
         from score.cluster import cluster  # noqa: PLC0415 - it is not installed where it is not used
     except ImportError as failure:
-        message = (
-            "--engine dask needs the package distributed: uv pip install -r requirements/dask.lock"
-        )
-        raise EngineError(message) from failure
+        message = "--engine dask needs the package distributed, of the dependency group `dask`"
+        raise MissingExtra(message) from failure
     return cluster(bundle, workers, memory, scheduler)
 
 

@@ -1,12 +1,11 @@
 """The Dask engine: pieces are scored by the processes of a cluster, here or elsewhere.
 
-`distributed` is imported here and nowhere else; it is installed with the group `dask` only. It
+`distributed` is installed with the group `dask` only. It
 hands out the work, watches the workers and repeats what was lost with one of them.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dask.typing import Key
-from distributed import Client, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
+from distributed import Client, Worker, WorkerPlugin, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 
 from model.bundle import Bundle
+from model.distributed import connected
 from model.predictor import Predictor
 from score.engines import AHEAD, score_piece
 from score.errors import EngineError
@@ -26,7 +26,6 @@ from score.pieces import Piece
 PLUGIN = "flight-delay-model"
 RETRIES = 3
 """Times that a piece is begun again whose worker raised; lost workers are counted by Dask."""
-CONNECT_SECONDS = "10s"
 
 
 class ModelPlugin(WorkerPlugin):
@@ -112,38 +111,12 @@ def cluster(
 
     Raises
     ------
-    EngineError
+    ClusterError
         If nothing answers there.
     """
-    logging.getLogger("distributed").setLevel(logging.WARNING)
     with connected(workers, memory, scheduler) as client:
         client.register_plugin(ModelPlugin(bundle.files()))
         yield Dask(client)
-
-
-@contextmanager
-def connected(workers: int, memory: str, scheduler: str | None = None) -> Iterator[Client]:
-    """Yield a client of a scheduler that runs already, or of a cluster that lives as long."""
-    if scheduler is None:
-        with (
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=memory,
-                host="127.0.0.1",
-                dashboard_address=None,
-            ) as local,
-            Client(local) as client,
-        ):
-            yield client
-        return
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS)
-    except OSError as failure:
-        message = f"no Dask scheduler answers at {scheduler} ({failure})."
-        raise EngineError(message) from failure
-    with client:
-        yield client
 
 
 def _score_here(piece: Piece) -> bytes:

@@ -58,7 +58,7 @@ def table(**columns: Any) -> pa.Table:
 def test_a_row_is_valid_where_the_contract_takes_it(field: str) -> None:
     """Each odd value is taken or refused as in a request, and understood in the same way."""
     checked = check(table(**{field: pa.array(ODD[field], pa.string())}))
-    expected = []
+    expected: list[Flight | None] = []
     for value in ODD[field]:
         try:
             expected.append(Flight.model_validate({**EXAMPLE_FLIGHT, field: value}))

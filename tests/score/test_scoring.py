@@ -47,7 +47,7 @@ def test_rejected_rows_stand_with_number_reason_and_content(
     flights: pd.DataFrame, bundle: Bundle
 ) -> None:
     """What cannot be scored is told in the order of the input, and the rest is scored."""
-    few = flights.head(4).assign(airline=["LAN", "nope", None, "LAN"])
+    few = flights.head(4).assign(airline=["LAN", "nope", "", "LAN"])
     table = pa.Table.from_pandas(few, preserve_index=False)
     malformed = (Malformed(12, 'a;\n"b', "1 columns instead of 4"),)
     scored = score_rows(Rows(10, 5, table, malformed), bundle.predictor)
