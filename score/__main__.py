@@ -70,6 +70,9 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     shard_count: Annotated[
         int, typer.Option(min=1, envvar="CLOUD_RUN_TASK_COUNT", help="Tasks that share the input.")
     ] = 1,
+    allow_rejects: Annotated[
+        bool, typer.Option("--allow-rejects", help="End with 0 where rows were rejected, too.")
+    ] = False,
 ) -> None:
     """Score a file of flights of any size from the schedule."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -86,7 +89,7 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         "%s rows: %s scored by %s, %s rejected",
         *(f"{totals.rows:,}", f"{totals.scored:,}", tag, f"{totals.rejected:,}"),
     )
-    raise typer.Exit(EXIT_REJECTED if totals.rejected else 0)
+    raise typer.Exit(EXIT_REJECTED if totals.rejected and not allow_rejects else 0)
 
 
 def _engine(

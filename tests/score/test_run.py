@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from model.bundle import Bundle
@@ -27,6 +28,7 @@ from score.store import Store
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
 
+PROJECT = Path(__file__).parents[2]
 TAG = "flight_delay:test"
 WHOLE = Shard()
 PIECES = 4
@@ -228,3 +230,28 @@ def test_tasks_of_cloud_run_find_their_share(source: Path, tmp_path: Path, regis
     command = [str(source), "-o", str(tmp_path / "o.csv"), "--model", registered]
     CliRunner().invoke(app, command, env=environment)
     assert (tmp_path / "o-00001-of-00002.csv").exists()
+
+
+def test_the_jobs_tasks_share_an_input_in_a_bucket(source: Path, registered: str) -> None:
+    """The command of deploy/job.yaml, run once for each of its tasks, scores the whole input."""
+    bucket = fsspec.filesystem("memory")
+    bucket.pipe_file("/job/in.csv.gz", source.read_bytes())
+    text = (PROJECT / "deploy" / "job.yaml").read_text()
+    for name, value in {
+        "INPUT": "memory://job/in.csv.gz",
+        "OUTPUT": "memory://job/out.parquet",
+        "MODEL": registered,
+        "TASKS": "2",
+    }.items():
+        text = text.replace(f"${{{name}}}", value)
+    execution = yaml.safe_load(text)["spec"]["template"]["spec"]
+    (container,) = execution["template"]["spec"]["containers"]
+    assert container["command"] == ["python", "-m", "score"]
+    tasks = execution["taskCount"]
+    for index in range(tasks):
+        environment = {"CLOUD_RUN_TASK_INDEX": str(index), "CLOUD_RUN_TASK_COUNT": str(tasks)}
+        done = CliRunner().invoke(app, container["args"], env=environment)
+        assert done.exit_code == 0
+    files = bucket.glob("/job/out-*.parquet")
+    assert sum(pq.read_table(bucket.open(path)).num_rows for path in files) == 4997
+    bucket.rm("/job", recursive=True)
