@@ -5,7 +5,7 @@
 
 Every row of the input is scored, or stands with its reason in the rejects beside the output. A run
 that was killed goes on where it was when the same command is given again.
-Exit codes: 0 all rows scored, 1 some rejected, 2 the file cannot be scored.
+Exit codes: 0 all rows scored, 1 some rejected, 2 the file cannot be scored, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from serving import registry
 from serving.errors import ServingError
 from serving.settings import settings
 
-EXIT_REJECTED, EXIT_CANNOT = 1, 2
+EXIT_REJECTED, EXIT_CANNOT, EXIT_STOPPED = 1, 2, 130
 
 logger = logging.getLogger("score")
 app = typer.Typer(add_completion=False)
@@ -84,6 +84,12 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         totals = run(Order(source, output, tag, shard), chosen)
     except (ScoreError, ModelError, ServingError) as failure:
         logger.error("%s", failure)  # noqa: TRY400 - for people: the text says all, a trace would bury it
+        raise typer.Exit(EXIT_CANNOT) from failure
+    except KeyboardInterrupt as stop:
+        logger.error("stopped; the same command goes on from here")  # noqa: TRY400 - it is no error
+        raise typer.Exit(EXIT_STOPPED) from stop
+    except Exception as failure:  # Python's own exit code would say that rows were rejected
+        logger.exception("failed; the same command goes on from here")
         raise typer.Exit(EXIT_CANNOT) from failure
     logger.info(
         "%s rows: %s scored by %s, %s rejected",

@@ -224,6 +224,28 @@ def test_the_exit_code_says_what_became_of_the_rows(
         assert CliRunner().invoke(app, command).exit_code == code, path
 
 
+@pytest.mark.parametrize(
+    ("failure", "code"), [(OSError(28, "No space left"), EXIT_CANNOT), (KeyboardInterrupt(), 130)]
+)
+def test_no_failure_looks_like_rejected_rows(
+    source: Path,
+    tmp_path: Path,
+    registered: str,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException,
+    code: int,
+) -> None:
+    """A full disk and Ctrl-C have exit codes of their own."""
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(Store, "write", fail)
+    command = [str(source), "-o", str(tmp_path / "o.csv"), "--model", registered]
+    assert CliRunner().invoke(app, command).exit_code == code
+    assert not (tmp_path / "o.csv").exists()
+
+
 def test_tasks_of_cloud_run_find_their_share(source: Path, tmp_path: Path, registered: str) -> None:
     """Index and count of a Cloud Run Job's task are read from its environment."""
     environment = {"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "2"}
