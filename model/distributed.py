@@ -58,16 +58,7 @@ def connected(workers: int, memory: str, scheduler: str | None = None) -> Iterat
     """
     logging.getLogger("distributed").setLevel(logging.WARNING)
     if scheduler is None:
-        with (
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=memory,
-                host="127.0.0.1",
-                dashboard_address=None,
-            ) as local,
-            Client(local) as client,
-        ):
+        with _local_cluster(workers, memory) as local, Client(local) as client:
             yield client
         return
     try:
@@ -111,6 +102,16 @@ def fit_booster_on(client: Client, lesson: Lesson, recipe: Recipe) -> Scorer:
         )
     text = _NETWORK.sub("", estimator.booster_.model_to_string())
     return Scorer(builder, Booster(text))
+
+
+def _local_cluster(workers: int, memory: str) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        memory_limit=memory,
+        host="127.0.0.1",
+        dashboard_address=None,
+    )
 
 
 def _spread(client: Client, values: FloatArray) -> da.Array:
