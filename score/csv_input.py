@@ -112,10 +112,10 @@ def _plain(stream: IO[bytes]) -> IO[bytes]:
 def _header(stream: IO[bytes], name: str) -> tuple[bytes, bytes]:
     """The first line that is not empty, and what was read beyond it."""
     content = _read(stream)
-    if b"\0" in content[:4096] or content.lstrip()[:1] == b"<":
+    line, _, rest = content.lstrip(b"\r\n").partition(b"\n")
+    if b"\0" in line or line.lstrip()[:1] == b"<":
         message = f"{name}: is neither CSV nor Parquet, but a web page or some other file."
         raise InputError(message)
-    line, _, rest = content.lstrip(b"\r\n").partition(b"\n")
     if not line.strip():
         message = f"{name}: is empty."
         raise InputError(message)
@@ -123,7 +123,7 @@ def _header(stream: IO[bytes], name: str) -> tuple[bytes, bytes]:
 
 
 def _dialect(header: bytes, name: str) -> Dialect:
-    encoding = UTF8_OR_BOM
+    encoding = "utf-8"
     try:
         text = header.decode(UTF8_OR_BOM)
     except UnicodeDecodeError:
@@ -175,9 +175,9 @@ def _cut(text: bytes, dialect: Dialect, *, last: bool) -> tuple[Block, bytes]:
 
 
 def _normal(text: bytes, encoding: str) -> bytes:
-    """UTF-8, each line ended by a line feed, none of them empty."""
-    if encoding == LATIN_1:
-        text = text.decode(LATIN_1).encode()
+    """UTF-8 without fault, each line ended by a line feed, none of them empty."""
+    if not text.isascii():
+        text = text.decode(encoding, errors="replace").encode()
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b" ")
     if not text.endswith(b"\n"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import random
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
 from score import csv_input
+from score.check import check
 from score.errors import InputError
 from score.pieces import Rows
 
@@ -91,6 +93,27 @@ def test_delimiter_and_encoding_are_found_out(
     text = few.to_csv(index=False, sep=delimiter)
     rows = csv_pieces(text.encode(encoding))
     assert column(rows, "destination") == few["Des-I"].tolist()
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_bytes_changed_at_random_lose_no_line(
+    csv_pieces: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without quotes every line that is not empty is a row; with them the rows still add up."""
+    changes = random.Random(1)  # noqa: S311 - it only breaks things
+    for size in (80, 300, 5000) * 10:
+        monkeypatch.setattr(csv_input, "BLOCK_BYTES", size)
+        content = bytearray(GOOD * 50)
+        for _ in range(changes.randrange(30)):
+            content[changes.randrange(len(content))] = changes.choice(b'\0\xff,\n\r"; \t\xe2A')
+        rows = csv_pieces(HEADER + bytes(content))
+        count = sum(each.count for each in rows)
+        assert [number for each in rows for number in each.numbers.tolist()] == sorted(
+            set(range(1, count + 1)) - refused(rows).keys()
+        )
+        assert sum(len(check(each.table).valid) for each in rows) + len(refused(rows)) == count
+        lines = bytes(content).replace(b"\r\n", b"\n").replace(b"\r", b" ").split(b"\n")
+        assert b'"' in content or count == sum(map(bool, lines))
 
 
 def test_bytes_that_are_no_text_cost_no_other_row(csv_pieces: Read) -> None:
