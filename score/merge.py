@@ -98,7 +98,10 @@ def _pieces(store: Store, names: Sequence[str]) -> Iterator[Scored]:
 
 
 def _parquet(stream: IO[bytes], schema: pa.Schema) -> AbstractContextManager[Writer]:
-    writer: AbstractContextManager[Writer] = pq.ParquetWriter(stream, schema, compression="zstd")
+    texts = [field.name for field in schema if field.type == pa.string()]
+    writer: AbstractContextManager[Writer] = pq.ParquetWriter(
+        stream, schema, compression="zstd", use_dictionary=texts
+    )
     return writer
 
 
