@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 UV := .tools/bin/uv
 MODEL := $(BENTOML_HOME)/models/flight_delay/latest
-CODE := data features model serving monitor tests load deploy service.py train.py
+CODE := data features model serving score monitor tests load deploy service.py train.py
 
 .PHONY: help
 help:  ## list the targets
@@ -90,6 +90,10 @@ monitor: .venv/train.stamp $(MODEL)  ## judge the registered model on later flig
 monitor-demo: .venv/train.stamp  ## the watch on a year as it unfolded, write docs/monitoring.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m monitor demo
 
+.PHONY: score
+score: .venv/train.stamp $(MODEL)  ## score a file of any size: INPUT=flights.csv.gz OUTPUT=scores.parquet
+	$(BIN)/python -m score "$(INPUT)" -o "$(OUTPUT)" $(OPTIONS)
+
 # --- load -------------------------------------------------------------------------------------
 
 .PHONY: load
@@ -107,6 +111,10 @@ load-overload: .venv/train.stamp $(MODEL)  ## more arrivals than the service can
 .PHONY: load-users
 load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html
 	$(BIN)/python -m load.users
+
+.PHONY: load-bulk
+load-bulk: .venv/train.stamp $(MODEL)  ## bulk scoring beside the Booster alone, and ten million flights
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.bulk_scoring
 
 .PHONY: profile
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,19 +32,30 @@ from model.bundle import Bundle
 from model.card import make_card
 from model.decision import COST_RATIO, Decision
 from model.document import write_document
-from model.errors import ModelError
+from model.errors import MissingExtra, ModelError
 from model.evaluation import Scored, evaluate, fold_count
 from model.examination import examine
 from model.report import write_report
 from model.search import confirm, search
-from model.training import Recipe, fit
+from model.training import Grower, Recipe, fit, fit_booster
 from serving import registry
 from serving.errors import NoModelRegistered
 
 EXIT_DATA, EXIT_GATE = 2, 3
+DASK_WORKER_MEMORY = "2GiB"
+"""Most that a process of the local cluster may take."""
 
 logger = logging.getLogger("train")
 app = typer.Typer(add_completion=False)
+
+
+class EngineName(StrEnum):
+    """Who grows the trees."""
+
+    LOCAL = "local"
+    """Threads of this process."""
+    DASK = "dask"
+    """Processes of a Dask cluster."""
 
 
 @app.callback(invoke_without_command=True)
@@ -75,6 +88,12 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     drop_invalid: Annotated[
         bool, typer.Option("--drop-invalid", help="Leave invalid rows out instead of stopping.")
     ] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="Who grows the trees; evaluation stays on this machine.")
+    ] = EngineName.LOCAL,
+    scheduler: Annotated[
+        str | None, typer.Option(help="With dask: address of a scheduler that runs already.")
+    ] = None,
     reports: Annotated[Path, typer.Option(help="Folder of evaluation.json and the page.")] = Path(
         "reports"
     ),
@@ -89,7 +108,8 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         recipe = Recipe(seed=seed, decision=Decision.from_cost_ratio(cost_ratio))
         recipe = search(frame, recipe, trials, study) if trials else recipe
         evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
-        bundle = _fit(frame, dataset, recipe, evaluation)
+        with _grower(engine, scheduler) as grow:
+            bundle = _fit(frame, dataset, recipe, evaluation, grow)
     _report(reports, bundle, scored, frame)
     _register(bundle, name, dataset, force=force)
 
@@ -122,10 +142,25 @@ def _evaluate(
     return examine(frame, recipe, evaluation, scored), scored
 
 
+def _grower(engine: EngineName, scheduler: str | None) -> AbstractContextManager[Grower]:
+    if engine is EngineName.LOCAL:
+        return nullcontext(fit_booster)
+    try:
+        from model.distributed import growing  # noqa: PLC0415 - not installed where it is not used
+    except ImportError as error:
+        message = "--engine dask needs the package distributed, of the dependency group `dask`"
+        raise MissingExtra(message) from error
+    return growing(len(os.sched_getaffinity(0)), DASK_WORKER_MEMORY, scheduler)
+
+
 def _fit(
-    frame: pd.DataFrame, dataset: Dataset, recipe: Recipe, evaluation: dict[str, Any]
+    frame: pd.DataFrame,
+    dataset: Dataset,
+    recipe: Recipe,
+    evaluation: dict[str, Any],
+    grow: Grower,
 ) -> Bundle:
-    predictor = fit(frame, recipe)
+    predictor = fit(frame, recipe, grow)
     card = make_card(
         frame,
         is_sample=dataset.is_sample,

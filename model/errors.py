@@ -3,6 +3,7 @@
 ModelError
 ├── BundleError      the files of a model are missing, damaged or of another format
 ├── TooFewFlights    there is not enough data to fit or to evaluate on
+├── ClusterError     no Dask cluster answers
 ├── MissingExtra     an optional package is needed for what was asked
 ├── StudyError       a stored search cannot be gone on with
 └── RefreshError     flights cannot bring a model up to date
@@ -19,6 +20,10 @@ class BundleError(ModelError):
 
 class TooFewFlights(ModelError):  # noqa: N818 - reads better where it is raised
     """There is not enough data to fit or to evaluate on."""
+
+
+class ClusterError(ModelError):
+    """No Dask cluster answers."""
 
 
 class MissingExtra(ModelError):  # noqa: N818 - reads better where it is raised

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,16 +82,25 @@ class Lesson:
     label: FloatArray
 
 
-def fit(frame: pd.DataFrame, recipe: Recipe) -> Predictor:
+Grower = Callable[[Lesson, Recipe], Scorer]
+
+
+def fit(frame: pd.DataFrame, recipe: Recipe, grow: Grower | None = None) -> Predictor:
     """Fit the model that is served, on a typed frame.
+
+    Parameters
+    ----------
+    grow
+        Grows a Booster; by default `fit_booster`, on this machine.
 
     Raises
     ------
     TooFewFlights
         If there are too few flights, or only one of the two outcomes.
     """
-    schedule = fit_booster(prepare(frame, Level.SCHEDULE), recipe)
-    fresh = fit_booster(prepare(frame, Level.FRESH), recipe)
+    grow = grow or fit_booster
+    schedule = grow(prepare(frame, Level.SCHEDULE), recipe)
+    fresh = grow(prepare(frame, Level.FRESH), recipe)
     return Predictor(schedule.builder, schedule.booster, fresh, decision=recipe.decision)
 
 
@@ -118,21 +128,25 @@ def fit_booster(lesson: Lesson, recipe: Recipe) -> Scorer:
     """Grow the trees of one Booster."""
     builder = lesson.builder
     dataset = lgb.Dataset(
-        _masked(lesson, recipe.seed),
+        training_matrix(lesson, recipe.seed),
         lesson.label,
         feature_name=list(builder.feature_names),
         categorical_feature=list(builder.categorical),
         params={"verbosity": -1},
     )
+    booster = lgb.train(parameters(builder, recipe), dataset, num_boost_round=recipe.rounds)
+    return Scorer(builder, Booster(booster.model_to_string()))
+
+
+def parameters(builder: FeatureBuilder, recipe: Recipe) -> dict[str, Any]:
+    """What LightGBM is told, beside the number of trees."""
     rising = [int(name in builder.monotone) for name in builder.feature_names]
-    parameters = {
+    return {
         **REPRODUCIBLE,
         **recipe.parameters,
         "seed": recipe.seed,
         "monotone_constraints": rising,
     }
-    booster = lgb.train(parameters, dataset, num_boost_round=recipe.rounds)
-    return Scorer(builder, Booster(booster.model_to_string()))
 
 
 def month_starts(day: IntArray) -> IntArray:
@@ -142,7 +156,7 @@ def month_starts(day: IntArray) -> IntArray:
     return starts
 
 
-def _masked(lesson: Lesson, seed: int) -> FloatArray:
+def training_matrix(lesson: Lesson, seed: int) -> FloatArray:
     """The matrix, with the airport's state hidden from a random share of its rows."""
     columns = lesson.builder.columns_of("airport_now")
     if not columns:

@@ -76,7 +76,7 @@ def test_each_fault_is_named(
 
 def _run(failed: int, p99: float) -> OpenRun:
     latency = {"p50": 1.0, "p99": p99, "max": p99}
-    return OpenRun(50, 1000, latency, {}, [], failed, 0.1)
+    return OpenRun(50, 1000, latency, {}, [], failed, 0, {}, 0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""Scores a file of flights: `python -m score INPUT -o OUTPUT`.
+
+    python -m score flights.csv.gz -o scores.parquet
+    python -m score gs://bucket/season.parquet -o gs://bucket/scores.parquet --engine dask
+
+Every row of the input is scored, or stands with its reason in the rejects beside the output. A run
+that was killed goes on where it was when the same command is given again.
+Exit codes: 0 all rows scored, 1 some rejected, 2 the file cannot be scored, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from model.bundle import Bundle
+from model.errors import MissingExtra, ModelError
+from score.engines import Engine, Threads
+from score.errors import ScoreError
+from score.run import Order, Shard, run
+from serving import registry
+from serving.errors import ServingError
+from serving.settings import settings
+
+EXIT_REJECTED, EXIT_CANNOT, EXIT_STOPPED = 1, 2, 130
+
+logger = logging.getLogger("score")
+app = typer.Typer(add_completion=False)
+
+
+class EngineName(StrEnum):
+    """Who scores."""
+
+    THREADS = "threads"
+    """Threads of this process."""
+    DASK = "dask"
+    """Processes of a Dask cluster."""
+
+
+@app.command()
+def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    source: Annotated[
+        str,
+        typer.Argument(metavar="INPUT", help="CSV, CSV under gzip, or Parquet: path or bucket."),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Path or bucket: .parquet, .csv or .csv.gz.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Tag in the model store.", show_default="the served one")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option("--threads", "-j", min=0, help="Threads or workers; 0: one per core.")
+    ] = 0,
+    engine: Annotated[EngineName, typer.Option(help="Who scores.")] = EngineName.THREADS,
+    scheduler: Annotated[
+        str | None, typer.Option(help="With dask: address of a scheduler that runs already.")
+    ] = None,
+    worker_memory: Annotated[
+        str, typer.Option(help="With dask: most memory of each local worker.")
+    ] = "1GiB",
+    shard_index: Annotated[
+        int, typer.Option(min=0, envvar="CLOUD_RUN_TASK_INDEX", help="This task, from 0.")
+    ] = 0,
+    shard_count: Annotated[
+        int, typer.Option(min=1, envvar="CLOUD_RUN_TASK_COUNT", help="Tasks that share the input.")
+    ] = 1,
+    allow_rejects: Annotated[
+        bool, typer.Option("--allow-rejects", help="End with 0 where rows were rejected, too.")
+    ] = False,
+) -> None:
+    """Score a file of flights of any size from the schedule."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    workers = threads or len(os.sched_getaffinity(0))
+    try:
+        shard = Shard.of(shard_index, shard_count)
+        tag, bundle = registry.read(model or settings().model, threads=1)
+        chosen = _engine(engine, bundle, workers, worker_memory, scheduler)
+        totals = run(Order(source, output, tag, shard), chosen)
+    except (ScoreError, ModelError, ServingError) as failure:
+        logger.error("%s", failure)  # noqa: TRY400 - for people: the text says all, a trace would bury it
+        raise typer.Exit(EXIT_CANNOT) from failure
+    except KeyboardInterrupt as stop:
+        logger.error("stopped; the same command goes on from here")  # noqa: TRY400 - it is no error
+        raise typer.Exit(EXIT_STOPPED) from stop
+    except Exception as failure:  # Python's own exit code would say that rows were rejected
+        logger.exception("failed; the same command goes on from here")
+        raise typer.Exit(EXIT_CANNOT) from failure
+    logger.info(
+        "%s rows: %s scored by %s, %s rejected",
+        *(f"{totals.rows:,}", f"{totals.scored:,}", tag, f"{totals.rejected:,}"),
+    )
+    raise typer.Exit(EXIT_REJECTED if totals.rejected and not allow_rejects else 0)
+
+
+def _engine(
+    name: EngineName, bundle: Bundle, workers: int, memory: str, scheduler: str | None
+) -> AbstractContextManager[Engine]:
+    if name is EngineName.THREADS:
+        return nullcontext(Threads(bundle.predictor, workers))
+    try:
+        from score.cluster import cluster  # noqa: PLC0415 - it is not installed where it is not used
+    except ImportError as failure:
+        message = "--engine dask needs the package distributed, of the dependency group `dask`"
+        raise MissingExtra(message) from failure
+    return cluster(bundle, workers, memory, scheduler)
+
+
+if __name__ == "__main__":
+    app()

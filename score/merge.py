@@ -1,0 +1,132 @@
+"""From finished pieces to the two files that were asked for: scores, and rows that have none."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from score.errors import OutputError
+from score.scoring import REJECT_COLUMNS, SCHEMA, Scored
+from score.store import Store
+
+REJECTS_SUFFIX = ".rejects.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Rows of the input and what became of them; `rows` is always the sum of the others."""
+
+    rows: int = 0
+    scored: int = 0
+    rejected: int = 0
+
+
+class Writer(Protocol):
+    """Writes tables one after the other."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Write one."""
+        ...
+
+
+Opener = Callable[[IO[bytes], pa.Schema], AbstractContextManager[Writer]]
+
+
+def split_name(path: str) -> tuple[str, str]:
+    """Name of an output without its ending, and the ending, which tells the format.
+
+    Raises
+    ------
+    OutputError
+        If it is none of .parquet, .csv and .csv.gz.
+    """
+    for ending in _FORMATS:
+        if path.endswith(ending):
+            return path.removesuffix(ending), ending
+    message = f"{path}: the output's name must end in one of {', '.join(_FORMATS)}."
+    raise OutputError(message)
+
+
+def merge(store: Store, names: Sequence[str], model: str) -> Totals:
+    """Put pieces together, in order; the scores are in place last.
+
+    Returns
+    -------
+    Totals
+        Counted again from the files themselves.
+    """
+    rejects = split_name(store.path)[0] + REJECTS_SUFFIX
+    totals = _merge_rejects(store, names, rejects)
+    if not totals.rejected:
+        store.drop(rejects)
+    opener = _FORMATS[split_name(store.path)[1]]
+    schema = SCHEMA.with_metadata({"model": model})
+    with store.output(store.path) as stream, opener(stream, schema) as writer:
+        for piece in _pieces(store, names):
+            if piece.table.num_rows:
+                writer.write_table(piece.table.replace_schema_metadata(schema.metadata))
+    return totals
+
+
+def _merge_rejects(store: Store, names: Sequence[str], path: str) -> Totals:
+    rows = scored = rejected = 0
+    with store.output(path) as stream:
+        stream.write(f"{','.join(REJECT_COLUMNS)}\n".encode())
+        for piece in _pieces(store, names):
+            rows += piece.rows
+            scored += piece.table.num_rows
+            rejected += piece.rejected
+            stream.write(piece.rejects)
+    if rows != scored + rejected:
+        message = (
+            f"{rows} rows read, but {scored} scored and {rejected} rejected: a mistake of ours"
+        )
+        raise AssertionError(message)
+    return Totals(rows, scored, rejected)
+
+
+def _pieces(store: Store, names: Sequence[str]) -> Iterator[Scored]:
+    for name in names:
+        yield Scored.from_bytes(store.read(name))
+
+
+def _parquet(stream: IO[bytes], schema: pa.Schema) -> AbstractContextManager[Writer]:
+    texts = [field.name for field in schema if field.type == pa.string()]
+    writer: AbstractContextManager[Writer] = pq.ParquetWriter(
+        stream, schema, compression="zstd", use_dictionary=texts
+    )
+    return writer
+
+
+def _csv(stream: IO[bytes], schema: pa.Schema) -> AbstractContextManager[Writer]:
+    writer: AbstractContextManager[Writer] = arrow_csv.CSVWriter(stream, schema)
+    return writer
+
+
+class _GzipCsv:
+    """CSV under gzip: two streams to be closed, the inner one first."""
+
+    def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
+        self._packed = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0)
+        self._writer = arrow_csv.CSVWriter(self._packed, schema)
+
+    def write_table(self, table: pa.Table) -> None:
+        """Write one."""
+        self._writer.write_table(table)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+        self._packed.close()
+
+
+_FORMATS: dict[str, Opener] = {".parquet": _parquet, ".csv": _csv, ".csv.gz": _GzipCsv}

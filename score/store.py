@@ -1,0 +1,137 @@
+"""Whole files or none, beside the output: what a killed run had finished, the next one finds."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from score.errors import OutputError
+
+MANIFEST = "manifest.json"
+SUFFIX = ".pieces"
+_UNFINISHED = ".unfinished"
+
+JsonObject = dict[str, Any]
+
+
+class Store:
+    """The finished pieces of one output, in a folder beside it, on disk or in a bucket.
+
+    On disk a file is written under another name and renamed; an object of a bucket appears whole
+    by itself. So each file is there with all its bytes, or not at all, whenever the process dies.
+
+    Parameters
+    ----------
+    output
+        Path or address of the file that is made.
+
+    Attributes
+    ----------
+    path
+        The same, without what tells on which system.
+    """
+
+    def __init__(self, output: str) -> None:
+        self._system, self.path = url_to_fs(output)
+        self._folder = self.path + SUFFIX
+        self._is_local = isinstance(self._system, LocalFileSystem)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep others away while this process lives; on disk only: a bucket knows no locks.
+
+        Raises
+        ------
+        OutputError
+            If another process is at it, or the folder cannot be written.
+        """
+        try:
+            self._system.makedirs(self._folder, exist_ok=True)
+        except OSError as failure:
+            message = f"{self._folder}: cannot be written ({failure.strerror})."
+            raise OutputError(message) from failure
+        if not self._is_local:
+            yield
+            return
+        with Path(self._folder, "lock").open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as failure:
+                message = f"another run is at work on {self.path}: wait for it, or end it."
+                raise OutputError(message) from failure
+            yield
+
+    def begin(self, manifest: JsonObject) -> set[str]:
+        """Names of the pieces that an earlier run with the same manifest finished.
+
+        Pieces with another manifest are thrown away: they are of another input or model.
+        """
+        known = self._read_manifest()
+        if known != manifest:
+            for name in self.names():
+                self._system.rm_file(f"{self._folder}/{name}")
+            self.write(MANIFEST, json.dumps(manifest, indent=1).encode())
+        return {name for name in self.names() if name.startswith("piece-")}
+
+    def names(self) -> list[str]:
+        """Names of the finished files."""
+        self._system.invalidate_cache()
+        paths = self._system.ls(self._folder, detail=False) if self._exists(self._folder) else []
+        names = sorted(str(path).rstrip("/").rpartition("/")[2] for path in paths)
+        return [name for name in names if name != "lock" and not name.endswith(_UNFINISHED)]
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of the folder, whole."""
+        path = f"{self._folder}/{name}"
+        if not self._is_local:
+            self._system.pipe_file(path, content)
+            return
+        Path(path + _UNFINISHED).write_bytes(content)
+        Path(path + _UNFINISHED).replace(path)
+
+    def read(self, name: str) -> bytes:
+        """Read a file of the folder."""
+        content: bytes = self._system.cat_file(f"{self._folder}/{name}")
+        return content
+
+    @contextmanager
+    def output(self, target: str) -> Iterator[IO[bytes]]:
+        """Open a file beside the folder; it is in place when the block ends, and only then."""
+        if not self._is_local:
+            with self._system.transaction, self._system.open(target, "wb") as stream:
+                yield stream
+            return
+        unfinished = Path(self._folder, Path(target).name + _UNFINISHED)
+        with unfinished.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(target)
+
+    def drop(self, path: str) -> None:
+        """Remove a file beside the folder, where there is one."""
+        if self._exists(path):
+            self._system.rm_file(path)
+
+    def clear(self) -> None:
+        """Remove the folder; the manifest goes first, so that what is left is never believed."""
+        self.drop(f"{self._folder}/{MANIFEST}")
+        self._system.rm(self._folder, recursive=True)
+
+    def _exists(self, path: str) -> bool:
+        return bool(self._system.exists(path))
+
+    def _read_manifest(self) -> JsonObject | None:
+        try:
+            manifest: JsonObject = json.loads(self.read(MANIFEST))
+        except (FileNotFoundError, ValueError):
+            return None
+        return manifest
