@@ -49,6 +49,10 @@ train: .venv/train.stamp  ## train on the best data at hand, evaluate with one s
 evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register
 	$(BIN)/python train.py --seeds 5
 
+.PHONY: experiments
+experiments: .venv/experiments.stamp  ## run the attempts that are not there yet, write docs/experiments
+	OMP_NUM_THREADS=1 $(BIN)/python train.py experiments
+
 .PHONY: bento
 bento: .venv/train.stamp $(MODEL)  ## build the bento flight_delay_service
 	$(BIN)/bentoml build

@@ -3,7 +3,8 @@
 ModelError
 ├── BundleError      the files of a model are missing, damaged or of another format
 ├── TooFewFlights    there is not enough data to fit or to evaluate on
-└── MissingExtra     an optional package is needed for what was asked
+├── MissingExtra     an optional package is needed for what was asked
+└── UnknownAttempt   an experiment was asked for that is not declared
 """
 
 
@@ -21,3 +22,7 @@ class TooFewFlights(ModelError):  # noqa: N818 - reads better where it is raised
 
 class MissingExtra(ModelError):  # noqa: N818 - reads better where it is raised
     """An optional package is needed for what was asked."""
+
+
+class UnknownAttempt(ModelError):  # noqa: N818 - reads better where it is raised
+    """An experiment was asked for that is not declared."""

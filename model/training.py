@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +119,7 @@ def fit_booster(lesson: Lesson, recipe: Recipe) -> Scorer:
     """Grow the trees of one Booster."""
     builder = lesson.builder
     dataset = lgb.Dataset(
-        _masked(lesson, recipe.seed),
+        masked(lesson.matrix, builder.columns_of("airport_now"), recipe.seed),
         lesson.label,
         feature_name=list(builder.feature_names),
         categorical_feature=list(builder.categorical),
@@ -142,15 +143,16 @@ def month_starts(day: IntArray) -> IntArray:
     return starts
 
 
-def _masked(lesson: Lesson, seed: int) -> FloatArray:
-    """The matrix, with the airport's state hidden from a random share of its rows."""
-    columns = lesson.builder.columns_of("airport_now")
+def masked(
+    matrix: FloatArray, columns: Sequence[int], seed: int, share: float = HIDDEN_SHARE
+) -> FloatArray:
+    """The matrix, with the airport's state (these columns) hidden from a random share of rows."""
     if not columns:
-        return lesson.matrix
-    matrix = lesson.matrix.copy()
-    hidden = np.random.default_rng(seed).random(len(matrix)) < HIDDEN_SHARE
-    matrix[np.ix_(np.flatnonzero(hidden), np.array(columns))] = np.nan
-    return matrix
+        return matrix
+    hidden = np.random.default_rng(seed).random(len(matrix)) < share
+    hiding = matrix.copy()
+    hiding[np.ix_(np.flatnonzero(hidden), np.array(columns))] = np.nan
+    return hiding
 
 
 def _require_enough(late: npt.NDArray[np.bool_]) -> None:
