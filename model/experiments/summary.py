@@ -99,9 +99,10 @@ def against(protocol: str, records: Sequence[Record], kept: Sequence[Record]) ->
     observations, as in `model.gate`. Only seeds that both have run are compared.
     """
     ours, theirs = (
-        {r["seed"]: r["protocols"].get(protocol) for r in each} for each in (records, kept)
+        {r["seed"]: r["protocols"][protocol] for r in each if protocol in r["protocols"]}
+        for each in (records, kept)
     )
-    shared = [seed for seed in ours if ours[seed] and theirs.get(seed)]
+    shared = [seed for seed in ours if seed in theirs]
     if not shared:
         return None
     days = list(ours[shared[0]]["by_day"])
