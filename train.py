@@ -101,6 +101,9 @@ def experiments(
         int | None, typer.Option(min=1, help="Seeds of every row, instead of those declared.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    render: Annotated[
+        bool, typer.Option("--render", help="Write the page from what is there; run nothing.")
+    ] = False,
     reports: Annotated[Path, typer.Option(help="Folder of the results as they come.")] = Path(
         "reports/experiments"
     ),
@@ -114,7 +117,13 @@ def experiments(
         frame = load_flights(data).frame
         chosen = [each.strip() for each in only.split(",") if each.strip()]
         page = run_experiments(
-            frame, folder=reports, docs=docs, only=chosen, seeds=seeds, jobs=jobs
+            frame,
+            folder=reports,
+            docs=docs,
+            only=chosen,
+            seeds=seeds,
+            jobs=jobs,
+            render=render,
         )
     except (DataError, ModelError) as error:
         logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it

@@ -31,6 +31,7 @@ def run_experiments(
     only: Collection[str] = (),
     seeds: int | None = None,
     jobs: int = 1,
+    render: bool = False,
 ) -> Path:
     """Run the declared attempts, and write their page.
 
@@ -48,6 +49,8 @@ def run_experiments(
         This many for every row that has chance in it, instead of those declared.
     jobs
         Processes.
+    render
+        Write the page from what is there, and run nothing.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def run_experiments(
         If there is no such id.
     """
     shelf, ledger = Shelf(frame), Ledger(folder / LEDGER_FILE)
-    todo = missing(planned(only, seeds), shelf, ledger)
+    todo = [] if render else missing(planned(only, seeds), shelf, ledger)
     logger.info("%s results are kept in %s, %s are missing", len(ledger), folder, len(todo))
     with tqdm(total=len(todo), unit="run") as bar:
         for piece, _ in work(todo, shelf, ledger, jobs):

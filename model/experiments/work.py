@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import multiprocessing
 import signal
 import sys
@@ -22,6 +23,8 @@ from model.experiments.ledger import Ledger, Record, fingerprint
 from model.experiments.run import run
 from model.labels import SOFTNESS_MINUTES
 from model.training import LEAD_MINUTES, PARAMETERS, ROUNDS
+
+logger = logging.getLogger(__name__)
 
 VERSION = 1
 """Raised when the features or the protocol change, so that everything is run anew."""
@@ -139,42 +142,66 @@ def work(
 ) -> Iterator[tuple[Piece, Record]]:
     """Do what is missing, keep each result at once, and yield it.
 
+    A piece that fails does not keep the others from being done.
+
     Parameters
     ----------
     jobs
         Processes. They are forked once the folds of a group are made, which they share.
+
+    Raises
+    ------
+    Exception
+        At the end, what the first piece that failed had raised.
     """
     do = partial(_together, jobs=jobs) if jobs > 1 else _alone
+    failures: list[Exception] = []
     for groups, block in groupby(missing(pieces, shelf, ledger), key=lambda piece: piece.groups):
         for group in groups:
             shelf.exams(group)
-        for piece, record in do(list(block), shelf):
-            ledger.add(key_of(piece, shelf), record)
-            yield piece, record
+        for piece, found in do(list(block), shelf):
+            if isinstance(found, Exception):
+                logger.error("%s failed: %s", piece.name, found)
+                failures.append(found)
+                continue
+            ledger.add(key_of(piece, shelf), found)
+            yield piece, found
+    if failures:
+        raise failures[0]
 
 
-def _alone(todo: Sequence[Piece], shelf: Shelf) -> Iterator[tuple[Piece, Record]]:
+Found = Record | Exception
+
+
+def _alone(todo: Sequence[Piece], shelf: Shelf) -> Iterator[tuple[Piece, Found]]:
     for piece in todo:
-        yield piece, piece.result(shelf)
+        yield piece, _attempted(piece, shelf)
+
+
+def _attempted(piece: Piece, shelf: Shelf) -> Found:
+    try:
+        return piece.result(shelf)
+    except Exception as error:  # noqa: BLE001 - raised again once the others are done
+        return error
 
 
 _PR_SET_PDEATHSIG = 1
 """From `linux/prctl.h`."""
 
-_shelves: list[Shelf] = []
-"""What forked processes inherit: the folds are too large to be sent to each."""
+_inherited: list[tuple[Sequence[Piece], Shelf]] = []
+"""What forked processes find in their memory: the folds are too large to be sent to each."""
 
 
-def _together(todo: Sequence[Piece], shelf: Shelf, jobs: int) -> Iterator[tuple[Piece, Record]]:
-    _shelves.append(shelf)
+def _together(todo: Sequence[Piece], shelf: Shelf, jobs: int) -> Iterator[tuple[Piece, Found]]:
+    _inherited.append((todo, shelf))
     try:
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(jobs, context, _end_with_parent) as pool:
-            waiting = {pool.submit(_in_process, piece): piece for piece in todo}
+            waiting = {pool.submit(_in_process, at): piece for at, piece in enumerate(todo)}
             for done in as_completed(waiting):
                 yield waiting[done], done.result()
     finally:
-        _shelves.clear()
+        _inherited.clear()
 
 
 def _end_with_parent() -> None:
@@ -183,5 +210,6 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _in_process(piece: Piece) -> Record:
-    return piece.result(_shelves[-1])
+def _in_process(position: int) -> Found:
+    todo, shelf = _inherited[-1]
+    return _attempted(todo[position], shelf)

@@ -18,6 +18,7 @@ from model.calibration import FloatArray
 from model.experiments.attempt import Attempt, Kind, Verdict
 from model.experiments.catalogue import ATTEMPTS
 from model.experiments.ledger import Ledger, Record
+from model.experiments.steps import STEPS
 from model.experiments.table import Score, Table, Training
 from model.experiments.work import Run, Shelf, key_of, missing, runs, work
 from tests.conftest import PROJECT
@@ -72,16 +73,33 @@ def test_seeds_can_be_asked_for() -> None:
 
 
 def test_finished_work_is_not_done_again(shelf: Shelf, tmp_path: Path) -> None:
-    """Results are stored one by one; after a failure only what is missing is run."""
+    """Results are stored one by one; who stops in the middle does only the rest later."""
     path = tmp_path / "ledger.jsonl"
+    pieces = runs([PLAIN])
+    first, _ = next(iter(work(pieces, shelf, Ledger(path))))
+    assert first == pieces[0]
+    assert missing(pieces, shelf, Ledger(path)) == pieces[1:]
+    assert [piece for piece, _ in work(pieces, shelf, Ledger(path))] == pieces[1:]
+    assert missing(pieces, shelf, Ledger(path)) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failure_leaves_the_others_alone(jobs: int, shelf: Shelf, tmp_path: Path) -> None:
+    """What can be done is done and kept; then the failure is raised."""
+    ledger = Ledger(tmp_path / "ledger.jsonl")
     pieces = runs([PLAIN])
     broken = Run(_attempt("broken", Broken(), {"E1": 1}), "E1", 0)
     with pytest.raises(OSError, match="0: "):
-        list(work([pieces[0], broken, *pieces[1:]], shelf, Ledger(path)))
-    assert missing(pieces, shelf, Ledger(path)) == pieces[1:]
-    done = [piece for piece, _ in work(pieces, shelf, Ledger(path))]
-    assert done == pieces[1:]
-    assert missing(pieces, shelf, Ledger(path)) == []
+        list(work([broken, *pieces], shelf, ledger, jobs))
+    assert missing([broken, *pieces], shelf, ledger) == [broken]
+
+
+def test_evidence_runs_in_processes_too(shelf: Shelf, tmp_path: Path) -> None:
+    """A step, whose function cannot be sent to a process, is done by one all the same."""
+    (step,) = [step for step in STEPS if step.id == "repeated-flights"]
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ((_, found),) = work([step], shelf, ledger, jobs=2)
+    assert "day" in found
 
 
 def test_processes_give_what_one_gives(shelf: Shelf, tmp_path: Path) -> None:
