@@ -91,7 +91,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 
 @app.command()
-def experiments(
+def experiments(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     data: Annotated[
         str | None,
         typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),

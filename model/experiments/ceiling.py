@@ -68,10 +68,12 @@ def repeated_flights(frame: pd.DataFrame) -> Record:
     that were both late gives the variance of the groups' true rates without any model; of rates
     that follow a beta distribution with this variance, ROC AUC and log loss follow by arithmetic.
     A group's true rate includes what was yet to come, so this is a ceiling, not a target.
+    Pairs of large groups are the most, and count the most.
     """
     flights = Flights.from_columns(frame)
     late = frame["delayed"].to_numpy(dtype=bool)
-    return {name: _ceiling(group(flights), late) for name, group in GROUPINGS.items()}
+    found = {name: _ceiling(group(flights), late) for name, group in GROUPINGS.items()}
+    return {name: each for name, each in found.items() if each}
 
 
 def oracle(exams: Sequence[Exam], frame: pd.DataFrame, names: Sequence[str]) -> Record:
@@ -133,10 +135,13 @@ def _ceiling(group: npt.NDArray[np.object_], late: BoolArray) -> dict[str, float
     _, number = np.unique(group.astype(str), return_inverse=True)
     count = np.bincount(number).astype(float)
     some = count >= SMALLEST_GROUP
+    if not some.any():
+        return {}
     count, seen = count[some], np.bincount(number, weights=late)[some]
     mean = seen.sum() / count.sum()
     both_late = (seen * (seen - 1)).sum() / (count * (count - 1)).sum()
-    variance = max(both_late - mean**2, 1e-9)
+    most = mean * (1 - mean)
+    variance = float(np.clip(both_late - mean**2, 1e-6 * most, 0.999 * most))
     auc, loss = _of_beta(mean, variance)
     return {
         "groups": int(some.sum()),

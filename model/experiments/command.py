@@ -23,7 +23,7 @@ LEDGER_FILE = "ledger.jsonl"
 logger = logging.getLogger(__name__)
 
 
-def run_experiments(
+def run_experiments(  # noqa: PLR0913 - each is an option of the command line
     frame: pd.DataFrame,
     *,
     folder: Path,

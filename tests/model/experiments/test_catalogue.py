@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -77,17 +78,17 @@ def test_every_attempt_says_why() -> None:
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, list[dict[str, object]]]:
+def results() -> dict[str, Any]:
     """Give the published results, where this copy of the project has them."""
     path = DOCS / RESULTS_FILE
     if not path.is_file():
         pytest.skip("the ledger has not been run: make experiments")
-    loaded: dict[str, list[dict[str, object]]] = json.loads(path.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 
 def test_published_results_match_the_catalogue(
-    results: dict[str, list[dict[str, object]]],
+    results: dict[str, Any],
 ) -> None:
     """Every declared attempt stands in results.json as it is declared, with figures."""
     published = [(each["id"], each["method"]) for each in results["attempts"]]
@@ -97,7 +98,7 @@ def test_published_results_match_the_catalogue(
 
 
 def test_published_page_names_every_attempt(
-    results: dict[str, list[dict[str, object]]],
+    results: dict[str, Any],
 ) -> None:
     """What did not help stays on the page."""
     page = (DOCS / PAGE_FILE).read_text(encoding="utf-8")

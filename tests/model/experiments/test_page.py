@@ -170,7 +170,11 @@ def test_evidence_comes_before_second_seeds() -> None:
 def test_only_what_is_asked_for_is_run(shelf: Shelf, tmp_path: Path) -> None:
     """One attempt is run, kept and shown; the second time nothing is left to do."""
     folder = tmp_path / "reports"
-    options = {"folder": folder, "docs": tmp_path / "docs", "only": ["notebook-logistic"]}
+    options: dict[str, Any] = {
+        "folder": folder,
+        "docs": tmp_path / "docs",
+        "only": ["notebook-logistic"],
+    }
     page = run_experiments(shelf.frame, **options)
     kept = (folder / command.LEDGER_FILE).read_bytes()
     assert kept.count(b"\n") == 3
