@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from model.experiments.ledger import Record
 from model.plots import PALETTE
@@ -112,7 +113,7 @@ def _ablation(figure: Figure, results: Record) -> bool:
         axes.set(title=protocol, xlabel="AUC lost")
         if axes is figure.axes[0]:
             _names(axes, [each["id"].removeprefix("without-") for each in rows])
-        axes.invert_yaxis()
+    figure.axes[0].invert_yaxis()
     return True
 
 
@@ -151,14 +152,17 @@ def _curve(figure: Figure, results: Record) -> bool:
     for axes, name in zip(_row_of_axes(figure, len(panels), share=False), panels, strict=True):
         points = found[name]["points"]
         axes.plot([p["flights"] for p in points], [p["auc"] for p in points], "o-", color=_BLUE)
-        axes.set(title=titles[name], xscale="log", xlabel="flights learned from")
+        axes.set(title=titles[name], xlabel="flights learned from")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k")
         axes.grid(axis="y", color=_GRID)
+        axes.margins(x=0.12, y=0.15)
         if name == "curve-months":
             for point in points:
                 axes.annotate(
-                    f"{point['at']:g} months",
+                    f"{point['at']:g} mo",
                     (point["flights"], point["auc"]),
-                    xytext=(3, -10),
+                    xytext=(2, -11),
                     textcoords="offset points",
                     fontsize=7,
                 )
@@ -171,9 +175,12 @@ def _ceilings(figure: Figure, results: Record) -> bool:
     rows = ceiling_rows(results)
     if not rows:
         return False
-    axes = figure.add_subplot(
-        title="Reached, aimed at, and what an oracle reaches that knows what cannot be known",
-        xlabel="ROC AUC",
+    axes = figure.add_subplot(xlabel="ROC AUC")
+    figure.suptitle(
+        "Reached, aimed at, and what an oracle reaches that knows what cannot be known",
+        x=0.01,
+        ha="left",
+        fontsize=10,
     )
     for position, (_, auc, what) in enumerate(rows):
         colour = {"reached": _BLUE, "aim": _INK, "oracle": _MUTED}[what]
