@@ -54,6 +54,10 @@ evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register
 refresh: .venv/train.stamp  ## bring the registered model up to date with newer outcomes, without a fit
 	$(BIN)/python train.py refresh
 
+.PHONY: experiments
+experiments: .venv/experiments.stamp  ## run the attempts that are not there yet, write docs/experiments
+	OMP_NUM_THREADS=1 $(BIN)/python train.py experiments
+
 .PHONY: bento
 bento: .venv/train.stamp $(MODEL)  ## build the bento flight_delay_service
 	$(BIN)/bentoml build

@@ -1,6 +1,7 @@
 """Trains the delay model and registers it in the BentoML store.
 
     python train.py                 train on the best data that can be had, evaluate, register
+    python train.py experiments     run all attempts at a better model, write docs/experiments
     python train.py --help          all options
 
 Data -> features -> model -> evaluation -> gate -> store: each step is one call of its package.
@@ -35,6 +36,7 @@ from model.document import write_document
 from model.errors import MissingExtra, ModelError
 from model.evaluation import Scored, evaluate, fold_count
 from model.examination import examine
+from model.experiments.command import run_experiments
 from model.report import write_report
 from model.search import confirm, search
 from model.training import Grower, Recipe, fit, fit_booster
@@ -112,6 +114,47 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             bundle = _fit(frame, dataset, recipe, evaluation, grow)
     _report(reports, bundle, scored, frame)
     _register(bundle, name, dataset, force=force)
+
+
+@app.command()
+def experiments(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    data: Annotated[
+        str | None,
+        typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
+    ] = None,
+    only: Annotated[str, typer.Option(help="Ids to run, separated by commas.")] = "",
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds of every row, instead of those declared.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    render: Annotated[
+        bool, typer.Option("--render", help="Write the page from what is there; run nothing.")
+    ] = False,
+    reports: Annotated[Path, typer.Option(help="Folder of the results as they come.")] = Path(
+        "reports/experiments"
+    ),
+    docs: Annotated[Path, typer.Option(help="Folder of results.json and the page.")] = Path(
+        "docs/experiments"
+    ),
+) -> None:
+    """Run the declared attempts that are not there yet, and write their page."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        frame = load_flights(data).frame
+        chosen = [each.strip() for each in only.split(",") if each.strip()]
+        page = run_experiments(
+            frame,
+            folder=reports,
+            docs=docs,
+            only=chosen,
+            seeds=seeds,
+            jobs=jobs,
+            render=render,
+        )
+    except (DataError, ModelError) as error:
+        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
+        raise typer.Exit(EXIT_DATA) from error
+    logger.info("page: %s", page)
 
 
 def _window(dataset: Dataset, until: datetime | None) -> pd.DataFrame:

@@ -6,7 +6,8 @@ ModelError
 ├── ClusterError     no Dask cluster answers
 ├── MissingExtra     an optional package is needed for what was asked
 ├── StudyError       a stored search cannot be gone on with
-└── RefreshError     flights cannot bring a model up to date
+├── RefreshError     flights cannot bring a model up to date
+└── UnknownAttempt   an experiment was asked for that is not declared
 """
 
 
@@ -36,3 +37,7 @@ class StudyError(ModelError):
 
 class RefreshError(ModelError):
     """These flights cannot bring the model up to date."""
+
+
+class UnknownAttempt(ModelError):  # noqa: N818 - reads better where it is raised
+    """An experiment was asked for that is not declared."""

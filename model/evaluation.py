@@ -153,7 +153,7 @@ def _run(
     constant = np.empty(len(frame))
     for fold in folds:
         lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol])
-        matrix = _test_matrix(frame, fold, lesson.builder)
+        matrix = scored_matrix(frame, fold, lesson.builder)
         constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
         for run, seed in zip(probability, seeds, strict=True):
             scorer = fit_booster(lesson, replace(recipe, seed=seed))
@@ -164,7 +164,7 @@ def _run(
     return [Scored(rows, late, run[rows], constant[rows]) for run in probability]
 
 
-def _test_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> FloatArray:
+def scored_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> FloatArray:
     """Features of the scored flights, with what is known about them in this protocol."""
     flights = Flights.from_columns(frame.iloc[fold.test])
     if LEVELS[fold.protocol] is not Level.FRESH:

@@ -16,14 +16,16 @@ _SEARCHED_MINUTES = (-60.0, 240.0)
 _HALVINGS = 40
 
 
-def soft_labels(delay: FloatArray, centre: float = LIMIT) -> FloatArray:
+def soft_labels(
+    delay: FloatArray, centre: float = LIMIT, softness: float = SOFTNESS_MINUTES
+) -> FloatArray:
     """Labels of flights by their delay in minutes, shape ``(n,)``.
 
     A flight 14 minutes late and one 16 minutes late are all but the same flight, and one 90
     minutes late says more than either. The logistic curve around `centre` tells the Booster so;
     it is fitted by cross entropy and judged, everywhere, on the hard outcome.
     """
-    return sigmoid((delay - centre) / SOFTNESS_MINUTES)
+    return sigmoid((delay - centre) / softness)
 
 
 def matching_centre(delay: FloatArray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,13 +158,19 @@ def month_starts(day: IntArray) -> IntArray:
 
 def training_matrix(lesson: Lesson, seed: int) -> FloatArray:
     """The matrix, with the airport's state hidden from a random share of its rows."""
-    columns = lesson.builder.columns_of("airport_now")
+    return masked(lesson.matrix, lesson.builder.columns_of("airport_now"), seed)
+
+
+def masked(
+    matrix: FloatArray, columns: Sequence[int], seed: int, share: float = HIDDEN_SHARE
+) -> FloatArray:
+    """The matrix, with the airport's state (these columns) hidden from a random share of rows."""
     if not columns:
-        return lesson.matrix
-    matrix = lesson.matrix.copy()
-    hidden = np.random.default_rng(seed).random(len(matrix)) < HIDDEN_SHARE
-    matrix[np.ix_(np.flatnonzero(hidden), np.array(columns))] = np.nan
-    return matrix
+        return matrix
+    hidden = np.random.default_rng(seed).random(len(matrix)) < share
+    hiding = matrix.copy()
+    hiding[np.ix_(np.flatnonzero(hidden), np.array(columns))] = np.nan
+    return hiding
 
 
 def _require_enough(late: npt.NDArray[np.bool_]) -> None:

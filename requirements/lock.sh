@@ -14,6 +14,9 @@ lock() { # GROUP [CONSTRAINT...]
     --group "$group" "$@" --output-file "requirements/$group.lock"
 }
 lock dev "$@"
+lock experiments --constraints requirements/dev.lock "$@"
+lock dask --constraints requirements/dev.lock "$@"
+lock watch --constraints requirements/dev.lock "$@"
 lock train --constraints requirements/dev.lock "$@"
 lock serve --constraints requirements/train.lock "$@"
 "$uv" pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \

@@ -1,0 +1,25 @@
+"""The declared attempts. What did not help stays.
+
+Results are kept under the ``repr`` of an attempt's method: words can be mended freely, a changed
+method is run anew.
+"""
+
+from __future__ import annotations
+
+from model.experiments.attempt import Attempt
+from model.experiments.attempts_features import ADDED, SIZES, TAKEN
+from model.experiments.attempts_learning import CALIBRATION, KEPT, LEARNING
+from model.experiments.attempts_others import FAMILIES, IMBALANCE, NOTEBOOK
+
+__all__ = ["ATTEMPTS", "KEPT"]
+
+ATTEMPTS: tuple[Attempt, ...] = (
+    *NOTEBOOK,
+    *IMBALANCE,
+    *FAMILIES,
+    *LEARNING,
+    *SIZES,
+    *TAKEN,
+    *ADDED,
+    *CALIBRATION,
+)

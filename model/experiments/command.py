@@ -1,0 +1,99 @@
+"""`train.py experiments`: run what is declared and not yet there, then write the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from model.errors import UnknownAttempt
+from model.experiments.attempt import Attempt
+from model.experiments.catalogue import ATTEMPTS
+from model.experiments.ledger import Ledger
+from model.experiments.report import write_page
+from model.experiments.steps import STEPS
+from model.experiments.summary import summarise, write_results
+from model.experiments.work import Piece, Shelf, missing, runs, work
+
+LEDGER_FILE = "ledger.jsonl"
+
+logger = logging.getLogger(__name__)
+
+
+def run_experiments(  # noqa: PLR0913 - each is an option of the command line
+    frame: pd.DataFrame,
+    *,
+    folder: Path,
+    docs: Path,
+    only: Collection[str] = (),
+    seeds: int | None = None,
+    jobs: int = 1,
+    render: bool = False,
+) -> Path:
+    """Run the declared attempts, and write their page.
+
+    Parameters
+    ----------
+    frame
+        The typed frame of flights.
+    folder
+        Where each result is kept as soon as it is there.
+    docs
+        Where ``results.json``, ``README.md`` and its pictures are written.
+    only
+        Ids of attempts and steps of evidence to run now; the page shows all that is there.
+    seeds
+        This many for every row that has chance in it, instead of those declared.
+    jobs
+        Processes.
+    render
+        Write the page from what is there, and run nothing.
+
+    Raises
+    ------
+    UnknownAttempt
+        If there is no such id.
+    """
+    shelf, ledger = Shelf(frame), Ledger(folder / LEDGER_FILE)
+    todo = [] if render else missing(planned(only, seeds), shelf, ledger)
+    logger.info("%s results are kept in %s, %s are missing", len(ledger), folder, len(todo))
+    with tqdm(total=len(todo), unit="run") as bar:
+        for piece, _ in work(todo, shelf, ledger, jobs):
+            bar.set_postfix_str(piece.name)
+            bar.update()
+    docs.mkdir(parents=True, exist_ok=True)
+    write_results(docs, summarise(shelf, ledger))
+    return write_page(docs)
+
+
+def planned(only: Collection[str] = (), seeds: int | None = None) -> list[Piece]:
+    """Everything that is to be run: a first seed of all, then the evidence, then more seeds.
+
+    Raises
+    ------
+    UnknownAttempt
+        If there is no such id.
+    """
+    attempts = runs(chosen(only), seeds)
+    steps = [step for step in STEPS if not only or step.id in only]
+    first = [run for run in attempts if run.seed == 0]
+    return [*first, *steps, *attempts[len(first) :]]
+
+
+def chosen(only: Collection[str]) -> Sequence[Attempt]:
+    """Return the attempts of these ids, or all of them.
+
+    Raises
+    ------
+    UnknownAttempt
+        If there is no such id.
+    """
+    known = {attempt.id for attempt in ATTEMPTS} | {step.id for step in STEPS}
+    unknown = sorted(set(only) - known)
+    if unknown:
+        message = f"no such attempt: {', '.join(unknown)}. There are: {', '.join(sorted(known))}"
+        raise UnknownAttempt(message)
+    return [attempt for attempt in ATTEMPTS if not only or attempt.id in only]
