@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from data.flights import Flights
+from data.flights import AIRPORT_FIGURES, Flights
 from features.builder import FeatureBuilder
 from model.predictor import Predictor
 from serving.contract import AirportState, AirportWindow, Flight, PredictionRequest
@@ -114,8 +114,8 @@ class Oracle:
     def _score(self, requests: Sequence[PredictionRequest]) -> list[float]:
         """Probability of every flight of all requests, in order."""
         rows = [(flight, _told(flight, each)) for each in requests for flight in each.flights]
-        plain = [n for n, (_, told) in enumerate(rows) if told is None]
-        fresh = [n for n, (_, told) in enumerate(rows) if told is not None]
+        fresh = [n for n, (flight, told) in enumerate(rows) if told or self._soon(flight)]
+        plain = sorted(set(range(len(rows))) - set(fresh))
         scores = np.empty(len(rows))
         if plain:
             margin = _margin(self._predictor.builder, self._schedule, [rows[n] for n in plain])
@@ -126,6 +126,11 @@ class Oracle:
             scores[fresh] = 1 / (1 + np.exp(-margin))
         found: list[float] = scores.tolist()
         return found
+
+    def _soon(self, flight: Flight) -> bool:
+        """Whether the outcomes that the model holds are those of the days just before."""
+        day = _minute(flight.scheduled_departure) // 1440
+        return 0 <= day - self._predictor.fresh.builder.as_of <= 3
 
 
 class _Odd(float):
@@ -228,7 +233,7 @@ def _margin(
         destination=[flight.destination for flight, _ in rows],
         flight_type=[flight.flight_type for flight, _ in rows],
         departure=np.array([_minute(flight.scheduled_departure) for flight, _ in rows]),
-        airport=None if rows[0][1] is None else np.array([told for _, told in rows]),
+        airport=np.array([told or [math.nan] * AIRPORT_FIGURES for _, told in rows]),
     )
     matrix = builder.transform(flights)
     return np.asarray(trees.predict(matrix, raw_score=True, num_threads=1), dtype=np.float64)

@@ -123,9 +123,9 @@ def shortened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     bodies: list[bytes] = []
     submit = PredictDelay.submit
 
-    def spy(self: PredictDelay, body: bytes, timeout: bytes | None, reply: Any) -> Any:
+    def spy(self: PredictDelay, body: bytes, *rest: Any) -> Any:
         bodies.append(body)
-        return submit(self, body, timeout, reply)
+        return submit(self, body, *rest)
 
     monkeypatch.setattr(PredictDelay, "submit", spy)
     return bodies
