@@ -77,7 +77,7 @@ LEARNING = (
         "What does it cost to forbid that more lateness lowers the risk?",
         Boosted(monotone=False),
         Verdict.DROPPED,
-        "A little behind at the schedule level; compare the fresh levels, for which they were made.",
+        "A little behind at the schedule level; they were made for the fresh levels.",
         EVERYWHERE,
     ),
     Attempt(

@@ -100,9 +100,8 @@ FAMILIES = (
         "How much of the signal is additive?",
         Logistic(),
         Verdict.DROPPED,
-        "At the schedule level all of it: the order is as good as that of the trees, which goes "
-        "back to `features/history.py` more than to either. Its probabilities suffer from the hard "
-        "labels.",
+        "At the schedule level all of it: the order is as good as that of the trees. Its "
+        "probabilities suffer from the hard labels.",
         ONCE,
     ),
     Attempt(
