@@ -14,6 +14,7 @@ class Verdict(StrEnum):
 
     KEPT = "kept"
     DROPPED = "dropped"
+    OPEN = "better, not served yet"
     REFERENCE = "reference"
     """Shows what others did, or what a part of the model is worth; never a candidate."""
     WARNING = "not a result"

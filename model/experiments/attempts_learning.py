@@ -27,7 +27,7 @@ LEARNING = (
         "the risk.",
         Boosted(),
         Verdict.KEPT,
-        "Best or within noise of the best in every protocol, at the lowest cost of scoring.",
+        "What is served: one Booster, cheap to score, calibrated without a step of its own.",
         FULL,
     ),
     Attempt(
@@ -37,7 +37,7 @@ LEARNING = (
         "The outcome itself instead of how clearly a flight was late.",
         HARD,
         Verdict.DROPPED,
-        "A little worse order everywhere, and at the schedule level worse probabilities.",
+        "A little worse order, and at the schedule level worse probabilities.",
         EVERYWHERE,
     ),
     Attempt(
@@ -77,7 +77,7 @@ LEARNING = (
         "What does it cost to forbid that more lateness lowers the risk?",
         Boosted(monotone=False),
         Verdict.DROPPED,
-        "Nothing is lost by the constraints, and much is won where outcomes are fresh.",
+        "A little behind at the schedule level; they were made for the fresh levels.",
         EVERYWHERE,
     ),
     Attempt(
@@ -87,7 +87,7 @@ LEARNING = (
         "Smooth effects of distance and time with fewer leaves.",
         Boosted(change=(("linear_tree", True), ("linear_lambda", 10.0)), monotone=False),
         Verdict.DROPPED,
-        "LightGBM cannot constrain them, and lines run away beyond the months they saw.",
+        "No better, and LightGBM cannot constrain them.",
         FORWARD,
     ),
     Attempt(
@@ -97,7 +97,7 @@ LEARNING = (
         "Regularisation by chance.",
         Boosted(change=(("extra_trees", True),)),
         Verdict.DROPPED,
-        "Within noise of the kept one or behind it.",
+        "As good as the kept one at the schedule level, within noise; no reason to change.",
     ),
     Attempt(
         "dart",
@@ -106,7 +106,7 @@ LEARNING = (
         "Keeps the first trees from deciding everything.",
         Boosted(change=(("boosting", "dart"), ("drop_rate", 0.1)), rounds=250),
         Verdict.DROPPED,
-        "Three times the time to fit for nothing.",
+        "Behind, at three times the time to fit.",
         FORWARD,
     ),
     Attempt(
@@ -116,7 +116,7 @@ LEARNING = (
         "The base rate drifts: recent months should count more.",
         Boosted(half_life=60.0),
         Verdict.DROPPED,
-        "Fewer flights to learn from cost as much as the drift.",
+        "Fewer flights to learn from cost as much as the drift, or more.",
         FORWARD,
     ),
     Attempt(
@@ -146,7 +146,7 @@ LEARNING = (
         "Averages the noise of row and column sampling away.",
         Bagged(Boosted()),
         Verdict.DROPPED,
-        "A real but small gain for five times the cost of scoring.",
+        "A gain within noise for five times the cost of scoring.",
         {"E1": 1, "E3.schedule": 1},
     ),
     Attempt(
@@ -156,7 +156,7 @@ LEARNING = (
         "The bag's gain at the cost of one fit.",
         Distilled(Bagged(Boosted())),
         Verdict.DROPPED,
-        "The pupil's own noise takes the gain back; five more fits for nothing.",
+        "No better than a single fit; five more fits for nothing.",
         FORWARD_ONCE,
     ),
     Attempt(

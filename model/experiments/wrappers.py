@@ -109,6 +109,24 @@ class Bagged:
 
 
 @dataclass(frozen=True)
+class Blended:
+    """The mean probability of two different methods."""
+
+    one: Method
+    other: Method
+
+    def fit(self, training: Training, seed: int) -> Score:
+        """Fit both."""
+        one, other = (each.fit(training, seed) for each in (self.one, self.other))
+
+        def score(table: Table) -> FloatArray:
+            found: FloatArray = (one(table) + other(table)) / 2
+            return found
+
+        return score
+
+
+@dataclass(frozen=True)
 class Distilled:
     """One Booster that learns what a bag says, so that serving stays as cheap as one fit.
 
