@@ -112,6 +112,10 @@ load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its peers, w
 load-overload: .venv/train.stamp $(MODEL)  ## more arrivals than the service can take, write docs/overload.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.overload
 
+.PHONY: soak
+soak: .venv/train.stamp $(MODEL)  ## 30 minutes at 70 % of capacity (MINUTES=), write docs/soak.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.soak --minutes $(or $(MINUTES),30)
+
 .PHONY: load-users
 load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html
 	$(BIN)/python -m load.users

@@ -86,9 +86,7 @@ def measure(folder: Path, seconds: int) -> dict[str, Any]:
 
 def _storm(server: Server, workload: Workload, folder: Path, seconds: int) -> dict[str, Any]:
     """Capacity, the same from half to four times of it, and what follows the worst."""
-    flights = [flight for body in workload.bodies() for flight in json.loads(body)["flights"]]
-    path = folder / f"bodies-{FLIGHTS}.jsonl"
-    path.write_text("".join(f"{body}\n" for body in bodies(flights, FLIGHTS)))
+    path = storm_bodies(workload, folder)
     requests = openloop.http_requests(path.read_bytes().splitlines(), server.port)
     run = wrk.run(server.url, path, connections=64, seconds=min(seconds, 10))
     capacity = (run.requests - run.failed) / run.seconds
@@ -119,9 +117,7 @@ def _beside_bulk(server: Server, workload: Workload, folder: Path, seconds: int)
     requests = openloop.http_requests(workload.bodies(), server.port)
     due = openloop.poisson(SINGLES_PER_SECOND, seconds)
     alone = openloop.run(server.port, requests, due, CONNECTIONS)
-    flights = [flight for body in workload.bodies() for flight in json.loads(body)["flights"]]
-    path = folder / f"bodies-{MAX_FLIGHTS}.jsonl"
-    path.write_text("".join(f"{body}\n" for body in bodies(flights, MAX_FLIGHTS)))
+    path = storm_bodies(workload, folder, MAX_FLIGHTS)
     with _bulk_stream(server, path, seconds) as stream:
         beside = openloop.run(server.port, requests, due, CONNECTIONS)
     found = {
@@ -137,6 +133,14 @@ def _beside_bulk(server: Server, workload: Workload, folder: Path, seconds: int)
         *(alone.latency_ms["p99"], beside.latency_ms["p99"], found["p99_ratio"]),
     )
     return found
+
+
+def storm_bodies(workload: Workload, folder: Path, size: int = FLIGHTS) -> Path:
+    """Write the workload's flights as bodies of so many; returns the file."""
+    flights = [flight for body in workload.bodies() for flight in json.loads(body)["flights"]]
+    path = folder / f"bodies-{size}.jsonl"
+    path.write_text("".join(f"{body}\n" for body in bodies(flights, size)))
+    return path
 
 
 @contextmanager

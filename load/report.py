@@ -25,6 +25,8 @@ OVERLOAD_JSON = "overload.json"
 OVERLOAD_TABLE = "overload.md"
 FAULTS_JSON = "faults.json"
 FAULTS_TABLE = "faults.md"
+SOAK_JSON = "soak.json"
+SOAK_TABLE = "soak.md"
 PROFILE_JSON = "profile.json"
 PROFILE_TABLE = "performance.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -133,6 +135,7 @@ def main() -> None:
         (PROFILE_JSON, PROFILE_TABLE),
         (OVERLOAD_JSON, OVERLOAD_TABLE),
         (FAULTS_JSON, FAULTS_TABLE),
+        (SOAK_JSON, SOAK_TABLE),
     ):
         path = PROJECT / "reports" / source
         if path.is_file():

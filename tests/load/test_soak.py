@@ -1,0 +1,57 @@
+"""The long run: a leak is told from noise, and noise from a leak."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from load.soak import Line, Notes, judge
+
+SECONDS = np.arange(180.0)
+
+
+def notes(growth_mb_per_hour: float = 0.0, handles: int = 0) -> Notes:
+    """Notes of three noisy minutes with so much growth."""
+    noise = np.random.default_rng(3).normal(0, 0.3, len(SECONDS))
+    memory = 170 + growth_mb_per_hour * SECONDS / 3600 + noise
+    opened = np.linspace(40, 40 + handles, len(SECONDS)).astype(int)
+    return Notes(SECONDS.tolist(), memory.tolist(), opened.tolist())
+
+
+def p99(growth_ms_per_hour: float = 0.0) -> list[tuple[float, float]]:
+    """The p99 of each second of a noisy run."""
+    noise = np.random.default_rng(4).normal(0, 1.0, len(SECONDS))
+    values = 12 + growth_ms_per_hour * SECONDS / 3600 + noise
+    return list(zip(SECONDS.tolist(), values.tolist(), strict=True))
+
+
+def test_a_line_has_its_slope_within_its_confidence() -> None:
+    """The true slope lies inside the interval, which is the narrower the less noise there is."""
+    line = Line.fit(SECONDS.tolist(), (5 + 100 * SECONDS / 3600).tolist())
+    assert line.slope == pytest.approx(100)
+    assert line.high - line.low < 1e-6
+    noisy = Line.fit(SECONDS.tolist(), notes(100).memory_mb)
+    assert noisy.low < 100 < noisy.high
+
+
+def test_noise_alone_is_no_fault() -> None:
+    """A steady service is not accused."""
+    assert judge(notes(), p99(), 0)["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("made", "by_second", "failed", "word"),
+    [
+        (notes(growth_mb_per_hour=600), p99(), 0, "memory"),
+        (notes(handles=40), p99(), 0, "handles"),
+        (notes(), p99(growth_ms_per_hour=400), 0, "p99"),
+        (notes(), p99(), 3, "failed"),
+    ],
+)
+def test_drift_is_named(
+    made: Notes, by_second: list[tuple[float, float]], failed: int, word: str
+) -> None:
+    """Each kind of drift is found, and named alone."""
+    faults = judge(made, by_second, failed)["faults"]
+    assert len(faults) == 1
+    assert word in faults[0]
