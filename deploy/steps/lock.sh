@@ -10,9 +10,9 @@ patience=${LOCK_SECONDS:-3600}
 pause=${LOCK_PAUSE:-20}
 until printf '%s' "$BUILD" | gcloud storage cp - "$lock" --if-generation-match=0; do
   ((SECONDS < patience)) || { echo "$lock could not be had in $patience s" >&2; exit 1; }
-  # where it was given back just now there is nothing to describe
+  # where it was given back just now there is nothing to describe, or to read
   generation=$(gcloud storage objects describe "$lock" --format='value(generation)') || { sleep 1; continue; }
-  holder=$(gcloud storage cat "$lock#$generation")
+  holder=$(gcloud storage cat "$lock#$generation") || { sleep 1; continue; }
   [ "$holder" != "$BUILD" ] || break
   state=$(gcloud builds describe "$holder" --region="$REGION" --format='value(status)')
   case $state in
