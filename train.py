@@ -87,6 +87,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     skip_evaluation: Annotated[
         bool, typer.Option("--skip-evaluation", help="Fit and register only; nothing is compared.")
     ] = False,
+    mapping: Annotated[
+        Path | None, typer.Option(help="Description of another airport's file, TOML.")
+    ] = None,
     drop_invalid: Annotated[
         bool, typer.Option("--drop-invalid", help="Leave invalid rows out instead of stopping.")
     ] = False,
@@ -105,9 +108,10 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with refusals():
-        dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed)
+        dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed, mapping=mapping)
         frame = _window(dataset, until)
-        recipe = Recipe(seed=seed, decision=Decision.from_cost_ratio(cost_ratio))
+        decision = Decision.from_cost_ratio(cost_ratio)
+        recipe = Recipe(seed=seed, decision=decision, home=dataset.home)
         recipe = search(frame, recipe, trials, study) if trials else recipe
         evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
         with _grower(engine, scheduler) as grow:
