@@ -74,7 +74,7 @@ def _named(table: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
 
 def _translated(raw: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
     """The same flights as Santiago's file would write them; what is not known stays as it is."""
-    text: dict[str, Any] = {each.value: None for each in Raw} | dict(raw.items())
+    text: dict[str, Any] = {each.value: raw.get(each.value) for each in Raw}
     for date in _DATES:
         text[date] = _iso(raw[date], mapping.date_format)
     if mapping.airport_codes == IATA:

@@ -63,7 +63,7 @@ class ScheduleFamily(FeatureFamily, Protocol):
 
 @runtime_checkable
 class LocalFamily(FeatureFamily, Protocol):
-    """A family that leans on facts of the home airport: they are saved once, beside all families."""
+    """A family that leans on facts of the home airport, which are saved once for all families."""
 
     home: Home
 

@@ -23,7 +23,10 @@ USUAL_NUMBERS = 3
 """Flight numbers that are told of an airline on a route."""
 
 INTENDED_USE = (
-    "Rank and warn: which of this week's departures from {home.place} deserve attention or a buffer.",
+    (
+        "Rank and warn: which of this week's departures from {home.place} deserve attention or a "
+        "buffer."
+    ),
     "Planning with probabilities: expected numbers of late departures by hour, airline or route.",
     "With the airport's state: the same for the next three hours.",
 )
