@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pandera.pandas as pa
 
-from data.home import SANTIAGO, Home
+from data.home import Home
 
 
 class Raw(StrEnum):
@@ -132,7 +132,3 @@ def candidate_schema(home: Home) -> pa.DataFrameSchema:
         ),
     }
     return FLIGHTS_SCHEMA.add_columns(judged)
-
-
-CANDIDATE_SCHEMA = candidate_schema(SANTIAGO)
-"""The same at Santiago."""
