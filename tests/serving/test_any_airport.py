@@ -30,6 +30,7 @@ from serving.errors import ModelRefused
 from serving.front import FrontDoor
 from serving.runtime import Runtime
 from serving.settings import Settings
+from tests.conftest import PROJECT, running_server
 
 NAME = "madrid_delay"
 FLIGHTS = 6000
@@ -163,6 +164,20 @@ def test_offsets_are_converted_to_the_homes_clock(
     """UTC is one hour behind Madrid in winter and two in summer; Santiago's clock plays no part."""
     converted, told = _probabilities(door, zoned, wall_clock)
     assert converted == told
+
+
+def test_the_running_service_takes_the_clock_from_its_model(madrid: Bundle, tmp_path: Path) -> None:
+    """Nothing but the model's name is configured, and UTC is Madrid's time all the same."""
+    assert madrid.predictor.builder.home.airport == "LEMD"
+    moments = ("2017-07-14T18:30:00", "2017-07-14T16:30:00Z", "2017-07-14T16:30:00")
+    flights = [{**FLIGHT, "scheduled_departure": each} for each in moments]
+    model = {"FLIGHT_DELAY_MODEL": f"{NAME}:latest"}
+    with running_server(tmp_path / "log", PROJECT, ".", **model) as server:
+        answer = httpx.post(f"{server.url}/predict_delay", json={"flights": flights})
+        card = httpx.get(f"{server.url}/model").json()
+    local, zoned, earlier = (each["probability"] for each in answer.json()["predictions"])
+    assert local == zoned != earlier
+    assert card["airport"] == "LEMD"
 
 
 def test_bulk_scoring_has_the_same_clock(madrid: Bundle) -> None:
