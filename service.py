@@ -22,7 +22,7 @@ from bentoml.models import BentoModel
 from model.bundle import Bundle
 from serving import logs, registry
 from serving.batching import BentoBatcher, Row
-from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse
+from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
 from serving.decoding import to_flights
 from serving.framework import FrontDoorService
 from serving.rollover import Rollover, score_by_model
@@ -56,6 +56,7 @@ class FlightDelayService:
         logs.configure(settings().log_format)
         self._models: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
         tag, bundle = at_start.pop() if at_start else registry.require(settings().model)
+        WallClock.of(bundle.predictor.builder.home)
         self.runtime = self._make(tag, bundle)
         self.rollover = Rollover(self, self._make, settings().model)
         logger.info("serving %s", self.runtime.tag)

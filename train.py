@@ -87,6 +87,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     skip_evaluation: Annotated[
         bool, typer.Option("--skip-evaluation", help="Fit and register only; nothing is compared.")
     ] = False,
+    mapping: Annotated[
+        Path | None, typer.Option(help="Description of another airport's file, TOML.")
+    ] = None,
     drop_invalid: Annotated[
         bool, typer.Option("--drop-invalid", help="Leave invalid rows out instead of stopping.")
     ] = False,
@@ -105,9 +108,10 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with refusals():
-        dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed)
+        dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed, mapping=mapping)
         frame = _window(dataset, until)
-        recipe = Recipe(seed=seed, decision=Decision.from_cost_ratio(cost_ratio))
+        decision = Decision.from_cost_ratio(cost_ratio)
+        recipe = Recipe(seed=seed, decision=decision, home=dataset.home)
         recipe = search(frame, recipe, trials, study) if trials else recipe
         evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
         with _grower(engine, scheduler) as grow:
@@ -250,6 +254,7 @@ def _labels(bundle: Bundle) -> dict[str, str]:
 @app.command("search")
 def search_parameters(
     data: Annotated[str | None, typer.Option(help="As for training.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="As for training.")] = None,
     trials: Annotated[int, typer.Option(min=1, help="Parameter sets that the study has.")] = 40,
     study: Annotated[
         Path, typer.Option(help="File of the study; one that stopped goes on.")
@@ -259,9 +264,10 @@ def search_parameters(
     """Search the parameters on the first months; compare with the present ones on the others."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with refusals():
-        frame = load_flights(data).frame
-        found = search(frame, Recipe(), trials, study)
-        for name, recipe in (("present", Recipe()), ("found", found)):
+        dataset = load_flights(data, mapping=mapping)
+        frame, present = dataset.frame, Recipe(home=dataset.home)
+        found = search(frame, present, trials, study)
+        for name, recipe in (("present", present), ("found", found)):
             for protocol, figures in confirm(frame, recipe, range(seeds)).items():
                 logger.info(
                     "%-8s %-12s AUC %.4f +- %.4f   log loss %.5f +- %.5f",
@@ -276,6 +282,9 @@ def refresh(
     data: Annotated[
         str | None, typer.Option(help="All flights to remember, the newest included.")
     ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="Description of another airport's file, TOML.")
+    ] = None,
     until: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
@@ -288,10 +297,12 @@ def refresh(
     """Bring the registered model up to date with newer outcomes, without fitting it."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with refusals():
-        dataset = load_flights(data)
+        dataset = load_flights(data, mapping=mapping)
         frame = _window(dataset, until)
         tag, parent = registry.read(f"{name}:latest", threads=0)
-        bundle = refreshing.refresh(parent, tag, frame, is_sample=dataset.is_sample)
+        bundle = refreshing.refresh(
+            parent, tag, frame, is_sample=dataset.is_sample, home=dataset.home
+        )
     if refreshing.changes_nothing(bundle, parent):
         logger.info("%s knows these flights already: nothing to refresh", tag)
         return

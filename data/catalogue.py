@@ -130,13 +130,13 @@ def airport(code: str) -> Airport | None:
     return _airports().get(code)
 
 
-def great_circle_km(code: str) -> float | None:
-    """Distance from Santiago to an airport along the great circle (haversine), in kilometres.
+def great_circle_km(code: str, home: str = HOME_AIRPORT) -> float | None:
+    """Distance from home to an airport along the great circle (haversine), in kilometres.
 
     Parameters
     ----------
-    code
-        ICAO code in capital letters.
+    code, home
+        ICAO codes in capital letters; home must be a known one.
 
     Returns
     -------
@@ -149,7 +149,15 @@ def great_circle_km(code: str) -> float | None:
     1107
     """
     there = airport(code)
-    return None if there is None else _haversine_km(_airports()[HOME_AIRPORT], there)
+    return None if there is None else _haversine_km(_airports()[home], there)
+
+
+@cache
+def icao_by_iata() -> dict[str, str]:
+    """ICAO codes of airports by their IATA codes."""
+    import airportsdata  # noqa: PLC0415 - takes a while, and serving does without it
+
+    return {code: entry["icao"] for code, entry in airportsdata.load("IATA").items()}
 
 
 @cache

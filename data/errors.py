@@ -3,6 +3,7 @@
 ::
 
     DataError
+    ├── MappingError            the description of a file of another airport is wrong
     ├── SourceError             the bytes could not be had, or are no table
     │   ├── SourceNotFoundError     no such file, address or object
     │   ├── SourceUnreachableError  the network or the bucket did not answer
@@ -26,6 +27,10 @@ from dataclasses import dataclass
 
 class DataError(Exception):
     """Flights could not be loaded."""
+
+
+class MappingError(DataError):
+    """The description of a file of another airport is wrong."""
 
 
 class SourceError(DataError):

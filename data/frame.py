@@ -11,13 +11,14 @@ from pandera.errors import SchemaErrors
 
 from data.catalogue import DELAY_MINUTES
 from data.errors import InvalidRowsError, MissingColumnsError, NoFlightsError, Problem
+from data.home import SANTIAGO, Home
 from data.schema import (
-    CANDIDATE_SCHEMA,
     DATE_FORMAT,
     ENGLISH,
     FRAME_COLUMNS,
     NOT_A_DATE,
     Raw,
+    candidate_schema,
 )
 
 HASH_COLUMNS = (
@@ -39,7 +40,9 @@ _DATES = (Raw.SCHEDULED_DEPARTURE, Raw.ACTUAL_DEPARTURE)
 _NUMBERS = (Raw.FLIGHT_NUMBER, Raw.OPERATED_FLIGHT_NUMBER)
 
 
-def to_flights_frame(raw: pd.DataFrame, *, drop_invalid: bool = False) -> tuple[pd.DataFrame, int]:
+def to_flights_frame(
+    raw: pd.DataFrame, *, drop_invalid: bool = False, home: Home = SANTIAGO
+) -> tuple[pd.DataFrame, int]:
     """Type, check and order the rows of a file.
 
     Two rows with the same airline, number, destination and schedule but another operation are
@@ -53,6 +56,8 @@ def to_flights_frame(raw: pd.DataFrame, *, drop_invalid: bool = False) -> tuple[
         types a Parquet file gave them; more columns are ignored.
     drop_invalid
         Leave invalid rows out instead of refusing the file.
+    home
+        The airport that every flight must leave from.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def to_flights_frame(raw: pd.DataFrame, *, drop_invalid: bool = False) -> tuple[
     """
     text = _read_columns(raw)
     candidates = _typed(text)
-    failures = _find_failures(candidates)
+    failures = _find_failures(candidates, home)
     invalid = failures["row"].unique().tolist()
     if invalid and not drop_invalid:
         raise InvalidRowsError(list(_problems(failures, text)), len(invalid), len(text))
@@ -114,11 +119,12 @@ def _read_columns(raw: pd.DataFrame) -> pd.DataFrame:
     missing = [column for column in Raw if column not in named.columns]
     if missing:
         raise MissingColumnsError(missing, map(str, raw.columns))
-    columns = {column: _text(named[column]) for column in Raw}
+    columns = {column: as_text(named[column]) for column in Raw}
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def _text(column: pd.Series[Any]) -> pd.Series[str]:
+def as_text(column: pd.Series[Any]) -> pd.Series[str]:
+    """A column as stripped text, whatever its type; nothing where nothing stands."""
     # Pandas writes a column of dates that are all at midnight without the time of day.
     is_date = pd.api.types.is_datetime64_dtype(column)
     text = column.dt.strftime(DATE_FORMAT) if is_date else column
@@ -150,10 +156,10 @@ def _normalise_numbers(text: pd.Series[str]) -> pd.Series[str]:
     return text.str.upper().str.replace(r"\.0+$", "", regex=True)
 
 
-def _find_failures(candidates: pd.DataFrame) -> pd.DataFrame:
+def _find_failures(candidates: pd.DataFrame, home: Home) -> pd.DataFrame:
     """List what breaks the schema: columns `row`, `column` and `check`, one line each."""
     try:
-        CANDIDATE_SCHEMA.validate(candidates, lazy=True)
+        candidate_schema(home).validate(candidates, lazy=True)
     except SchemaErrors as found:
         failures: pd.DataFrame = found.failure_cases.rename(columns={"index": "row"})
         return failures.astype({"row": "int64", "column": "str", "check": "str"})

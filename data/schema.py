@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pandera.pandas as pa
 
-from data.catalogue import HOME_AIRPORT
+from data.home import Home
 
 
 class Raw(StrEnum):
@@ -121,12 +121,14 @@ FLIGHTS_SCHEMA = pa.DataFrameSchema(
 )
 """The typed frame: 13 columns, one row per departure."""
 
-CANDIDATE_SCHEMA = FLIGHTS_SCHEMA.add_columns(
-    {
-        "origin": _text(HOME_AIRPORT, f"not {HOME_AIRPORT}: only departures from Santiago"),
+
+def candidate_schema(home: Home) -> pa.DataFrameSchema:
+    """The typed frame before it is accepted, with two columns that serve only to judge a row."""
+    code = home.airport
+    judged = {
+        "origin": _text(code, f"not {code}: only departures from {home.place}"),
         "repeats": pa.Column(
             bool, pa.Check.equal_to(False, error="repeats an earlier row in every column read")
         ),
     }
-)
-"""The typed frame before it is accepted, with two columns that serve only to judge a row."""
+    return FLIGHTS_SCHEMA.add_columns(judged)

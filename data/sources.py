@@ -11,9 +11,12 @@ from pathlib import Path
 import pandas as pd
 
 from data import mirrors, sample
-from data.errors import SourceError
+from data.errors import MappingError, SourceError
 from data.fetch import public_address, read_source
+from data.foreign import to_mapped_frame
 from data.frame import data_hash, to_flights_frame
+from data.home import SANTIAGO, Home
+from data.mapping import load_mapping
 from data.table import read_table
 
 SOURCE_VARIABLE = "SCL_DATASET"
@@ -42,6 +45,8 @@ class Dataset:
     sha256
         Of the table's bytes once decompressed; of its `data.frame.data_hash` for the sample,
         which has no bytes.
+    home
+        The airport that they leave from.
     """
 
     frame: pd.DataFrame
@@ -49,10 +54,15 @@ class Dataset:
     is_sample: bool
     dropped: int
     sha256: str
+    home: Home = SANTIAGO
 
 
 def load_flights(
-    source: str | None = None, *, drop_invalid: bool = False, seed: int = 0
+    source: str | None = None,
+    *,
+    drop_invalid: bool = False,
+    seed: int = 0,
+    mapping: Path | None = None,
 ) -> Dataset:
     """Load flights from a named source, or from the best one that can be had.
 
@@ -67,6 +77,8 @@ def load_flights(
         Leave invalid rows out, and count them, instead of refusing the file.
     seed
         Of the embedded sample, where it comes to that.
+    mapping
+        File that describes flights of another airport, `data.mapping`; they must be named.
 
     Returns
     -------
@@ -79,6 +91,8 @@ def load_flights(
         Where a source that was named cannot be read, or what was read is not flights. A source
         that was named is never replaced by another one.
     """
+    if mapping is not None:
+        return _load_mapped(source, mapping, drop_invalid)
     named = source or os.environ.get(SOURCE_VARIABLE)
     if named == SAMPLE_SOURCE:
         return _load_sample(seed, "asked for by name")
@@ -90,6 +104,18 @@ def load_flights(
         shown = f"the file {placed.name} in the data folder"
         return _parse(read_source(str(placed)), shown, drop_invalid)
     return _load_published(drop_invalid, seed)
+
+
+def _load_mapped(source: str | None, path: Path, drop_invalid: bool) -> Dataset:
+    mapping = load_mapping(path)
+    if source in {None, SAMPLE_SOURCE}:
+        message = f"the mapping {path.name} describes a file: name that file with --data."
+        raise MappingError(message)
+    shown = f"{_shown(source)}, mapped by {path.name}"
+    raw, plain = read_table(read_source(source), shown)
+    frame, dropped = to_mapped_frame(raw, mapping, drop_invalid=drop_invalid)
+    digest = hashlib.sha256(plain).hexdigest()
+    return Dataset(frame, shown, False, dropped, digest, mapping.home)
 
 
 def _load_published(drop_invalid: bool, seed: int) -> Dataset:

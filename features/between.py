@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from data.flights import Flights, IntArray, Outcomes
+from data.home import SANTIAGO, Home
 from features.family import FloatMatrix
 from features.history import LONG_RUN, History
 from features.keys import FlightKeys
@@ -31,15 +32,15 @@ class HistoryBetween(History):
 
     HALF_LIVES = (LONG_RUN, 10.0, 2.0, 0.5)
 
-    def __init__(self, *, same_day: bool = False) -> None:
-        super().__init__(self.HALF_LIVES)
+    def __init__(self, *, same_day: bool = False, home: Home = SANTIAGO) -> None:
+        super().__init__(self.HALF_LIVES, home)
         self._same_day = same_day
 
     def fit(self, flights: Flights, outcomes: Outcomes | None = None) -> Self:
         """Keep all outcomes by the day of their schedule."""
         if outcomes is None:
             return self
-        self.keys_ = FlightKeys.of(flights)
+        self.keys_ = FlightKeys.of(flights, self.home)
         late = outcomes.delayed.astype(float)
         self._own = late
         self._events = Events.in_order(self.keys_.numbers(flights), flights.day, late)

@@ -10,11 +10,19 @@ from typing import Self, cast
 import numpy as np
 
 from data.flights import Columns, Flights, IntArray, Outcomes
+from data.home import SANTIAGO, Home
 from features.airport import AirportNow
 from features.between import HistoryBetween, TimetableBetween
 from features.calendar import Clock, Holidays, Season
 from features.codes import Codes
-from features.family import FeatureFamily, FloatMatrix, ScheduleFamily, TimedFamily
+from features.family import (
+    FeatureFamily,
+    FloatMatrix,
+    JsonObject,
+    LocalFamily,
+    ScheduleFamily,
+    TimedFamily,
+)
 from features.history import LONG_RUN, History
 from features.neighbours import Neighbours
 from features.route import Route
@@ -48,10 +56,11 @@ class FeatureBuilder:
     True
     """
 
-    def __init__(self, level: Level = Level.SCHEDULE) -> None:
+    def __init__(self, level: Level = Level.SCHEDULE, home: Home = SANTIAGO) -> None:
         self.level = level
-        self.codes = Codes()
-        self._compose(self.codes, *_families(level))
+        self.home = home
+        self.codes = Codes(home)
+        self._compose(self.codes, *_families(level, home))
 
     def fit(self, frame: Columns, outcomes: Outcomes | None = None) -> Self:
         """Learn from the training flights.
@@ -75,7 +84,7 @@ class FeatureBuilder:
         That is what a daily refresh does without fitting the model again: codes, calendar and
         distances stay as they were trained.
         """
-        newer = FeatureBuilder(self.level).fit(frame, outcomes)
+        newer = FeatureBuilder(self.level, self.home).fit(frame, outcomes)
         pairs = zip(self._families, newer.families, strict=True)
         newer.codes = self.codes
         newer._compose(*(new if isinstance(new, TimedFamily) else old for old, new in pairs))  # noqa: SLF001 - of the same class
@@ -149,6 +158,8 @@ class FeatureBuilder:
         """Return all that was learned as one JSON text; the same state gives the same text."""
         state = {family.key: family.to_json() for family in self._families}
         saved = {"format": FORMAT, "level": self.level, "families": state}
+        if self.home != SANTIAGO:  # files without a home are Santiago's: models older than this
+            saved["home"] = self.home.to_json()
         return json.dumps(saved, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -164,9 +175,10 @@ class FeatureBuilder:
         if saved.get("format") != FORMAT:
             message = f"saved features have format {saved.get('format')!r}, not {FORMAT}: retrain"
             raise ValueError(message)
-        builder = cls(Level(saved["level"]))
+        home = Home.from_json(saved["home"]) if "home" in saved else SANTIAGO
+        builder = cls(Level(saved["level"]), home)
         state = saved["families"]
-        families = [type(family).from_json(state[family.key]) for family in builder.families]
+        families = [_restored(family, state[family.key]) for family in builder.families]
         builder.codes = next(family for family in families if isinstance(family, Codes))
         builder._compose(*families)
         return builder
@@ -183,19 +195,25 @@ class FeatureBuilder:
             start += len(family.names)
 
 
-def _families(level: Level) -> list[FeatureFamily]:
+def _families(level: Level, home: Home) -> list[FeatureFamily]:
     """The families of a level beside the codes, in the order of their columns."""
-    calendar: list[FeatureFamily] = [Clock(), Holidays()]
+    calendar: list[FeatureFamily] = [Clock(), Holidays(home=home)]
     match level:
         case Level.SCHEDULE:
-            return [*calendar, Timetable(), History((LONG_RUN,)), Route()]
+            return [*calendar, Timetable(), History((LONG_RUN,), home), Route(home)]
         case Level.FRESH:
-            recent = History((LONG_RUN, 10.0, 2.0))
-            return [*calendar, Timetable(), recent, AirportNow(), Route()]
+            recent = History((LONG_RUN, 10.0, 2.0), home)
+            return [*calendar, Timetable(), recent, AirportNow(), Route(home)]
     same_day = level is Level.BETWEEN_ROWS
     neighbours: list[FeatureFamily] = [Neighbours()] if same_day else []
-    between = HistoryBetween(same_day=same_day)
-    return [*calendar, Season(), TimetableBetween(), between, *neighbours, Route()]
+    between = HistoryBetween(same_day=same_day, home=home)
+    return [*calendar, Season(home), TimetableBetween(), between, *neighbours, Route(home)]
+
+
+def _restored(family: FeatureFamily, saved: JsonObject) -> FeatureFamily:
+    if isinstance(family, LocalFamily):
+        return type(family).from_json(saved, family.home)
+    return type(family).from_json(saved)
 
 
 def _fit(family: FeatureFamily, flights: Flights, outcomes: Outcomes | None) -> None:

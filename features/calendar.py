@@ -1,4 +1,4 @@
-"""When a flight leaves: the clock, the day, Chilean holidays, long weekends and seasons."""
+"""When a flight leaves: the clock, the day, public holidays, long weekends and seasons."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.flights import Flights, weekday
+from data.home import SANTIAGO, Home, Periods
 from features.family import FloatMatrix, JsonObject
 
 FIRST_YEAR, LAST_YEAR = 1999, 2050
@@ -23,12 +24,6 @@ _LAST_ROW = LAST_DAY - FIRST_DAY
 
 HOLIDAY_REACH = 15.0
 """Days at which the distance to a holiday is capped: beyond, a holiday is simply far."""
-
-HIGH_SEASON = (((12, 15), (12, 31)), ((1, 1), (3, 3)), ((7, 15), (7, 31)), ((9, 11), (9, 30)))
-"""First and last (month, day) of each high season of the original data scientist's notebook."""
-
-SCHOOL_HOLIDAYS = (((1, 1), (3, 1)), ((7, 8), (7, 23)), ((9, 16), (9, 24)), ((12, 16), (12, 31)))
-"""The same for Chile's school holidays; they move by a few days from year to year."""
 
 DayTable = npt.NDArray[np.float64]
 
@@ -78,11 +73,11 @@ class Season:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, home: Home = SANTIAGO) -> None:
+        self.home = home
         days = _all_days()
-        self._table = np.column_stack([_day_of_year(days), _within(days, HIGH_SEASON)]).astype(
-            float
-        )
+        high = _within(days, home.high_season)
+        self._table = np.column_stack([_day_of_year(days), high]).astype(float)
 
     def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
         """Return the family itself: the calendar is known."""
@@ -97,13 +92,13 @@ class Season:
         return {}
 
     @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
+    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:  # noqa: ARG003 - there is no state
         """Restore the family from `to_json`."""
-        return cls()
+        return cls(home)
 
 
 class Holidays:
-    """Chilean public holidays, the runs of days off that they make with weekends.
+    """The country's public holidays, the runs of days off that they make with weekends.
 
     Traffic swells on the eve of a long weekend and on the first day after it; for a working day
     the two columns `run_ahead` and `run_behind` tell how many days off begin tomorrow or ended
@@ -126,14 +121,15 @@ class Holidays:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, dates: Iterable[str] = ()) -> None:
+    def __init__(self, dates: Iterable[str] = (), home: Home = SANTIAGO) -> None:
+        self.home = home
         self.dates_: tuple[str, ...] = tuple(dates)
-        self._table = _holiday_table(self.dates_)
+        self._table = _holiday_table(self.dates_, home.school_holidays)
 
     def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - the calendar is public knowledge
-        """Look up Chile's public holidays of all years that the calendar covers."""
-        self.dates_ = _public_holidays()
-        self._table = _holiday_table(self.dates_)
+        """Look up the country's public holidays of all years that the calendar covers."""
+        self.dates_ = _public_holidays(self.home.country, self.home.subdivision)
+        self._table = _holiday_table(self.dates_, self.home.school_holidays)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -145,16 +141,17 @@ class Holidays:
         return {"dates": list(self.dates_)}
 
     @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:
+    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`."""
-        return cls(saved["dates"])
+        return cls(saved["dates"], home)
 
 
 @cache
-def _public_holidays() -> tuple[str, ...]:
+def _public_holidays(country: str, subdivision: str | None) -> tuple[str, ...]:
     import holidays  # noqa: PLC0415 - a training dependency, absent where the model is served
 
-    calendar = holidays.country_holidays("CL", years=range(FIRST_YEAR, LAST_YEAR + 1))
+    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    calendar = holidays.country_holidays(country, subdiv=subdivision, years=years)
     return tuple(sorted(day.isoformat() for day in calendar))
 
 
@@ -184,7 +181,7 @@ def _day_of_year(days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return elapsed + 1
 
 
-def _holiday_table(dates: tuple[str, ...]) -> DayTable:
+def _holiday_table(dates: tuple[str, ...], school_holidays: Periods) -> DayTable:
     days = _all_days()
     holidays = np.sort(np.array(dates, dtype="datetime64[D]").astype(np.int64))
     known = np.concatenate([[-np.inf], holidays, [np.inf]])
@@ -200,7 +197,7 @@ def _holiday_table(dates: tuple[str, ...]) -> DayTable:
             run,
             np.where(off, 0, np.append(run[1:], 0)),
             np.where(off, 0, np.insert(run[:-1], 0, 0)),
-            _within(days, SCHOOL_HOLIDAYS),
+            _within(days, school_holidays),
         ]
     )
 
@@ -212,9 +209,7 @@ def _run_lengths(off: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return lengths
 
 
-def _within(
-    days: npt.NDArray[np.int64], periods: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
-) -> npt.NDArray[np.bool_]:
+def _within(days: npt.NDArray[np.int64], periods: Periods) -> npt.NDArray[np.bool_]:
     """Whether each day lies in one of the periods of the year."""
     dates = days.astype("datetime64[D]")
     months = dates.astype("datetime64[M]")

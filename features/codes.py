@@ -9,12 +9,11 @@ from typing import ClassVar, Self
 import numpy as np
 
 from data.flights import Flights
+from data.home import SANTIAGO, Home
 from features.family import FloatMatrix, JsonObject
 
 UNKNOWN = -1.0
 """Code of a value that training never saw: LightGBM treats it as missing."""
-CHILE_PREFIX = "SC"
-"""Region prefix of Chilean aerodromes (ICAO Doc 7910)."""
 
 
 class Codes:
@@ -39,7 +38,8 @@ class Codes:
 
     MINIMUM_FLIGHTS: ClassVar[int] = 20
 
-    def __init__(self) -> None:
+    def __init__(self, home: Home = SANTIAGO) -> None:
+        self.home = home
         self.airline_: dict[str, float] = {}
         self.destination_: dict[str, float] = {}
         self.flight_number_: dict[str, float] = {}
@@ -50,7 +50,7 @@ class Codes:
         self.airline_ = _ranked(flights.airline)
         self.destination_ = _ranked(flights.destination)
         self.flight_number_ = _ranked(flight_keys(flights), at_least=self.MINIMUM_FLIGHTS)
-        self.destination_type_ = _usual_types(flights)
+        self.destination_type_ = _usual_types(flights, self.home)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -68,7 +68,7 @@ class Codes:
 
     def type_of(self, destination: str) -> str:
         """Flight type of a destination: as trained, else by the region its code names."""
-        return self.destination_type_.get(destination) or type_by_region(destination)
+        return self.destination_type_.get(destination) or self.home.type_of(destination)
 
     def to_json(self) -> JsonObject:
         """Return each code table as the list of its values, most frequent first."""
@@ -80,9 +80,9 @@ class Codes:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:
+    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`."""
-        codes = cls()
+        codes = cls(home)
         codes.airline_ = _numbered(saved["airline"])
         codes.destination_ = _numbered(saved["destination"])
         codes.flight_number_ = _numbered(saved["flight_number"])
@@ -95,17 +95,12 @@ def flight_keys(flights: Flights) -> list[str]:
     return [a + n for a, n in zip(flights.airline, flights.flight_number, strict=True)]
 
 
-def type_by_region(destination: str) -> str:
-    """Flight type by the region that an ICAO code begins with."""
-    return "N" if destination.startswith(CHILE_PREFIX) else "I"
-
-
-def _usual_types(flights: Flights) -> dict[str, str]:
+def _usual_types(flights: Flights, home: Home) -> dict[str, str]:
     """The flight type that most flights to each destination have; on a tie, its region's."""
     pairs = Counter(zip(flights.destination, flights.flight_type, strict=True))
     usual: dict[str, str] = {}
     for destination in sorted(set(flights.destination)):
-        region = type_by_region(destination)
+        region = home.type_of(destination)
         other = "I" if region == "N" else "N"
         usual[destination] = (
             other if pairs[destination, other] > pairs[destination, region] else region

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.flights import Flights, IntArray
+from data.home import Home
 
 FloatMatrix = npt.NDArray[np.float64]
 JsonObject = dict[str, Any]
@@ -57,6 +58,18 @@ class ScheduleFamily(FeatureFamily, Protocol):
 
     def fit(self, flights: Flights) -> Self:
         """Learn what this family needs from the training schedule."""
+        ...
+
+
+@runtime_checkable
+class LocalFamily(FeatureFamily, Protocol):
+    """A family that leans on facts of the home airport, which are saved once for all families."""
+
+    home: Home
+
+    @classmethod
+    def from_json(cls, saved: JsonObject, home: Home = ...) -> Self:
+        """Restore a fitted family from `to_json`, at home where it was fitted."""
         ...
 
 

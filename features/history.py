@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from data.flights import Flights, IntArray, Outcomes
+from data.home import SANTIAGO, Home
 from features.family import FloatMatrix, JsonObject
 from features.keys import KEYS, FlightKeys
 from features.ledger import Events, FloatArray, Ledger, fading, replay
@@ -53,7 +54,8 @@ class History:
     key: ClassVar[str] = "history"
     categorical: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, half_lives: tuple[float, ...] = (LONG_RUN,)) -> None:
+    def __init__(self, half_lives: tuple[float, ...] = (LONG_RUN,), home: Home = SANTIAGO) -> None:
+        self.home = home
         self.half_lives = half_lives
         self._relative = half_lives == (LONG_RUN,)
         self.names = self.monotone = _names(half_lives)
@@ -67,7 +69,7 @@ class History:
 
         Without outcomes there is no history: every share is the prior.
         """
-        self.keys_ = FlightKeys.of(flights)
+        self.keys_ = FlightKeys.of(flights, self.home)
         self.as_of_ = int(flights.day.max()) + 1
         if outcomes is not None:
             known, late = outcomes.known_on(flights), outcomes.delayed.astype(float)
@@ -97,10 +99,10 @@ class History:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:
+    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`; it can write but not replay."""
-        history = cls(tuple(saved["half_lives"]))
-        history.keys_ = FlightKeys.from_json(saved["keys"])
+        history = cls(tuple(saved["half_lives"]), home)
+        history.keys_ = FlightKeys.from_json(saved["keys"], home)
         history.as_of_ = saved["as_of"]
         history.table_ = np.array(saved["counts"], dtype=float)
         return history

@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 import numpy as np
 
 from data.flights import Flights, IntArray
-from features.codes import type_by_region
+from data.home import SANTIAGO, Home
 from features.family import JsonObject
 
 Name = TypeVar("Name")
@@ -52,9 +52,10 @@ class FlightKeys:
         airlines: Sequence[str] = (),
         destinations: Sequence[str] = (),
         flights: Sequence[tuple[str, str]] = (),
+        home: Home = SANTIAGO,
     ) -> None:
         self.airline_ = _numbered(airlines)
-        self.destination_ = _Destinations(destinations)
+        self.destination_ = _Destinations(destinations, home)
         self.flight_ = _numbered(flights)
         a, d, f = len(airlines) + 1, len(destinations) + 1, len(flights) + 1
         sizes = [1, a, d, SLOTS, 2, a * d, a * SLOTS, d * SLOTS, 7 * SLOTS, 2 * SLOTS, a * 2]
@@ -65,7 +66,7 @@ class FlightKeys:
             airline=number, airline_destination=number * d, airline_hours=number * SLOTS,
             airline_type=number * 2,
         )  # fmt: skip
-        region = [type_by_region(code) == "I" for code in destinations]
+        region = [home.type_of(code) == "I" for code in destinations]
         number, abroad = np.append(np.arange(d), d - 1), np.array([*region, 0, 1])
         self._of_destination = _contributions(
             destination=number, type=abroad, airline_destination=number,
@@ -80,12 +81,11 @@ class FlightKeys:
         self._of_flight = _contributions(flight=number, flight_weekday=number * 7)
 
     @classmethod
-    def of(cls, flights: Flights) -> Self:
+    def of(cls, flights: Flights, home: Home = SANTIAGO) -> Self:
         """Number the names that these flights have, in alphabetical order."""
         pairs = zip(flights.airline, flights.flight_number, strict=True)
-        return cls(
-            sorted(set(flights.airline)), sorted(set(flights.destination)), sorted(set(pairs))
-        )
+        airlines, destinations = sorted(set(flights.airline)), sorted(set(flights.destination))
+        return cls(airlines, destinations, sorted(set(pairs)), home)
 
     def numbers(self, flights: Flights) -> IntArray:
         """Group of each flight by kind, shape ``(n, len(KEYS))``, each below `size`."""
@@ -109,21 +109,22 @@ class FlightKeys:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:
+    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
         """Restore from `to_json`."""
         flights = [(airline, number) for airline, number in saved["flights"]]
-        return cls(saved["airlines"], saved["destinations"], flights)
+        return cls(saved["airlines"], saved["destinations"], flights, home)
 
 
 class _Destinations(dict[str, int]):
     """Numbers of destinations; unknown ones share two, by the region their code names."""
 
-    def __init__(self, codes: Sequence[str]) -> None:
+    def __init__(self, codes: Sequence[str], home: Home) -> None:
         super().__init__(_numbered(codes))
+        self._type_of = home.type_of
         self._unknown = {"N": len(codes), "I": len(codes) + 1}
 
     def __missing__(self, code: str) -> int:
-        return self._unknown[type_by_region(code)]
+        return self._unknown[self._type_of(code)]
 
 
 def _contributions(**to_kinds: IntArray) -> IntArray:

@@ -8,11 +8,12 @@ import numpy as np
 
 from data.catalogue import great_circle_km
 from data.flights import Flights
+from data.home import SANTIAGO, Home
 from features.family import FloatMatrix, JsonObject
 
 
 class Route:
-    """Great-circle distance from Santiago to the destination, in kilometres.
+    """Great-circle distance from the home airport to the destination, in kilometres.
 
     The distances of the destinations in the training schedule travel with the model; for any
     other the distance is missing (NaN), which LightGBM handles.
@@ -23,12 +24,14 @@ class Route:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, home: Home = SANTIAGO) -> None:
+        self.home = home
         self.distance_: dict[str, float] = {}
 
     def fit(self, flights: Flights) -> Self:
         """Look up the distance of every destination in the training schedule."""
-        known = ((code, great_circle_km(code)) for code in sorted(set(flights.destination)))
+        codes, home = sorted(set(flights.destination)), self.home.airport
+        known = ((code, great_circle_km(code, home)) for code in codes)
         self.distance_ = {code: round(km, 1) for code, km in known if km is not None}
         return self
 
@@ -42,8 +45,8 @@ class Route:
         return {"distance_km": self.distance_}
 
     @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:
+    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`."""
-        route = cls()
+        route = cls(home)
         route.distance_ = dict(saved["distance_km"])
         return route

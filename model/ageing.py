@@ -58,8 +58,8 @@ def _months(
     for fold in walk_forward(frame):
         train, known = frame.iloc[fold.train], frame.iloc[: fold.test.max() + 1]
         flights = Flights.from_columns(frame.iloc[fold.test])
-        schedule = fit_booster(prepare(train, Level.SCHEDULE), recipe)
-        fresh = fit_booster(prepare(train, Level.FRESH), recipe)
+        schedule = fit_booster(prepare(train, Level.SCHEDULE, recipe.home), recipe)
+        fresh = fit_booster(prepare(train, Level.FRESH, recipe.home), recipe)
         builder = fresh.builder.refreshed(known, Outcomes.from_columns(known))
         aged = [builder.replay(flights, flights.day - age) for age in ages]
         margins = [schedule.raw_scores(flights), *map(fresh.booster.raw_scores, aged)]

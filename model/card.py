@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 import lightgbm as lgb
 import pandas as pd
 
-from data.catalogue import AIRLINES, DELAY_MINUTES, HOME_AIRPORT, TIME_ZONE, airport
+from data.catalogue import AIRLINES, DELAY_MINUTES, airport
 from data.frame import data_hash
+from data.home import Home
 from model.predictor import Predictor
 from model.training import Recipe
 
@@ -21,7 +23,10 @@ USUAL_NUMBERS = 3
 """Flight numbers that are told of an airline on a route."""
 
 INTENDED_USE = (
-    "Rank and warn: which of this week's departures from Santiago deserve attention or a buffer.",
+    (
+        "Rank and warn: which of this week's departures from {home.place} deserve attention or a "
+        "buffer."
+    ),
     "Planning with probabilities: expected numbers of late departures by hour, airline or route.",
     "With the airport's state: the same for the next three hours.",
 )
@@ -29,15 +34,16 @@ MISUSE = (
     "Deciding about a single passenger or employee, or proving fault: a probability is no cause.",
     "Judging or comparing airlines: the late share says more, and this model leans on it.",
     "Safety, slots or fuel: nothing of the operation is known to it.",
-    "Airports other than Santiago, or other meanings of late.",
+    "Airports other than {home.place}, or other meanings of late.",
 )
 LIMITS = (
     "One year of flights: no season was seen twice, and no later year at all.",
     "The late share moves through the year by more than any schedule can tell; see the months.",
     "Weather, strikes, aircraft and crews are unknown to it: most of what is missing is the day.",
-    "Public holidays are Chile's; school holidays are approximated by fixed dates.",
+    "Public holidays are {home.country_name}'s; school holidays are {school_holidays}.",
 )
-"""What the model is for, what not, and where it ends. Told by `GET /model` and the card."""
+"""What the model is for, what not, and where it ends. Told by `GET /model` and the card, after
+`told_of` has filled in the home airport."""
 
 _LONG_KEYS = ("by_day",)
 
@@ -55,10 +61,11 @@ def make_card(
     Nothing in it depends on when or where the model was trained: the same flights and recipe
     give the same card.
     """
+    home = predictor.builder.home
     return {
         "predicts": f"departure more than {DELAY_MINUTES} minutes after schedule",
-        "airport": HOME_AIRPORT,
-        "time_zone": TIME_ZONE,
+        "airport": home.airport,
+        "time_zone": home.time_zone,
         "data": _data(frame, is_sample=is_sample),
         "training": {
             "seed": recipe.seed,
@@ -72,12 +79,18 @@ def make_card(
         "destinations": _destinations(predictor),
         "flight_numbers": _flight_numbers(frame),
         "decision": _decision(predictor),
-        "intended_use": list(INTENDED_USE),
-        "misuse": list(MISUSE),
-        "limits": list(LIMITS),
+        "intended_use": told_of(home, INTENDED_USE),
+        "misuse": told_of(home, MISUSE),
+        "limits": told_of(home, LIMITS),
         "evaluation": headline(evaluation),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
+
+
+def told_of(home: Home, lines: Sequence[str]) -> list[str]:
+    """Fill the home airport into lines of the card."""
+    known = "approximated by fixed dates" if home.school_holidays else "unknown to it"
+    return [line.format(home=home, school_holidays=known) for line in lines]
 
 
 def headline(evaluation: JsonObject) -> JsonObject:

@@ -61,7 +61,7 @@ def _left_alone(frame: pd.DataFrame, recipe: Recipe) -> Iterator[tuple[str, Floa
             return
         fold = folds[position]
         later = np.arange(fold.test.min(), len(frame))
-        scorer = fit_booster(prepare(frame.iloc[fold.train], Level.SCHEDULE), recipe)
+        scorer = fit_booster(prepare(frame.iloc[fold.train], Level.SCHEDULE, recipe.home), recipe)
         margin = np.full(len(frame), np.nan)
         margin[later] = scorer.raw_scores(Flights.from_columns(frame.iloc[later]))
         last = np.datetime64(fold.name, "M") - 1

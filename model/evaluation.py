@@ -152,7 +152,7 @@ def _run(
     probability = np.full((len(seeds), len(frame)), np.nan)
     constant = np.empty(len(frame))
     for fold in folds:
-        lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol])
+        lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)
         matrix = scored_matrix(frame, fold, lesson.builder)
         constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
         for run, seed in zip(probability, seeds, strict=True):

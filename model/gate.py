@@ -38,6 +38,9 @@ def judge(challenger: Bundle, champion: Bundle | None) -> Verdict:
         )
     if champion is None:
         return Verdict(True, "the first of its name")
+    ours, theirs = (each.predictor.builder.home.airport for each in (challenger, champion))
+    if ours != theirs:
+        return Verdict(False, f"made for {ours}, the registered one for {theirs}: --name another")
     on_sample = challenger.card["data"]["is_sample"]
     if champion.card["data"]["is_sample"] != on_sample:
         return _across_samples(on_sample)

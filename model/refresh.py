@@ -10,6 +10,7 @@ import pandas as pd
 
 from data.flights import Flights, Outcomes
 from data.frame import data_hash
+from data.home import SANTIAGO, Home
 from features.airport import airport_states
 from model.bundle import Bundle
 from model.calibration import FloatArray, sigmoid
@@ -29,7 +30,9 @@ BAND = 0.15
 JsonObject = dict[str, Any]
 
 
-def refresh(parent: Bundle, tag: str, frame: pd.DataFrame, *, is_sample: bool) -> Bundle:
+def refresh(
+    parent: Bundle, tag: str, frame: pd.DataFrame, *, is_sample: bool, home: Home = SANTIAGO
+) -> Bundle:
     """Return the model with history and timetable as of the end of these flights.
 
     Codes, calendar, trees, decision and evaluation stay those of the parent; the card tells what
@@ -41,13 +44,19 @@ def refresh(parent: Bundle, tag: str, frame: pd.DataFrame, *, is_sample: bool) -
         The model and the name that it is registered under.
     frame
         The typed frame of all flights that shall be remembered, not of the newest ones alone.
+    home
+        The airport that they leave from.
 
     Raises
     ------
     RefreshError
-        If the flights are of the other kind (generated, real), older than those that the model
-        knows, or reach back too short a time.
+        If the flights are of another airport or of the other kind (generated, real), older than
+        those that the model knows, or reach back too short a time.
     """
+    known = parent.predictor.builder.home.airport
+    if home.airport != known:
+        message = f"the model knows flights from {known}, and these leave from {home.airport}"
+        raise RefreshError(message)
     _require_fit(parent, frame, is_sample=is_sample)
     old, outcomes = parent.predictor, Outcomes.from_columns(frame)
     fresh = Scorer(old.fresh.builder.refreshed(frame, outcomes), old.fresh.booster)

@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data.catalogue import DELAY_MINUTES
+from data.home import SANTIAGO
 from model import plots
 from model.document import drift_of, plain_ways
 from model.evaluation import IndexArray, Scored
@@ -110,8 +111,10 @@ def write_report(
     evaluation, scored = _in_order(evaluation), _in_order(scored)
     threshold = predictor.decision.threshold
     importance = card.get("importance", {})
+    home = predictor.builder.home
     page = _template().render(
         card=card,
+        place="Santiago de Chile" if home == SANTIAGO else home.place,
         delay_minutes=DELAY_MINUTES,
         palette=plots.PALETTE,
         protocols=[_protocol(name, summary) for name, summary in evaluation.items()],

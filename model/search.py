@@ -14,6 +14,7 @@ import pandas as pd
 
 from data.flights import Flights
 from data.frame import data_hash
+from data.home import Home
 from features.builder import Level
 from model.calibration import FloatArray, sigmoid
 from model.errors import MissingExtra, TooFewFlights
@@ -68,7 +69,7 @@ def search(frame: pd.DataFrame, recipe: Recipe, trials: int, path: Path | None =
         message = "a search needs at least four months of flights"
         raise TooFewFlights(message)
     study = Study.open(path, _terms(frame, folds, recipe))
-    tasks = [_task(frame, fold) for fold in folds]
+    tasks = [_task(frame, fold, recipe.home) for fold in folds]
     sampled = optuna.create_study()
     for trial in study.trials:
         _replay(optuna, sampled, trial)
@@ -132,8 +133,8 @@ def _terms(frame: pd.DataFrame, folds: Sequence[Fold], recipe: Recipe) -> dict[s
     }
 
 
-def _task(frame: pd.DataFrame, fold: Fold) -> _Task:
-    lesson = prepare(frame.iloc[fold.train], Level.SCHEDULE)
+def _task(frame: pd.DataFrame, fold: Fold, home: Home) -> _Task:
+    lesson = prepare(frame.iloc[fold.train], Level.SCHEDULE, home)
     test = frame.iloc[fold.test]
     matrix = lesson.builder.transform(Flights.from_columns(test))
     return _Task(fold.name, lesson, matrix, test["delayed"].to_numpy(dtype=bool))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.flights import Flights, IntArray, Outcomes
+from data.home import SANTIAGO, Home
 from features.airport import airport_states
 from features.builder import FeatureBuilder, Level
 from model.booster import Booster
@@ -61,6 +62,7 @@ class Recipe:
     parameters: dict[str, Any] = field(default_factory=lambda: dict(PARAMETERS))
     rounds: int = ROUNDS
     decision: Decision = field(default_factory=Decision)
+    home: Home = SANTIAGO
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,12 @@ def fit(frame: pd.DataFrame, recipe: Recipe, grow: Grower | None = None) -> Pred
         If there are too few flights, or only one of the two outcomes.
     """
     grow = grow or fit_booster
-    schedule = grow(prepare(frame, Level.SCHEDULE), recipe)
-    fresh = grow(prepare(frame, Level.FRESH), recipe)
+    schedule = grow(prepare(frame, Level.SCHEDULE, recipe.home), recipe)
+    fresh = grow(prepare(frame, Level.FRESH, recipe.home), recipe)
     return Predictor(schedule.builder, schedule.booster, fresh, decision=recipe.decision)
 
 
-def prepare(frame: pd.DataFrame, level: Level) -> Lesson:
+def prepare(frame: pd.DataFrame, level: Level, home: Home = SANTIAGO) -> Lesson:
     """Fit the features of a level, and see every training flight as it was seen at its time.
 
     Raises
@@ -114,7 +116,7 @@ def prepare(frame: pd.DataFrame, level: Level) -> Lesson:
     """
     _require_enough(frame["delayed"].to_numpy(dtype=bool))
     flights, outcomes = Flights.from_columns(frame), Outcomes.from_columns(frame)
-    builder = FeatureBuilder(level).fit(frame, outcomes)
+    builder = FeatureBuilder(level, home).fit(frame, outcomes)
     if level is Level.FRESH:
         flights = flights.seen(airport_states(outcomes, flights.departure - LEAD_MINUTES))
     as_of = month_starts(flights.day) if level is Level.SCHEDULE else flights.day

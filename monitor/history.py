@@ -94,4 +94,4 @@ def _day(date: str) -> int:
 
 def fit_schedule(frame: pd.DataFrame, recipe: Recipe) -> Scorer:
     """Fit what scores from the schedule alone: the level that is watched."""
-    return fit_booster(prepare(frame, Level.SCHEDULE), recipe)
+    return fit_booster(prepare(frame, Level.SCHEDULE, recipe.home), recipe)

@@ -73,7 +73,12 @@ def subject(
     last = np.datetime64(bundle.card["data"]["last_departure"][:10], "D")
     fitted_before = int(last.astype(np.int64)) + 1
     training = bundle.card["training"]
-    recipe = Recipe(training["seed"], training["parameters"], training["trees"])
+    recipe = Recipe(
+        training["seed"],
+        training["parameters"],
+        training["trees"],
+        home=bundle.predictor.builder.home,
+    )
     history = History(dataset.frame, recipe, progress)
     notes = _same_flights(history, fitted_before, bundle)
     if log is None:

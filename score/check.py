@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter, ValidationError
 
-from data.catalogue import HOME_AIRPORT, TIME_ZONE
 from data.flights import FLIGHT_TYPES, Flights, IntArray
-from data.schema import CANDIDATE_SCHEMA
+from data.home import SANTIAGO, Home
+from data.schema import candidate_schema
 from score.errors import InputError
 from score.layout import ORIGIN
 from serving.contract import Departure, Flight
@@ -87,8 +87,11 @@ class Checked:
     reasons: list[str]
 
 
-def check(table: pa.Table) -> Checked:
+def check(table: pa.Table, home: Home = SANTIAGO) -> Checked:
     """Judge every row of a table with columns of `score.layout.FIELDS`.
+
+    Times without an offset are on the wall clock of the home airport, which the flights leave
+    from.
 
     Raises
     ------
@@ -98,8 +101,8 @@ def check(table: pa.Table) -> Checked:
     columns = {name: _code_column(table, name) for name in CODES}
     columns[FLIGHT_TYPE] = _flight_type(table)
     if ORIGIN in table.column_names:
-        columns[ORIGIN] = _origin(table)
-    departure, on_time = _departure(table[DEPARTURE])
+        columns[ORIGIN] = _origin(table, home)
+    departure, on_time = _departure(table[DEPARTURE], home.time_zone)
     broken = {name: ~column.valid[column.code] for name, column in columns.items()}
     broken[DEPARTURE] = ~on_time
     valid = ~np.logical_or.reduce(list(broken.values()))
@@ -110,7 +113,8 @@ def check(table: pa.Table) -> Checked:
         flight_type=columns[FLIGHT_TYPE].of_rows(valid),
         departure=departure[valid],
     )
-    return Checked(flights, valid, _reasons(table, columns, broken, np.flatnonzero(~valid)))
+    refused = np.flatnonzero(~valid)
+    return Checked(flights, valid, _reasons(table, columns, broken, refused, home))
 
 
 def texts(column: pa.ChunkedArray) -> list[str | None]:
@@ -122,7 +126,11 @@ def texts(column: pa.ChunkedArray) -> list[str | None]:
 
 
 def _reasons(
-    table: pa.Table, columns: Mapping[str, Column], broken: Mapping[str, Bools], rows: IntArray
+    table: pa.Table,
+    columns: Mapping[str, Column],
+    broken: Mapping[str, Bools],
+    rows: IntArray,
+    home: Home,
 ) -> list[str]:
     missing = {
         name: np.array([value is None for value in column.values], dtype=bool)[column.code]
@@ -131,7 +139,7 @@ def _reasons(
     missing[DEPARTURE] = table[DEPARTURE].is_null().to_numpy(zero_copy_only=False)
     return [
         "; ".join(
-            f"{name}: {MISSING if missing[name][row] else _rule(name)}"
+            f"{name}: {MISSING if missing[name][row] else _rule(name, home)}"
             for name, bad in broken.items()
             if bad[row]
         )
@@ -140,10 +148,10 @@ def _reasons(
 
 
 @cache
-def _rule(name: str) -> str:
+def _rule(name: str, home: Home) -> str:
     """What is asked of a field, in words: the data layer's, and for times the contract's."""
     if name != DEPARTURE:
-        rule: str = CANDIDATE_SCHEMA.columns[name].checks[0].error
+        rule: str = candidate_schema(home).columns[name].checks[0].error
         return rule
     try:
         _departures().validate_python("")
@@ -181,10 +189,10 @@ def _flight_type(table: pa.Table) -> Column:
     return Column(code, values, np.array([each in {None, *FLIGHT_TYPES} for each in values], bool))
 
 
-def _origin(table: pa.Table) -> Column:
+def _origin(table: pa.Table, home: Home) -> Column:
     code, text = _encoded(table[ORIGIN])
     values = _objects(text)
-    return Column(code, values, np.array([each == HOME_AIRPORT for each in values], dtype=bool))
+    return Column(code, values, np.array([each == home.airport for each in values], dtype=bool))
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[IntArray, pa.Array]:
@@ -228,29 +236,29 @@ def _readable(values: pa.Array) -> pa.Array:
         return pa.array(decoded, pa.string())
 
 
-def _departure(column: pa.ChunkedArray) -> tuple[IntArray, Bools]:
-    """Minutes of Santiago's wall clock since 1970, and whether each is one; shape ``(n,)`` both."""
+def _departure(column: pa.ChunkedArray, here: str) -> tuple[IntArray, Bools]:
+    """Minutes of the wall clock here since 1970, and whether each is one; shape ``(n,)`` both."""
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return _typed_departure(column)
+        return _typed_departure(column, here)
     code, text = _encoded(column)
     given = pc.match_substring_regex(text, _pattern(DEPARTURE)).fill_null(False)
     zoned = pc.and_(given, pc.match_substring_regex(text, _WITH_OFFSET).fill_null(False))
     minutes = np.zeros(len(text), dtype=np.int64)
     plain, offset = _bools(pc.and_not(given, zoned)), _bools(zoned)
     minutes[plain] = _parse(text.filter(plain), None) // 60
-    minutes[offset] = _wall_clock(_parse(text.filter(offset), "UTC"))
+    minutes[offset] = _wall_clock(_parse(text.filter(offset), "UTC"), here)
     return minutes[code], _bools(given)[code]
 
 
-def _typed_departure(column: pa.ChunkedArray) -> tuple[IntArray, Bools]:
+def _typed_departure(column: pa.ChunkedArray, here: str) -> tuple[IntArray, Bools]:
     zone = getattr(column.type, "tz", None)
     seconds = column.cast(pa.timestamp("s", tz=zone), safe=False).cast(pa.int64())
     known = ~seconds.is_null().to_numpy(zero_copy_only=False)
     since = seconds.fill_null(0).to_numpy().astype(np.int64)
     inside = (since >= FIRST_MINUTE * 60) & (since < END_MINUTE * 60) & known
     since = np.where(inside, since, 0)
-    return (since // 60 if zone is None else _wall_clock(since)), inside
+    return (since // 60 if zone is None else _wall_clock(since, here)), inside
 
 
 def _parse(text: pa.Array, zone: str | None) -> IntArray:
@@ -259,16 +267,16 @@ def _parse(text: pa.Array, zone: str | None) -> IntArray:
     return np.asarray(times.to_numpy(zero_copy_only=False) // 1_000_000, dtype=np.int64)
 
 
-def _wall_clock(seconds: IntArray) -> IntArray:
-    """Minutes of Santiago's wall clock at times of UTC, shape ``(n,)``."""
+def _wall_clock(seconds: IntArray, here: str) -> IntArray:
+    """Minutes of the wall clock here at times of UTC, shape ``(n,)``."""
     steps, which = np.unique(seconds // ZONE_STEP, return_inverse=True)
-    offsets = np.array([_offset(step) for step in steps.tolist()], dtype=np.int64)
+    offsets = np.array([_offset(step, here) for step in steps.tolist()], dtype=np.int64)
     return np.asarray((seconds + offsets[which]) // 60)
 
 
 @lru_cache(maxsize=2**16)
-def _offset(step: int) -> int:
-    moment = datetime.fromtimestamp(step * ZONE_STEP, UTC).astimezone(ZoneInfo(TIME_ZONE))
+def _offset(step: int, here: str) -> int:
+    moment = datetime.fromtimestamp(step * ZONE_STEP, UTC).astimezone(ZoneInfo(here))
     ahead = moment.utcoffset()
     return 0 if ahead is None else int(ahead.total_seconds())
 

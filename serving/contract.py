@@ -17,13 +17,28 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from data.home import SANTIAGO, Home
 from model.explanation import Group
 
 MAX_FLIGHTS = 10_000
 LONGEST_TIMEOUT_MS = 600_000
 STATE_HOURS = 3
 """How long after its observation the airport's state says something about a departure."""
-SANTIAGO = ZoneInfo("America/Santiago")
+
+
+class WallClock:
+    """The home airport's clock, on which times without an offset stand: one for the process.
+
+    A service has it from its model before the first request; a model of another airport is
+    refused while it runs.
+    """
+
+    zone = ZoneInfo(SANTIAGO.time_zone)
+
+    @classmethod
+    def of(cls, home: Home) -> None:
+        """Take the clock of the airport that a model was trained for."""
+        cls.zone = ZoneInfo(home.time_zone)
 
 
 _LEAP_YEARS = "|".join(f"{year:02}" for year in range(0, 50, 4))
@@ -40,7 +55,7 @@ _is_iso_8601 = re.compile(_ISO_8601).fullmatch
 
 
 def _parse_departure(value: object) -> datetime:
-    """Wall clock of Santiago; a time without an offset is that already."""
+    """Wall clock of the home airport; a time without an offset is that already."""
     if isinstance(value, str):
         if not _is_iso_8601(value):
             raise ValueError(_NO_DEPARTURE)
@@ -48,7 +63,7 @@ def _parse_departure(value: object) -> datetime:
     if not isinstance(value, datetime):
         raise ValueError(_NO_DEPARTURE)  # noqa: TRY004 - pydantic makes it a field error
     if value.tzinfo is not None:
-        return value.astimezone(SANTIAGO).replace(tzinfo=None)
+        return value.astimezone(WallClock.zone).replace(tzinfo=None)
     return value
 
 

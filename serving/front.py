@@ -73,7 +73,6 @@ class FrontDoor:
         self._app = app
         self._runtime = runtime
         self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
-        self._openapi = openapi_document()
         self._routes: dict[str, dict[str, Handler]] = {
             "/predict_delay": {"POST": self.predict_delay},
             "/model": {"GET": self._model},
@@ -144,7 +143,7 @@ class FrontDoor:
         return OK, metrics.exposition(), _METRICS
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
-        return OK, self._openapi, _JSON
+        return OK, openapi_document(self._runtime().predictor.builder.home), _JSON
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:

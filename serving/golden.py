@@ -53,9 +53,10 @@ def check(tag: str, predictor: Predictor, serving: Predictor | None) -> None:
     ------
     ModelRefused
         If a probability is missing or outside 0 to 1, if one flight alone is scored otherwise
-        than among others, if all flights are scored alike, if the answer breaks the contract, or
-        if the mean has moved by more than `FARTHEST_LOG_ODDS`.
+        than among others, if all flights are scored alike, if the answer breaks the contract, if
+        it is of another home airport, or if the mean has moved by more than `FARTHEST_LOG_ODDS`.
     """
+    _require_same_home(tag, predictor, serving)
     flights = golden_flights()
     probability = predictor.score(flights)
     if not ((probability >= 0) & (probability <= 1)).all():  # false for what is missing, too
@@ -86,6 +87,13 @@ def golden_flights() -> Flights:
         departure=departure,
         airport=airport,
     )
+
+
+def _require_same_home(tag: str, predictor: Predictor, serving: Predictor | None) -> None:
+    """The wall clock of the requests is the home airport's: it does not change under them."""
+    if serving is not None and predictor.builder.home != serving.builder.home:
+        ours, theirs = predictor.builder.home.airport, serving.builder.home.airport
+        raise _refused(tag, f"it knows flights from {ours}, the serving model from {theirs}")
 
 
 def _check_answer(tag: str, predictor: Predictor, flights: Flights, scores: FloatArray) -> None:

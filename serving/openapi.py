@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from data.home import SANTIAGO, Home
 from serving.contract import (
     EXAMPLE_FLIGHT,
     LONGEST_TIMEOUT_MS,
@@ -38,8 +40,9 @@ _TIMEOUT = {
 }
 
 
-def openapi_document() -> bytes:
-    """Return the document as JSON text."""
+@cache
+def openapi_document(home: Home = SANTIAGO) -> bytes:
+    """Return the document as JSON text, in words about the airport that the model is for."""
     _, definitions = models_json_schema(
         [
             (PredictionRequest, "validation"),
@@ -58,7 +61,16 @@ def openapi_document() -> bytes:
         "paths": _paths(),
         "components": {"schemas": definitions["$defs"]},
     }
-    return json.dumps(document).encode()
+    return _about(home, json.dumps(document)).encode()
+
+
+def _about(home: Home, text: str) -> str:
+    if home == SANTIAGO:
+        return text
+    place = json.dumps(home.place)[1:-1]
+    for words in (f"{SANTIAGO.place} de Chile", SANTIAGO.place):
+        text = text.replace(words, place)
+    return text.replace(SANTIAGO.airport, home.airport)
 
 
 def _paths() -> dict[str, Any]:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from data.flights import Flights
-from features.codes import UNKNOWN, Codes, flight_keys, type_by_region
+from data.home import SANTIAGO
+from features.codes import UNKNOWN, Codes, flight_keys
 from features.family import FloatMatrix
 
 Row = tuple[str, str, str, str | None]
@@ -114,7 +115,7 @@ def test_a_type_left_out_of_an_unknown_destination_is_by_region(
     codes: Codes, destination: str, expected: str
 ) -> None:
     """Codes that begin with SC are Chile's; all others are abroad."""
-    assert type_by_region(destination) == codes.type_of(destination) == expected
+    assert SANTIAGO.type_of(destination) == codes.type_of(destination) == expected
     row: Row = ("LAN", "1", destination, None)
     assert _written(codes, [row])[0, TYPE] == (expected == "I")
 

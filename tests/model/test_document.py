@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 import pytest
 
-from model.card import INTENDED_USE, LIMITS, MISUSE, make_card
+from data.home import SANTIAGO
+from model.card import INTENDED_USE, LIMITS, MISUSE, make_card, told_of
 from model.document import DOCUMENT, DRIFT_PICTURE, RELIABILITY_PICTURE, write_document
 from model.evaluation import PROTOCOLS, Scored, evaluate
 from model.examination import examine
@@ -108,7 +109,7 @@ def test_the_document_says_what_the_card_says(page: Path, card: dict[str, Any]) 
     """Uses, misuses and limits, every slice and every month stand in it."""
     text = page.read_text()
     assert page.name == DOCUMENT
-    for line in (*INTENDED_USE, *MISUSE, *LIMITS):
+    for line in told_of(SANTIAGO, (*INTENDED_USE, *MISUSE, *LIMITS)):
         assert f"- {line}" in text
     main = card["evaluation"][GATE_PROTOCOL]
     for rows in main["slices"].values():

@@ -1,0 +1,232 @@
+"""A second airport, end to end: its file, its mapping, training, the store, the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+import train
+from data.flights import Flights
+from data.home import SANTIAGO
+from model import gate, refresh
+from model.bundle import Bundle
+from model.errors import RefreshError
+from score.check import check
+from serving import golden, registry
+from serving.asgi import Receive, Scope, Send
+from serving.batching import BentoBatcher, Row
+from serving.contract import PredictionResponse, WallClock
+from serving.errors import ModelRefused
+from serving.front import FrontDoor
+from serving.runtime import Runtime
+from serving.settings import Settings
+from tests.conftest import PROJECT, running_server
+
+NAME = "madrid_delay"
+FLIGHTS = 6000
+ROUTES = (("IB", "BCN"), ("IB", "TFN"), ("UX", "PMI"), ("FR", "LHR"), ("IB", "EZE"))
+MAPPING = """
+[home]
+airport = "LEMD"
+place = "Madrid"
+time_zone = "Europe/Madrid"
+country = "ES"
+country_name = "Spain"
+domestic = ["LE", "GC", "GE"]
+[columns]
+scheduled_departure = "planned"
+actual_departure = "left"
+airline = "airline"
+flight_number = "number"
+destination = "to"
+[format]
+dates = "%d/%m/%Y %H:%M"
+airport_codes = "IATA"
+[airlines]
+IB = "IBE"
+UX = "AEA"
+FR = "RYR"
+"""
+FLIGHT = {
+    "airline": "IBE",
+    "flight_number": "101",
+    "destination": "LEBL",
+    "scheduled_departure": "2017-07-14T18:30:00",
+}
+
+
+def _made_up() -> pd.DataFrame:
+    """Flights of half a year, of which those of the evening are late much more often."""
+    random = np.random.default_rng(0)
+    minute = random.integers(6 * 60, 23 * 60, FLIGHTS)
+    planned = pd.Timestamp("2017-01-01") + pd.to_timedelta(
+        random.integers(0, 190, FLIGHTS) * 1440 + minute, unit="min"
+    )
+    late = random.random(FLIGHTS) < np.where(minute > 17 * 60, 0.6, 0.05)
+    route = random.integers(0, len(ROUTES), FLIGHTS)
+    left = planned + pd.to_timedelta(np.where(late, 40, 3), unit="min")
+    return pd.DataFrame(
+        {
+            "planned": planned.strftime("%d/%m/%Y %H:%M"),
+            "left": left.strftime("%d/%m/%Y %H:%M"),
+            "airline": [ROUTES[each][0] for each in route],
+            "number": np.arange(FLIGHTS) % 5000 + 100,
+            "to": [ROUTES[each][1] for each in route],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def madrid(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model that `train.py` made of a file and its mapping, read from the store."""
+    folder = tmp_path_factory.mktemp("madrid")
+    _made_up().to_csv(folder / "flights.csv", index=False)
+    (folder / "madrid.toml").write_text(MAPPING)
+    options = {
+        "--data": folder / "flights.csv",
+        "--mapping": folder / "madrid.toml",
+        "--name": NAME,
+        "--reports": folder / "reports",
+    }
+    pairs = (str(each) for pair in options.items() for each in pair)
+    result = CliRunner().invoke(train.app, [*pairs, "--skip-evaluation"])
+    assert result.exit_code == 0, result.output
+    assert "from Madrid:" in (folder / "reports" / "report.html").read_text()
+    return registry.read(f"{NAME}:latest", threads=1)[1]
+
+
+async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise AssertionError
+
+
+async def _no_runner(rows: list[Row]) -> list[float]:
+    raise AssertionError(rows)
+
+
+@pytest.fixture
+def door(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> FrontDoor:
+    """The service's front door, with the clock that the service takes from its model."""
+    monkeypatch.setattr(WallClock, "zone", WallClock.zone)  # put back afterwards
+    WallClock.of(madrid.predictor.builder.home)
+    runtime = Runtime(f"{NAME}:test", madrid, Settings(), BentoBatcher(_no_runner))
+    return FrontDoor(_nothing_inside, lambda: runtime, Settings())
+
+
+def _ask(door: FrontDoor, method: str, path: str, body: Any = None) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=door)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.request(method, path, json=body)
+
+    return asyncio.run(send())
+
+
+def _probabilities(door: FrontDoor, *departures: str, **change: str) -> list[float]:
+    flights = [{**FLIGHT, **change, "scheduled_departure": each} for each in departures]
+    answer = _ask(door, "POST", "/predict_delay", {"flights": flights})
+    assert answer.status_code == 200, answer.text
+    response = PredictionResponse.model_validate_json(answer.content)
+    assert not any(each.unknown for each in response.predictions)
+    return [each.probability for each in response.predictions]
+
+
+def test_the_service_answers_what_the_model_says(door: FrontDoor, madrid: Bundle) -> None:
+    """Evening flights are late, as in the file; the answer is the predictor's."""
+    morning, evening = _probabilities(door, "2017-07-14T08:30", "2017-07-14T18:30")
+    assert morning < 0.2
+    assert evening > 0.3
+    departure = np.array(["2017-07-14T18:30"], dtype="datetime64[m]").astype(np.int64)
+    flight = Flights(["IBE"], ["101"], ["LEBL"], [None], departure)
+    assert madrid.predictor.score(flight)[0] == pytest.approx(evening, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("zoned", "wall_clock"),
+    [
+        ("2017-07-14T16:30:00Z", "2017-07-14T18:30"),
+        ("2017-07-14T12:30:00-04:00", "2017-07-14T18:30"),
+        ("2017-01-20T16:30:00Z", "2017-01-20T17:30"),
+    ],
+)
+def test_offsets_are_converted_to_the_homes_clock(
+    door: FrontDoor, zoned: str, wall_clock: str
+) -> None:
+    """UTC is one hour behind Madrid in winter and two in summer; Santiago's clock plays no part."""
+    converted, told = _probabilities(door, zoned, wall_clock)
+    assert converted == told
+
+
+def test_the_running_service_takes_the_clock_from_its_model(madrid: Bundle, tmp_path: Path) -> None:
+    """Nothing but the model's name is configured, and UTC is Madrid's time all the same."""
+    assert madrid.predictor.builder.home.airport == "LEMD"
+    moments = ("2017-07-14T18:30:00", "2017-07-14T16:30:00Z", "2017-07-14T16:30:00")
+    flights = [{**FLIGHT, "scheduled_departure": each} for each in moments]
+    model = {"FLIGHT_DELAY_MODEL": f"{NAME}:latest"}
+    with running_server(tmp_path / "log", PROJECT, ".", **model) as server:
+        answer = httpx.post(f"{server.url}/predict_delay", json={"flights": flights})
+        card = httpx.get(f"{server.url}/model").json()
+    local, zoned, earlier = (each["probability"] for each in answer.json()["predictions"])
+    assert local == zoned != earlier
+    assert card["airport"] == "LEMD"
+
+
+def test_bulk_scoring_has_the_same_clock(madrid: Bundle) -> None:
+    """A time of UTC in a table becomes Madrid's, and a flight from Santiago is refused."""
+    row = {**FLIGHT, "scheduled_departure": "2017-07-14T16:30:00Z"}
+    table = pa.table({name: [value] * 2 for name, value in row.items()})
+    table = table.append_column("origin", pa.array(["LEMD", "SCEL"]))
+    checked = check(table, madrid.predictor.builder.home)
+    assert checked.valid.tolist() == [True, False]
+    assert checked.reasons == ["origin: not LEMD: only departures from Madrid"]
+    expected = np.array(["2017-07-14T18:30"], dtype="datetime64[m]").astype(np.int64)
+    assert checked.flights.departure.tolist() == expected.tolist()
+
+
+def test_no_fact_of_chile_is_told(door: FrontDoor, madrid: Bundle) -> None:
+    """Card, saved features and published contract speak of Madrid."""
+    card = _ask(door, "GET", "/model").json()
+    assert (card["airport"], card["time_zone"]) == ("LEMD", "Europe/Madrid")
+    assert card["destinations"]["LEBL"]["flight_type"] == "N"
+    assert card["destinations"]["SAEZ"]["flight_type"] == "I"
+    contract = _ask(door, "GET", "/openapi.json").text
+    for text in (json.dumps(card), contract):
+        assert "Madrid" in text
+        assert not any(word in text for word in ("Santiago", "Chile", "SCEL"))
+    saved = json.loads(madrid.predictor.builder.to_json())
+    assert saved["home"]["airport"] == "LEMD"
+    assert "2017-10-12" in saved["families"]["holidays"]["dates"]
+    assert "2017-09-18" not in saved["families"]["holidays"]["dates"]
+
+
+def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) -> None:
+    """The gate, a roll-over and a refresh refuse a model or flights of another airport."""
+    verdict = gate.judge(madrid, bundle)
+    assert not verdict.accepted
+    assert verdict.reason.startswith("made for LEMD, the registered one for SCEL")
+    with pytest.raises(ModelRefused, match="from LEMD, the serving model from SCEL"):
+        golden.check("m:1", madrid.predictor, bundle.predictor)
+    with pytest.raises(RefreshError, match="from LEMD, and these leave from SCEL"):
+        refresh.refresh(madrid, "m:1", pd.DataFrame(), is_sample=False, home=SANTIAGO)
+
+
+def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:
+    """Golden flights are scored soundly, and a newer model of the same airport is taken."""
+    golden.check("m:2", madrid.predictor, replace(madrid).predictor)
+
+
+def test_a_bad_mapping_stops_training_with_one_line(tmp_path: Path) -> None:
+    """The exit code is that of data which cannot be used."""
+    (tmp_path / "m.toml").write_text(MAPPING.replace("Europe/Madrid", "Madrid"))
+    (tmp_path / "f.csv").write_text("x\n1\n")
+    options = ["--data", str(tmp_path / "f.csv"), "--mapping", str(tmp_path / "m.toml")]
+    assert CliRunner().invoke(train.app, options).exit_code == train.EXIT_DATA
