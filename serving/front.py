@@ -73,7 +73,9 @@ class FrontDoor:
         self._app = app
         self._runtime = runtime
         self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
-        self._openapi = openapi_document()
+        self._openapi = openapi_document(
+            keys=settings.api_keys_file is not None, admin=admin is not None
+        )
         self._routes: dict[str, dict[str, Handler]] = {
             "/predict_delay": {"POST": self.predict_delay},
             "/model": {"GET": self._model},
