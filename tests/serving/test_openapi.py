@@ -25,7 +25,7 @@ from serving.runtime import Runtime
 from serving.settings import Settings
 
 FULL = json.loads(openapi_document(keys=True, admin=True))
-NOWHERE = {errors.NotFound, errors.MethodNotAllowed}
+NOWHERE: set[type[errors.Refusal]] = {errors.NotFound, errors.MethodNotAllowed}
 """What answers no route of the document: a wrong path, a wrong method."""
 KEY = "k" * 40
 
@@ -78,7 +78,7 @@ def test_every_route_is_told(runtime: Runtime) -> None:
 
 def test_every_kind_of_problem_is_told() -> None:
     """Each kind of refusal is an example of an answer of its status, and a problem document."""
-    kinds: set[type[errors.Refusal]] = {errors.Refusal, *errors.Refusal.__subclasses__()} - NOWHERE
+    kinds: list[type[errors.Refusal]] = errors.Refusal.__subclasses__()
     told = {
         (example["value"]["status"], kind)
         for operation in _operations(FULL).values()
@@ -87,7 +87,7 @@ def test_every_kind_of_problem_is_told() -> None:
         for kind, example in answer["content"]["application/problem+json"]["examples"].items()
         if example["value"]["status"] == int(status) and Problem.model_validate(example["value"])
     }
-    assert told == {(kind.status, kind.kind) for kind in kinds}
+    assert told == {(kind.status, kind.kind) for kind in kinds if kind not in NOWHERE}
 
 
 def test_every_example_of_a_request_works(runtime: Runtime) -> None:
