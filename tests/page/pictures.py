@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
-SIZES = {
+SIZES: dict[str, tuple[Any, float]] = {
     "flight-desktop.png": ({"width": 1280, "height": 900}, 1.0),
     "flight-phone.png": ({"width": 390, "height": 844}, 1.5),
 }
