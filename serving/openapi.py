@@ -39,9 +39,9 @@ from serving.errors import (
 VERSION = "1.0.0"
 _REFERENCE = "#/components/schemas/{model}"
 _ABOUT = (
-    "Probability that a departure leaves more than 15 minutes late. Every answer carries an"
-    " `X-Request-ID`: the caller's own where it sends one of 1 to 128 letters, digits and"
-    " `._:/+=@-`. Every error is a problem document (RFC 9457)."
+    "Probability that a departure leaves more than 15 minutes late. Every answer to a request that"
+    " was read carries an `X-Request-ID`: the caller's own where it sends one of 1 to 128 letters,"
+    " digits and `._:/+=@-`. Every error is a problem document (RFC 9457)."
 )
 
 JsonObject = dict[str, Any]
