@@ -22,15 +22,41 @@ CODE := data features model serving score monitor tests load deploy service.py t
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -v width=80 -v at=25 "$$HELP" $(firstword $(MAKEFILE_LIST))
+	@printf '\nvariables: PORT=%s BENTOML_HOME=%s\n' "$(PORT)" "$(BENTOML_HOME)"
+	@printf '           SCL_DATASET (the flights: path or address), PYTHON (Python 3.11)\n'
+
+# groups are the rulers of this file; long explanations are broken at words
+define HELP
+/^# --- / { group = $$0; gsub(/^# --- | -+$$/, "", group) }
+/^[a-z-]+:.*## / {
+  if (group != "") { printf "\n%s\n", group; group = "" }
+  name = $$1; sub(/:.*/, "", name); sub(/^.*## /, "")
+  line = sprintf("  make %-" (at - 8) "s", name)
+  for (i = 1; i <= NF; i++) {
+    if (length(line) + length($$i) + 1 > width) { print line; line = sprintf("%" (at - 1) "s", "") }
+    line = line " " $$i
+  }
+  print line
+}
+endef
+export HELP
 
 # --- the two commands -------------------------------------------------------------------------
 
 .PHONY: serve
-serve: .venv/train.stamp $(MODEL)  ## train and register a model if there is none, then serve it
-	@printf '\n  Open http://localhost:%s   (stop with Ctrl-C)\n\n' "$(PORT)"
-	@printf '  Try:  curl -s localhost:%s/predict_delay -H "content-type: application/json" -d @tests/request.json\n\n' "$(PORT)"
+serve: port .venv/train.stamp $(MODEL)  ## train and register a model if there is none, then serve it
+	@printf '\n  page    http://localhost:%s\n  API     http://localhost:%s/docs\n' "$(PORT)" "$(PORT)"
+	@printf '  shell   curl -s localhost:%s/predict_delay -H "content-type: application/json" -d @tests/request.json\n' "$(PORT)"
+	@printf '  Python  pip install ./client; SCL_DELAY_URL=http://localhost:%s python examples/predict.py\n' "$(PORT)"
+	@printf '  read    docs/README.md   (stop with Ctrl-C)\n\n'
 	exec $(BIN)/bentoml serve --port "$(PORT)"
+
+# asked before anything is trained
+.PHONY: port
+port:
+	@if (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; then \
+	  echo "Port $(PORT) is in use. Stop what listens there, or take another:  make serve PORT=$$(($(PORT) + 1))"; exit 1; fi
 
 .PHONY: test
 test: .venv/dev.stamp  ## run the whole test suite
@@ -147,6 +173,12 @@ client-models: .venv/dev.stamp  ## make the client's models from the service's c
 client-overhead: .venv/dev.stamp $(MODEL)  ## what the client costs beside plain httpx
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.client_overhead
 
+# --- documents --------------------------------------------------------------------------------
+
+.PHONY: pictures
+pictures: .venv/dev.stamp  ## take the README's pictures of the page that runs on PORT
+	$(BIN)/python -m tests.page.pictures http://localhost:$(PORT)
+
 # --- bad input --------------------------------------------------------------------------------
 
 .PHONY: fuzz
@@ -210,7 +242,8 @@ rollback: .venv/train.stamp  ## PROJECT=, ENVIRONMENT=, maybe TO=revision: back 
 
 # uv comes from the package index, pinned by hash, where it is not there already
 $(UV): requirements/uv.lock
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is needed: install Python 3.11, or name it with PYTHON=..."; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 is needed, and $(or $(PYTHON),no python3) is none. Install it, or name it:  make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	rm -rf .tools/venv .tools/site .tools/bin && mkdir -p .tools/bin
 	$(PYTHON) -m venv .tools/venv >/dev/null 2>&1 \
 	  && .tools/venv/bin/python -m pip install --quiet --require-hashes -r requirements/uv.lock \

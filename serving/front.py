@@ -73,6 +73,7 @@ class FrontDoor:
         self._app = app
         self._runtime = runtime
         self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
+        self._keys, self._admin = settings.api_keys_file is not None, admin is not None
         self._routes: dict[str, dict[str, Handler]] = {
             "/predict_delay": {"POST": self.predict_delay},
             "/model": {"GET": self._model},
@@ -143,7 +144,8 @@ class FrontDoor:
         return OK, metrics.exposition(), _METRICS
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
-        return OK, openapi_document(self._runtime().predictor.builder.home), _JSON
+        home = self._runtime().predictor.builder.home
+        return OK, openapi_document(home, keys=self._keys, admin=self._admin), _JSON
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:

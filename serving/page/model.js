@@ -13,8 +13,8 @@ export function renderModel() {
   const { card } = shared;
   if (!card) return;
   find("model-body").replaceChildren(...[
-    trained(card), bands(card), quality(card), reliability(card), months(card), importance(card),
-    details(card),
+    trained(card), bands(card), quality(card), reliability(card), months(card), drift(card),
+    importance(card), details(card),
   ].filter(Boolean));
 }
 
@@ -22,13 +22,15 @@ function panel(title, ...children) {
   return h("section", { class: "panel" }, h("h2", { text: t(title) }), ...children);
 }
 
-function trained({ data }) {
+function trained({ data, refreshed }) {
   const fact = (value, text) => h("li", {}, h("b", { text: value }), h("span", { text }));
   return panel("model.trained", h("ul", { class: "facts" },
     fact(say.integer(data.flights), data.is_sample ? t("model.sample") : t("model.flights")),
     fact(say.percent(data.late_share, 1), t("model.late"))),
   h("p", { text: t("model.period", { from: say.fullDate(say.clock(data.first_departure)),
-    to: say.fullDate(say.clock(data.last_departure)) }) }));
+    to: say.fullDate(say.clock(data.last_departure)) }) }),
+  refreshed ? h("p", { text: t("model.refreshed", {
+    to: say.fullDate(say.clock(refreshed.through)) }) }) : null);
 }
 
 /** The evaluation's protocols that the card holds, the most trustworthy first. */
@@ -93,6 +95,31 @@ function months(card) {
           bar((each.auc - GUESSING) / GUESSING))),
         h("td", {}, h("span", { class: "with" }, h("span", { text: say.percent(each.late_share) }),
           bar(each.late_share / most, "usual")))))))));
+}
+
+/** Shown where the card carries `drift`: {way: {month: {late_share, mean_probability, ...}}}. */
+function drift(card) {
+  const found = protocols(card).find(([, each]) => each.drift);
+  if (!found) return null;
+  const ways = Object.entries(found[1].drift).filter(([name]) => !name.includes(";")).reverse();
+  const names = [...new Set(ways.flatMap(([, each]) => Object.keys(each)))]
+    .filter((name) => name !== "pooled").sort();
+  const share = (value) => h("td", { class: "n", text: say.percent(value) });
+  return panel("model.drift", h("p", { text: t("model.drift.lead") }),
+    scrolling(t("model.drift"), h("table", { class: "drift" },
+      h("thead", {}, h("tr", {},
+        ...[t("model.month"), t("model.late_share"), ...ways.map(([name]) => wayName(name))]
+          .map((text) => h("th", { scope: "col", text })))),
+      h("tbody", {}, ...names.map((name) => h("tr", {},
+        h("th", { scope: "row", text: say.month(say.clock(`${name}-01`)) }),
+        share(ways.find(([, each]) => each[name])[1][name].late_share),
+        ...ways.map(([, each]) => (each[name] ? share(each[name].mean_probability)
+          : h("td", { class: "n", text: "–" })))))))));
+}
+
+function wayName(name) {
+  const [to] = /\d{4}-\d{2}/.exec(name) ?? [];
+  return to ? t("model.fitted", { to: say.month(say.clock(`${to}-01`)) }) : t("model.refitted");
 }
 
 /** Shown where the card carries `reliability`: {said: [...], happened: [...]} of a protocol. */

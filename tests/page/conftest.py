@@ -36,6 +36,17 @@ FIGURES = {
     "f1": 0.39,
 }
 
+SAID = [0.05, 0.1, 0.12, 0.14, 0.16, 0.18, 0.21, 0.25, 0.3, 0.45]
+RELIABILITY = {"said": SAID, "happened": [share * 0.95 for share in SAID], "n": [5000] * 10}
+MONTH = {"n": 5000, "late_share": 0.2, "mean_probability": 0.19, "log_loss": 0.45, "ece": 0.01}
+DRIFT = {
+    "fitted once, to the end of 2017-10": {
+        month: {**MONTH, "mean_probability": 0.16} for month in (*MONTHS[1:], "pooled")
+    },
+    "refitted each month": dict.fromkeys((*MONTHS, "pooled"), MONTH),
+    "refitted each month; Platt, 4 weeks": dict.fromkeys((*MONTHS, "pooled"), MONTH),
+}
+
 
 class PageServer:
     """The front door and the page on a port of their own.
@@ -108,7 +119,13 @@ def page_server(bundle: Bundle) -> Iterator[PageServer]:
     evaluation = {
         "E1": {**FIGURES, "n": 20000},
         "E2": {**FIGURES, "n": 60000},
-        "E3.schedule": {**FIGURES, "n": 50000, "by_month": months},
+        "E3.schedule": {
+            **FIGURES,
+            "n": 50000,
+            "by_month": months,
+            "reliability": RELIABILITY,
+            "drift": DRIFT,
+        },
     }
     data = {**bundle.card["data"], "is_sample": False}
     with PageServer(page_runtime(bundle, evaluation=evaluation, data=data)) as running:

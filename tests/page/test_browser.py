@@ -232,6 +232,9 @@ def test_the_model_is_told_in_plain_words(visits: Visits, page_server: PageServe
     assert "left more than 15 minutes late" in body
     assert "67 times in 100" in body
     assert visit.page.locator("table.months tbody tr").count() == 3
+    assert visit.page.locator("svg.chart circle").count() == 10
+    assert [visit.text(f"table.drift td:nth-of-type({i})")[:2] for i in (1, 2)] == ["20", "19"]
+    assert "Fitted to Oct 2017" in visit.text("table.drift thead")
     assert visit.page.locator(".shares li").count() >= 12
     assert visit.page.is_hidden("#banner")
 
