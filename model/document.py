@@ -113,7 +113,7 @@ def drift_of(figure: Figure, ways: Mapping[str, Mapping[str, Mapping[str, float]
 def _template() -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown, of our own figures
+        autoescape=False,  # noqa: S701 - Markdown, of our own figures  # nosec B701
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

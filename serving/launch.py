@@ -38,7 +38,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _leave)
     # what is imported stays: looking for garbage meanwhile is a tenth of the start
     gc.set_threshold(_ROOMY, 50, 1000)
-    listener = socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - a container is reached from outside
+    listener = socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - a container is reached from outside  # nosec B104
     from _bentoml_impl.worker import service  # type: ignore[import-untyped] # noqa: PLC0415 - after the port is open
 
     arguments = ["--fd", str(listener.detach()), "--worker-id", "1", "--backlog", str(BACKLOG)]

@@ -62,7 +62,7 @@ def _conclusions(docs: Path) -> str:
 def _template() -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown, from our own words and figures
+        autoescape=False,  # noqa: S701 - Markdown, from our own words and figures  # nosec B701
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
