@@ -24,11 +24,11 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from data.flights import Flights
 from data.sources import load_flights
-from features.builder import Level
+from features.builder import FeatureBuilder, Level
 from load import machine
+from model.booster import Booster
 from model.calibration import sigmoid
 from model.distributed import connected, fit_booster_on
-from model.predictor import Scorer
 from model.training import ROUNDS, Lesson, Recipe, fit_booster, prepare
 
 SPLIT = "2017-10-01"
@@ -89,9 +89,9 @@ def _repeated(lesson: Lesson, times: int) -> Lesson:
 
 def _measured(lesson: Lesson, recipe: Recipe, future: pd.DataFrame, client: Client | None) -> Fit:
     started = time.perf_counter()
-    scorer = fit_booster_on(client, lesson, recipe) if client else fit_booster(lesson, recipe)
+    booster = fit_booster_on(client, lesson, recipe) if client else fit_booster(lesson, recipe)
     seconds = time.perf_counter() - started
-    auc, loss = _judge(scorer, future)
+    auc, loss = _judge(booster, lesson.builder, future)
     peak = max(client.run(_peak_mb).values()) if client else _peak_mb()
     count = len(client.nthreads()) if client else 0
     done = Fit(len(lesson.label), count, recipe.seed, seconds, auc, loss, peak)
@@ -99,9 +99,9 @@ def _measured(lesson: Lesson, recipe: Recipe, future: pd.DataFrame, client: Clie
     return done
 
 
-def _judge(scorer: Scorer, future: pd.DataFrame) -> tuple[float, float]:
+def _judge(booster: Booster, builder: FeatureBuilder, future: pd.DataFrame) -> tuple[float, float]:
     late = future["delayed"].to_numpy()
-    probability = sigmoid(scorer.raw_scores(Flights.from_columns(future)))
+    probability = sigmoid(booster.raw_scores(builder.transform(Flights.from_columns(future))))
     return float(roc_auc_score(late, probability)), float(log_loss(late, probability))
 
 

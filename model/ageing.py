@@ -19,7 +19,7 @@ from features.builder import Level
 from model.calibration import FloatArray, sigmoid
 from model.evaluation import walk_forward
 from model.metrics import calibration_error, flight_log_loss
-from model.training import Recipe, fit_booster, prepare
+from model.training import Recipe, fit_scorer, prepare
 
 AGES = (0, 1, 3, 7, 14, 28)
 """Days between the end of the tables and the day of the flight."""
@@ -58,11 +58,11 @@ def _months(
     for fold in walk_forward(frame):
         train, known = frame.iloc[fold.train], frame.iloc[: fold.test.max() + 1]
         flights = Flights.from_columns(frame.iloc[fold.test])
-        schedule = fit_booster(prepare(train, Level.SCHEDULE, recipe.home), recipe)
-        fresh = fit_booster(prepare(train, Level.FRESH, recipe.home), recipe)
+        schedule = fit_scorer(prepare(train, Level.SCHEDULE, recipe.home), recipe)
+        fresh = fit_scorer(prepare(train, Level.FRESH, recipe.home), recipe)
         builder = fresh.builder.refreshed(known, Outcomes.from_columns(known))
         aged = [builder.replay(flights, flights.day - age) for age in ages]
-        margins = [schedule.raw_scores(flights), *map(fresh.booster.raw_scores, aged)]
+        margins = [schedule.raw_scores(flights), *map(fresh.margins, aged)]
         yield fold.test, [sigmoid(margin) for margin in margins]
 
 

@@ -1,4 +1,4 @@
-"""A model as files: Booster text, what the features learned, calibration, card. No pickle.
+"""A model as files: trees, line, what the features learned, calibration, card. No pickle.
 
 A bundle is a folder. The same model gives the same bytes: nothing in it depends on when or where
 it was written. `SHA256SUMS` covers every other file and is checked before anything is used.
@@ -8,31 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from features.builder import FeatureBuilder
 from model.booster import Booster
 from model.calibration import Calibration
 from model.decision import Decision
 from model.errors import BundleError
-from model.predictor import Predictor, Scorer
+from model.linear import Linear
+from model.predictor import Predictor
+from model.scorer import Scorer
 
 BOOSTER_FILE = "saved_model.ubj"
 """Name under which `bentoml.lightgbm.load_model` looks for a Booster; LightGBM's text format."""
 FEATURES_FILE = "features.json"
+LINEAR_FILE = "linear.json"
 FRESH_BOOSTER_FILE = "fresh_booster.txt"
 FRESH_FEATURES_FILE = "fresh_features.json"
-"""The same two of the Booster that knows the airport's state."""
+FRESH_LINEAR_FILE = "fresh_linear.json"
+"""The same three of the level that knows fresh outcomes."""
 SCORING_FILE = "scoring.json"
 CARD_FILE = "card.json"
 EVALUATION_FILE = "evaluation.json"
-FRESH_FILES = (FRESH_BOOSTER_FILE, FRESH_FEATURES_FILE)
-FILES = (BOOSTER_FILE, FEATURES_FILE, *FRESH_FILES, SCORING_FILE, CARD_FILE, EVALUATION_FILE)
+SCHEDULE_FILES = (BOOSTER_FILE, FEATURES_FILE, LINEAR_FILE)
+FRESH_FILES = (FRESH_BOOSTER_FILE, FRESH_FEATURES_FILE, FRESH_LINEAR_FILE)
+FILES = (*SCHEDULE_FILES, *FRESH_FILES, SCORING_FILE, CARD_FILE, EVALUATION_FILE)
 SUMS_FILE = "SHA256SUMS"
 
 JsonObject = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,8 @@ class Bundle:
             "decision": predictor.decision.to_json(),
         }
         contents = {
-            BOOSTER_FILE: predictor.booster.text.encode(),
-            FEATURES_FILE: predictor.builder.to_json().encode(),
-            FRESH_BOOSTER_FILE: predictor.fresh.booster.text.encode(),
-            FRESH_FEATURES_FILE: predictor.fresh.builder.to_json().encode(),
+            **_level_files(predictor.schedule, SCHEDULE_FILES),
+            **_level_files(predictor.fresh, FRESH_FILES),
             SCORING_FILE: _json_bytes(scoring),
             CARD_FILE: _json_bytes(self.card),
             EVALUATION_FILE: _json_bytes(self.evaluation),
@@ -85,15 +90,15 @@ class Bundle:
             If a file is missing, differs from what was written, or has another format.
         """
         contents = _checked(folder)
-        schedule = _scorer(folder, contents, FEATURES_FILE, BOOSTER_FILE, threads)
-        fresh = _scorer(folder, contents, FRESH_FEATURES_FILE, FRESH_BOOSTER_FILE, threads)
+        schedule = _scorer(folder, contents, SCHEDULE_FILES, threads)
+        fresh = _scorer(folder, contents, FRESH_FILES, threads)
         try:
             scoring = json.loads(contents[SCORING_FILE])
             calibration = Calibration.from_json(scoring["calibration"])
             decision = Decision.from_json(scoring["decision"])
         except (ValueError, KeyError) as error:
             raise _unreadable(folder / SCORING_FILE, error) from error
-        predictor = Predictor(schedule.builder, schedule.booster, fresh, calibration, decision)
+        predictor = Predictor(schedule, fresh, calibration, decision)
         return cls(
             predictor=predictor,
             card=json.loads(contents[CARD_FILE]),
@@ -106,23 +111,37 @@ def digest(contents: dict[str, bytes]) -> str:
     return _sha256(contents[SUMS_FILE])[:10]
 
 
-def _scorer(
-    folder: Path, contents: dict[str, bytes], features: str, trees: str, threads: int
-) -> Scorer:
-    """One level of the model, its features and its trees checked against each other."""
-    try:
-        builder = FeatureBuilder.from_json(contents[features].decode())
-    except (ValueError, KeyError) as error:
-        raise _unreadable(folder / features, error) from error
+LevelFiles = tuple[str, str, str]
+"""Names of the files of one level: trees, features, line."""
+
+
+def _level_files(scorer: Scorer, names: LevelFiles) -> dict[str, bytes]:
+    texts = (scorer.booster.text, scorer.builder.to_json())
+    contents = [*(text.encode() for text in texts), _json_bytes(scorer.linear.to_json())]
+    return dict(zip(names, contents, strict=True))
+
+
+def _scorer(folder: Path, contents: dict[str, bytes], names: LevelFiles, threads: int) -> Scorer:
+    """One level of the model, its features, trees and line checked against each other."""
+    trees, features, line = names
+    builder = _parsed(folder, contents, features, FeatureBuilder.from_json)
+    linear = _parsed(folder, contents, line, lambda text: Linear.from_json(json.loads(text)))
     booster = Booster(contents[trees].decode(), threads)
-    if booster.features != len(builder.feature_names):
-        message = (
-            f"{folder} was trained by another version of this code: its Booster takes "
-            f"{booster.features} features, the builder makes {len(builder.feature_names)}. "
-            "Train again"
-        )
-        raise BundleError(message)
-    return Scorer(builder, booster)
+    for name, taken in (("Booster", booster.features), ("line", linear.features)):
+        if taken != len(builder.feature_names):
+            message = (
+                f"{folder} was trained by another version of this code: its {name} takes "
+                f"{taken} features, the builder makes {len(builder.feature_names)}. Train again"
+            )
+            raise BundleError(message)
+    return Scorer(builder, booster, linear)
+
+
+def _parsed(folder: Path, contents: dict[str, bytes], name: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(contents[name].decode())
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(folder / name, error) from error
 
 
 def _checked(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""From LightGBM's margins to probabilities that mean what they say."""
+"""From the model's margins to probabilities that mean what they say."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import pandas as pd
 from data.catalogue import AIRLINES, DELAY_MINUTES, airport
 from data.frame import data_hash
 from data.home import Home
+from model.logistic import PENALTY
 from model.predictor import Predictor
 from model.training import Recipe
 
@@ -71,6 +72,7 @@ def make_card(
             "seed": recipe.seed,
             "trees": predictor.booster.trees,
             "parameters": recipe.parameters,
+            "line": {"penalty": PENALTY, "weights": predictor.schedule.linear.weights},
         },
         "features": list(predictor.builder.feature_names),
         "fresh_features": list(predictor.fresh.builder.feature_names),
@@ -114,7 +116,7 @@ def _data(frame: pd.DataFrame, *, is_sample: bool) -> JsonObject:
 
 
 def _importance(predictor: Predictor) -> dict[str, float]:
-    """Share of the total gain that each feature brought, largest first."""
+    """Share of the trees' total gain that each feature brought, largest first."""
     gain = lgb.Booster(model_str=predictor.booster.text).feature_importance("gain")
     total = gain.sum() or 1.0  # trees that found no split have no gain to share
     shares = zip(predictor.builder.feature_names, (gain / total).tolist(), strict=True)

@@ -25,7 +25,6 @@ from distributed import Client, LocalCluster
 from model.booster import Booster
 from model.calibration import FloatArray
 from model.errors import ClusterError
-from model.predictor import Scorer
 from model.training import Grower, Lesson, Recipe, parameters, training_matrix
 
 CHUNK_ROWS = 50_000
@@ -77,7 +76,7 @@ def growing(workers: int, memory: str, scheduler: str | None = None) -> Iterator
         yield partial(fit_booster_on, client)
 
 
-def fit_booster_on(client: Client, lesson: Lesson, recipe: Recipe) -> Scorer:
+def fit_booster_on(client: Client, lesson: Lesson, recipe: Recipe) -> Booster:
     """Grow the trees of one Booster on all workers together.
 
     The same objective, constraints and parameters as on one machine. Trees differ in detail:
@@ -100,8 +99,7 @@ def fit_booster_on(client: Client, lesson: Lesson, recipe: Recipe) -> Scorer:
             feature_name=list(builder.feature_names),
             categorical_feature=list(builder.categorical),
         )
-    text = _NETWORK.sub("", estimator.booster_.model_to_string())
-    return Scorer(builder, Booster(text))
+    return Booster(_NETWORK.sub("", estimator.booster_.model_to_string()))
 
 
 def _local_cluster(workers: int, memory: str) -> LocalCluster:

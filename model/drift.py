@@ -13,7 +13,7 @@ from features.builder import Level
 from model.calibration import Calibration, FloatArray, sigmoid
 from model.evaluation import Scored, walk_forward
 from model.metrics import BoolArray, calibration_error, flight_log_loss
-from model.training import Recipe, fit_booster, prepare
+from model.training import Recipe, fit_scorer, prepare
 
 LEFT_ALONE = (0, 3)
 """Walk-forward months whose model is also asked about all later ones: of March and of June."""
@@ -61,7 +61,7 @@ def _left_alone(frame: pd.DataFrame, recipe: Recipe) -> Iterator[tuple[str, Floa
             return
         fold = folds[position]
         later = np.arange(fold.test.min(), len(frame))
-        scorer = fit_booster(prepare(frame.iloc[fold.train], Level.SCHEDULE, recipe.home), recipe)
+        scorer = fit_scorer(prepare(frame.iloc[fold.train], Level.SCHEDULE, recipe.home), recipe)
         margin = np.full(len(frame), np.nan)
         margin[later] = scorer.raw_scores(Flights.from_columns(frame.iloc[later]))
         last = np.datetime64(fold.name, "M") - 1

@@ -29,7 +29,7 @@ from features.builder import FeatureBuilder, Level
 from model.calibration import FloatArray, sigmoid
 from model.errors import TooFewFlights
 from model.metrics import FIGURES, BoolArray, figures, flight_log_loss
-from model.training import LEAD_MINUTES, MINIMUM_FLIGHTS, Recipe, fit_booster, prepare
+from model.training import LEAD_MINUTES, MINIMUM_FLIGHTS, Recipe, fit_scorer, prepare
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -156,8 +156,8 @@ def _run(
         matrix = scored_matrix(frame, fold, lesson.builder)
         constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
         for run, seed in zip(probability, seeds, strict=True):
-            scorer = fit_booster(lesson, replace(recipe, seed=seed))
-            run[fold.test] = sigmoid(scorer.booster.raw_scores(matrix))
+            scorer = fit_scorer(lesson, replace(recipe, seed=seed))
+            run[fold.test] = sigmoid(scorer.margins(matrix))
             progress(fold)
     rows = np.concatenate([fold.test for fold in folds])
     late = frame["delayed"].to_numpy(dtype=bool)[rows]

@@ -11,7 +11,8 @@ import numpy as np
 from data.flights import Flights
 from features.builder import FeatureBuilder
 from model.calibration import Calibration, FloatArray, sigmoid
-from model.predictor import Predictor, Scorer
+from model.predictor import Predictor
+from model.scorer import Scorer
 
 Group = Literal[
     "airline",
@@ -65,7 +66,8 @@ class Explanation:
 class Explainer:
     """Explains the scores of a predictor.
 
-    TreeSHAP divides a flight's log-odds, exactly, between the columns. Probabilities are not
+    A flight's log-odds are divided, exactly, between the columns: by TreeSHAP those of the trees,
+    by deviation from the mean those of the line. Probabilities are not
     additive, so their difference from the base is divided in the same proportions: each group
     gets its log-odds times the mean slope of the logistic curve between base and flight. Signs
     and order are those of the log-odds, and the changes add up.
@@ -78,11 +80,10 @@ class Explainer:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        schedule = Scorer(predictor.builder, predictor.booster)
         self._levels = [
             (scorer, calibration, _membership(scorer.builder))
             for scorer, calibration in (
-                (schedule, predictor.calibration),
+                (predictor.schedule, predictor.calibration),
                 (predictor.fresh, Calibration()),
             )
         ]
@@ -102,7 +103,7 @@ class Explainer:
 def _explain(
     flights: Flights, scorer: Scorer, calibration: Calibration, membership: FloatArray
 ) -> list[Explanation]:
-    parts = scorer.booster.contributions(scorer.builder.transform(flights))
+    parts = scorer.contributions(scorer.builder.transform(flights))
     base = calibration.slope * parts[:, -1] + calibration.intercept
     by_group = calibration.slope * (parts[:, :-1] @ membership)
     changes = by_group * _mean_slope(base, by_group.sum(axis=1))[:, None]

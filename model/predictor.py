@@ -1,4 +1,4 @@
-"""Scores flights: features, Booster, calibration, decision. Shared by training and serving."""
+"""Scores flights: level of information, calibration, decision. Shared by training and serving."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from features.builder import FeatureBuilder
 from model.booster import Booster
 from model.calibration import Calibration, FloatArray, sigmoid
 from model.decision import Decision
+from model.scorer import Scorer
 
 FRESH_DAYS = 4
-"""Days, from the end of the tables on, that are scored by the Booster that knows fresh outcomes;
+"""Days, from the end of the tables on, that are scored by the level that knows fresh outcomes;
 later ones lean on the schedule's. Measured in docs/decisions/0009-refresh.md."""
 
 
@@ -40,25 +41,13 @@ class Scores:
     unknown: list[list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """The features of one level of information and the trees that read them."""
-
-    builder: FeatureBuilder
-    booster: Booster
-
-    def raw_scores(self, flights: Flights) -> FloatArray:
-        """Log-odds of each flight, shape ``(n,)``."""
-        return self.booster.raw_scores(self.builder.transform(flights))
-
-
 @dataclass(frozen=True)
 class Predictor:
     """A fitted model, ready to score.
 
     Attributes
     ----------
-    builder, booster
+    schedule
         What scores from the schedule alone.
     fresh
         What scores where fresh outcomes are known: where the airport's state is told, or in the
@@ -67,11 +56,20 @@ class Predictor:
         Of the schedule's scores.
     """
 
-    builder: FeatureBuilder
-    booster: Booster
+    schedule: Scorer
     fresh: Scorer
     calibration: Calibration = field(default_factory=Calibration)
     decision: Decision = field(default_factory=Decision)
+
+    @property
+    def builder(self) -> FeatureBuilder:
+        """Features of the schedule level; codes and home airport are those of both."""
+        return self.schedule.builder
+
+    @property
+    def booster(self) -> Booster:
+        """Trees of the schedule level."""
+        return self.schedule.booster
 
     def predict(self, flights: Flights) -> Scores:
         """Score flights with all that is said about them."""
@@ -84,7 +82,7 @@ class Predictor:
         )
 
     def score(self, flights: Flights) -> FloatArray:
-        """Probability of each flight, shape ``(n,)``; one call per Booster, whatever their number.
+        """Probability of each flight, shape ``(n,)``; one call per level, whatever their number.
 
         Flights of which fresh outcomes are known and others may stand side by side.
         """
@@ -107,7 +105,7 @@ class Predictor:
 
     def probability(self, matrix: npt.NDArray[np.float64]) -> FloatArray:
         """Calibrated probability of each row of the schedule's features, shape ``(n,)``."""
-        return self.calibration.apply(self.booster.raw_scores(matrix))
+        return self.calibration.apply(self.schedule.margins(matrix))
 
     def _score_schedule(self, flights: Flights) -> FloatArray:
         return self.probability(self.builder.transform(flights))

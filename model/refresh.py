@@ -16,7 +16,6 @@ from model.bundle import Bundle
 from model.calibration import FloatArray, sigmoid
 from model.errors import RefreshError
 from model.gate import Verdict
-from model.predictor import Predictor, Scorer
 from model.training import LEAD_MINUTES
 
 MEMORY_DAYS = 180
@@ -59,8 +58,11 @@ def refresh(
         raise RefreshError(message)
     _require_fit(parent, frame, is_sample=is_sample)
     old, outcomes = parent.predictor, Outcomes.from_columns(frame)
-    fresh = Scorer(old.fresh.builder.refreshed(frame, outcomes), old.fresh.booster)
-    predictor = replace(old, builder=old.builder.refreshed(frame, outcomes), fresh=fresh)
+    schedule, fresh = (
+        replace(scorer, builder=scorer.builder.refreshed(frame, outcomes))
+        for scorer in (old.schedule, old.fresh)
+    )
+    predictor = replace(old, schedule=schedule, fresh=fresh)
     refreshed = {
         "parent": tag,
         "through": frame["scheduled_departure"].max().isoformat(),
@@ -92,7 +94,10 @@ def check(refreshed: Bundle, parent: Bundle, frame: pd.DataFrame) -> Verdict:
     told = flights.seen(airport_states(Outcomes.from_columns(frame), at))
     moves = []
     for asked, name in ((flights, "schedule"), (flights, "daily"), (told, "live")):
-        old, new = (_scorer(bundle.predictor, name) for bundle in (parent, refreshed))
+        old, new = (
+            each.predictor.schedule if name == "schedule" else each.predictor.fresh
+            for each in (parent, refreshed)
+        )
         if new.builder.feature_names != old.builder.feature_names:
             return Verdict(False, f"the {name} level makes other features than its parent")
         before, after = (sigmoid(scorer.raw_scores(asked)) for scorer in (old, new))
@@ -127,12 +132,6 @@ def _require_fit(parent: Bundle, frame: pd.DataFrame, *, is_sample: bool) -> Non
             f"need {MEMORY_DAYS} days, or all since {trained_from:%Y-%m-%d}"
         )
         raise RefreshError(message)
-
-
-def _scorer(predictor: Predictor, level: str) -> Scorer:
-    if level == "schedule":
-        return Scorer(predictor.builder, predictor.booster)
-    return predictor.fresh
 
 
 def _are_probabilities(values: FloatArray) -> bool:

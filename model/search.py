@@ -155,7 +155,7 @@ def _try(study: Study, tasks: Sequence[_Task], recipe: Recipe, drawn: Any) -> fl
 
 
 def _losses(task: _Task, recipe: Recipe) -> FloatArray:
-    booster = fit_booster(task.lesson, recipe).booster
+    booster = fit_booster(task.lesson, recipe)
     return flight_log_loss(task.late, sigmoid(booster.raw_scores(task.matrix)))
 
 

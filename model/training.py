@@ -1,4 +1,4 @@
-"""Fits the model: one Booster that knows the schedule, and one that knows fresh outcomes too."""
+"""Fits the model: one level that knows the schedule, and one that knows fresh outcomes too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from model.calibration import FloatArray
 from model.decision import Decision
 from model.errors import TooFewFlights
 from model.labels import LIMIT, matching_centre, soft_labels
-from model.predictor import Predictor, Scorer
+from model.linear import Linear
+from model.logistic import fit_linear
+from model.predictor import Predictor
+from model.scorer import Scorer
 
 PARAMETERS: dict[str, Any] = {
     "objective": "cross_entropy",
@@ -47,6 +50,10 @@ REPRODUCIBLE: dict[str, Any] = {
 ROUNDS = 250
 """Trees of each Booster."""
 MINIMUM_FLIGHTS = 1000
+
+MORE_CODES = ("weekday",)
+"""Columns that are codes to the line, beside those that are codes to the trees: the days of the
+week have an order, which trees can cut, but no slope."""
 
 LEAD_MINUTES = 60
 """How long before its departure a training flight sees the airport's state."""
@@ -84,7 +91,7 @@ class Lesson:
     label: FloatArray
 
 
-Grower = Callable[[Lesson, Recipe], Scorer]
+Grower = Callable[[Lesson, Recipe], Booster]
 
 
 def fit(frame: pd.DataFrame, recipe: Recipe, grow: Grower | None = None) -> Predictor:
@@ -93,17 +100,18 @@ def fit(frame: pd.DataFrame, recipe: Recipe, grow: Grower | None = None) -> Pred
     Parameters
     ----------
     grow
-        Grows a Booster; by default `fit_booster`, on this machine.
+        Grows the trees of a level; by default `fit_booster`, on this machine.
 
     Raises
     ------
     TooFewFlights
         If there are too few flights, or only one of the two outcomes.
     """
-    grow = grow or fit_booster
-    schedule = grow(prepare(frame, Level.SCHEDULE, recipe.home), recipe)
-    fresh = grow(prepare(frame, Level.FRESH, recipe.home), recipe)
-    return Predictor(schedule.builder, schedule.booster, fresh, decision=recipe.decision)
+    schedule, fresh = (
+        fit_scorer(prepare(frame, level, recipe.home), recipe, grow)
+        for level in (Level.SCHEDULE, Level.FRESH)
+    )
+    return Predictor(schedule, fresh, decision=recipe.decision)
 
 
 def prepare(frame: pd.DataFrame, level: Level, home: Home = SANTIAGO) -> Lesson:
@@ -126,8 +134,22 @@ def prepare(frame: pd.DataFrame, level: Level, home: Home = SANTIAGO) -> Lesson:
     return Lesson(builder, builder.replay(flights, as_of), label)
 
 
-def fit_booster(lesson: Lesson, recipe: Recipe) -> Scorer:
-    """Grow the trees of one Booster."""
+def fit_scorer(lesson: Lesson, recipe: Recipe, grow: Grower | None = None) -> Scorer:
+    """Fit what scores at one level: trees, and a line on the same rows."""
+    booster = (grow or fit_booster)(lesson, recipe)
+    return Scorer(lesson.builder, booster, fit_line(lesson, recipe))
+
+
+def fit_line(lesson: Lesson, recipe: Recipe) -> Linear:
+    """Fit the line of one level, on the rows and labels of its trees."""
+    at = lesson.builder.feature_names.index
+    codes = [at(name) for name in (*lesson.builder.categorical, *MORE_CODES)]
+    rising = [at(name) for name in lesson.builder.monotone]
+    return fit_linear(training_matrix(lesson, recipe.seed), lesson.label, codes, rising)
+
+
+def fit_booster(lesson: Lesson, recipe: Recipe) -> Booster:
+    """Grow the trees of one level."""
     builder = lesson.builder
     dataset = lgb.Dataset(
         training_matrix(lesson, recipe.seed),
@@ -137,7 +159,7 @@ def fit_booster(lesson: Lesson, recipe: Recipe) -> Scorer:
         params={"verbosity": -1},
     )
     booster = lgb.train(parameters(builder, recipe), dataset, num_boost_round=recipe.rounds)
-    return Scorer(builder, Booster(booster.model_to_string()))
+    return Booster(booster.model_to_string())
 
 
 def parameters(builder: FeatureBuilder, recipe: Recipe) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from data.flights import Flights, IntArray
 from features.builder import Level
 from model.calibration import FloatArray, sigmoid
 from model.evaluation import walk_forward
-from model.predictor import Scorer
-from model.training import Recipe, fit_booster, prepare
+from model.scorer import Scorer
+from model.training import Recipe, fit_scorer, prepare
 from monitor.errors import MonitorError
 from monitor.weeks import Watched, first_day, week_of
 
@@ -94,4 +94,4 @@ def _day(date: str) -> int:
 
 def fit_schedule(frame: pd.DataFrame, recipe: Recipe) -> Scorer:
     """Fit what scores from the schedule alone: the level that is watched."""
-    return fit_booster(prepare(frame, Level.SCHEDULE, recipe.home), recipe)
+    return fit_scorer(prepare(frame, Level.SCHEDULE, recipe.home), recipe)

@@ -1,9 +1,9 @@
 """The slow path: what a body should be answered with, worked out in the most obvious way.
 
 `json.loads`, the contract's pydantic models, a plain loop per flight, the `FeatureBuilder` and
-LightGBM's own Python package. Nothing of `serving.decoding`, `serving.batching`,
-`serving.encoding` or `model.booster` is used, so that whatever replaces or speeds those up can be
-held to this.
+LightGBM's own Python package, a plain sum for the line. Nothing of `serving.decoding`,
+`serving.batching`, `serving.encoding`, `model.booster` or the scoring of `model.linear` is used, so
+that whatever replaces or speeds those up can be held to this.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from data.flights import AIRPORT_FIGURES, Flights
-from features.builder import FeatureBuilder
+from model.linear import Codes, Linear
 from model.predictor import Predictor
+from model.scorer import Scorer
 from serving.contract import AirportState, AirportWindow, Flight, PredictionRequest
 
 NOT_JSON = frozenset({400})
@@ -83,13 +84,16 @@ class Oracle:
     Parameters
     ----------
     predictor
-        Its builders, the texts of its Boosters, and its calibration are used; not its scoring.
+        Its builders, the texts of its Boosters, the weights of its lines, and its calibration are
+        used; not its scoring.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._schedule = lgb.Booster(model_str=predictor.booster.text)
-        self._fresh = lgb.Booster(model_str=predictor.fresh.booster.text)
+        self._trees = {
+            id(scorer): lgb.Booster(model_str=scorer.booster.text)
+            for scorer in (predictor.schedule, predictor.fresh)
+        }
 
     def judge(self, bodies: Sequence[bytes]) -> list[Verdict]:
         """Return the verdict on each body; LightGBM is asked once for all flights of all."""
@@ -118,14 +122,21 @@ class Oracle:
         plain = sorted(set(range(len(rows))) - set(fresh))
         scores = np.empty(len(rows))
         if plain:
-            margin = _margin(self._predictor.builder, self._schedule, [rows[n] for n in plain])
+            margin = self._margin(self._predictor.schedule, [rows[n] for n in plain])
             calibration = self._predictor.calibration
             scores[plain] = 1 / (1 + np.exp(-(calibration.slope * margin + calibration.intercept)))
         if fresh:
-            margin = _margin(self._predictor.fresh.builder, self._fresh, [rows[n] for n in fresh])
+            margin = self._margin(self._predictor.fresh, [rows[n] for n in fresh])
             scores[fresh] = 1 / (1 + np.exp(-margin))
         found: list[float] = scores.tolist()
         return found
+
+    def _margin(self, scorer: Scorer, rows: list[tuple[Flight, list[float] | None]]) -> FloatArray:
+        matrix = scorer.builder.transform(_flights(rows))
+        trees = self._trees[id(scorer)].predict(matrix, raw_score=True, num_threads=1)
+        line = [_line(scorer.linear, row) for row in matrix.tolist()]
+        margin: FloatArray = (np.asarray(trees) + np.array(line)) / 2
+        return margin
 
     def _soon(self, flight: Flight) -> bool:
         """Whether the outcomes that the model holds are those of the days just before."""
@@ -224,10 +235,8 @@ def _minute(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1)) // timedelta(minutes=1)  # noqa: DTZ001 - Santiago's wall clock, as the contract gives it
 
 
-def _margin(
-    builder: FeatureBuilder, trees: lgb.Booster, rows: list[tuple[Flight, list[float] | None]]
-) -> FloatArray:
-    flights = Flights(
+def _flights(rows: list[tuple[Flight, list[float] | None]]) -> Flights:
+    return Flights(
         airline=[flight.airline for flight, _ in rows],
         flight_number=[flight.flight_number for flight, _ in rows],
         destination=[flight.destination for flight, _ in rows],
@@ -235,5 +244,17 @@ def _margin(
         departure=np.array([_minute(flight.scheduled_departure) for flight, _ in rows]),
         airport=np.array([told or [math.nan] * AIRPORT_FIGURES for _, told in rows]),
     )
-    matrix = builder.transform(flights)
-    return np.asarray(trees.predict(matrix, raw_score=True, num_threads=1), dtype=np.float64)
+
+
+def _line(linear: Linear, row: list[float]) -> float:
+    """Log-odds of one row by the line, one column after the other."""
+    total = linear.intercept
+    for value, column in zip(row, linear.columns, strict=True):
+        if isinstance(column, Codes):
+            known = value < len(column.weights) - 1
+            total += column.weights[int(value) + 1 if known else 0]
+        elif math.isnan(value):
+            total += column.mean * column.weight
+        else:
+            total += min(max(value, column.low), column.high) * column.weight
+    return total

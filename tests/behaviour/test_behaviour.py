@@ -9,7 +9,7 @@ import pytest
 
 from data.flights import AIRPORT_FIGURES, Flights
 from model.calibration import sigmoid
-from model.predictor import Predictor, Scorer
+from model.predictor import Predictor
 
 CALM = np.array([10.0, 0.05, 2.0] * 4)
 
@@ -57,7 +57,7 @@ def test_a_busier_bank_does_not_lower_the_risk(model: Predictor, some: Flights) 
 
     Single flights may: busy hours of the day are not the late ones everywhere.
     """
-    for scorer in (Scorer(model.builder, model.booster), model.fresh):
+    for scorer in (model.schedule, model.fresh):
         matrix = scorer.builder.transform(some)
         busier = matrix.copy()
         banks = [
@@ -66,7 +66,7 @@ def test_a_busier_bank_does_not_lower_the_risk(model: Predictor, some: Flights) 
             if not scorer.builder.feature_names[column].startswith("minutes_")
         ]
         busier[:, banks] *= 1.5
-        calm, busy = (sigmoid(scorer.booster.raw_scores(each)) for each in (matrix, busier))
+        calm, busy = (sigmoid(scorer.margins(each)) for each in (matrix, busier))
         assert busy.mean() >= calm.mean() - 0.002
 
 
@@ -87,10 +87,10 @@ def test_a_missing_flight_type_follows_from_the_destination(
 
 def test_a_group_with_a_worse_history_has_the_higher_risk(model: Predictor, some: Flights) -> None:
     """Raising any rate of the past, all else as it is, never lowers a score."""
-    builder, booster = model.builder, model.booster
+    scorer, builder = model.schedule, model.builder
     matrix = builder.transform(some)
-    before = booster.raw_scores(matrix)
+    before = scorer.margins(matrix)
     for name in builder.monotone:
         worse = matrix.copy()
         worse[:, builder.feature_names.index(name)] += 0.5
-        assert (booster.raw_scores(worse) >= before).all(), name
+        assert (scorer.margins(worse) >= before).all(), name

@@ -11,7 +11,7 @@ from model.evaluation import PROTOCOLS, Scored, _run
 from model.metrics import calibration_error, flight_log_loss
 from model.training import Recipe
 
-E3_AUC, E3_LOG_LOSS = 0.683, 0.4640
+E3_AUC, E3_LOG_LOSS = 0.6907, 0.4614
 SEED_NOISE = 0.004
 """About four standard deviations over seeds."""
 MINIMUM_AUC = 0.55

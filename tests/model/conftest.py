@@ -20,7 +20,7 @@ def predictor(few: pd.DataFrame) -> Predictor:
     fitted = fit(few, Recipe(rounds=ROUNDS))
     calibration = Calibration(slope=1.1, intercept=-0.05)
     decision = Decision(threshold=0.3, bounds=(0.15, 0.25, 0.3))
-    return Predictor(fitted.builder, fitted.booster, fitted.fresh, calibration, decision)
+    return Predictor(fitted.schedule, fitted.fresh, calibration, decision)
 
 
 @pytest.fixture(scope="session")

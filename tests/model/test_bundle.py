@@ -19,6 +19,8 @@ from model.bundle import (
     EVALUATION_FILE,
     FEATURES_FILE,
     FRESH_FILES,
+    FRESH_LINEAR_FILE,
+    LINEAR_FILE,
     SCORING_FILE,
     SUMS_FILE,
     Bundle,
@@ -30,6 +32,7 @@ from model.predictor import Predictor
 CONTENT_FILES = (
     BOOSTER_FILE,
     FEATURES_FILE,
+    LINEAR_FILE,
     *FRESH_FILES,
     SCORING_FILE,
     CARD_FILE,
@@ -167,7 +170,7 @@ def test_a_missing_file_is_found(folder: Path, name: str) -> None:
 def test_a_file_without_a_sum_is_not_trusted(folder: Path, name: str) -> None:
     """Sums that leave a file out are refused, and the file is named."""
     lines = (folder / SUMS_FILE).read_text().splitlines(keepends=True)
-    (folder / SUMS_FILE).write_text("".join(line for line in lines if name not in line))
+    (folder / SUMS_FILE).write_text("".join(each for each in lines if each.split()[1] != name))
     with pytest.raises(BundleError, match=f"{SUMS_FILE} does not list {name}"):
         Bundle.read(folder)
 
@@ -228,4 +231,19 @@ def test_a_booster_of_other_features_is_refused(
     monkeypatch.setattr(type(family), "names", (*family.names, "another"))
     features = small.predictor.booster.features
     with pytest.raises(BundleError, match=f"takes {features} features.* makes {features + 1}"):
+        Bundle.read(folder)
+
+
+@pytest.mark.parametrize("name", [LINEAR_FILE, FRESH_LINEAR_FILE])
+def test_a_line_of_another_format_is_refused(folder: Path, name: str) -> None:
+    """A line whose columns are written otherwise is refused, and its file named."""
+    _rewrite(folder, name, lambda saved: {**saved, "columns": [{"kind": "number", "slope": 1}]})
+    with pytest.raises(BundleError, match=name):
+        Bundle.read(folder)
+
+
+def test_a_line_of_other_features_is_refused(folder: Path) -> None:
+    """A line with a column too few is refused before it scores the wrong ones."""
+    _rewrite(folder, LINEAR_FILE, lambda saved: {**saved, "columns": saved["columns"][1:]})
+    with pytest.raises(BundleError, match="its line takes"):
         Bundle.read(folder)

@@ -11,6 +11,7 @@ import pytest
 
 from data.frame import data_hash
 from model.card import headline, make_card
+from model.logistic import PENALTY
 from model.predictor import Predictor
 from model.training import PARAMETERS, Recipe, fit
 
@@ -69,7 +70,8 @@ def test_a_model_of_the_sample_says_so(few: pd.DataFrame, predictor: Predictor) 
 
 def test_the_card_tells_how_it_was_trained(predictor: Predictor, card: dict[str, Any]) -> None:
     """Seed, trees, parameters and features are those of recipe and model."""
-    assert card["training"] == {"seed": 4, "trees": 20, "parameters": PARAMETERS}
+    line = {"penalty": PENALTY, "weights": predictor.schedule.linear.weights}
+    assert card["training"] == {"seed": 4, "trees": 20, "parameters": PARAMETERS, "line": line}
     assert card["features"] == list(predictor.builder.feature_names)
 
 

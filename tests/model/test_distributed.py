@@ -42,12 +42,12 @@ def test_quality_is_that_of_one_machine(past: Lesson, future: pd.DataFrame) -> N
     with growing(WORKERS, f"{MEMORY_MB}MB") as grow:
         there = grow(past, RECIPE)
     late = future["delayed"].to_numpy()
-    flights = Flights.from_columns(future)
-    one, other = (sigmoid(scorer.raw_scores(flights)) for scorer in (here, there))
+    matrix = past.builder.transform(Flights.from_columns(future))
+    one, other = (sigmoid(booster.raw_scores(matrix)) for booster in (here, there))
     assert abs(roc_auc_score(late, one) - roc_auc_score(late, other)) < 0.01
     assert abs(log_loss(late, one) - log_loss(late, other)) < 0.005
-    assert there.booster.trees == here.booster.trees
-    _check_rising(there.booster, past)
+    assert there.trees == here.trees
+    _check_rising(there, past)
 
 
 def _check_rising(booster: Booster, lesson: Lesson) -> None:
@@ -62,7 +62,7 @@ def _check_rising(booster: Booster, lesson: Lesson) -> None:
 def test_the_model_tells_nothing_of_the_cluster(past: Lesson) -> None:
     """Addresses and ports of the workers do not travel with the model."""
     with growing(1, f"{MEMORY_MB}MB") as grow:
-        text = grow(past, Recipe(rounds=2)).booster.text
+        text = grow(past, Recipe(rounds=2)).text
     assert "127.0.0.1" not in text
     assert "[num_machines" not in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ from features import FeatureBuilder
 from model.booster import Booster
 from model.bundle import Bundle
 from model.calibration import FloatArray, sigmoid
+from model.linear import Linear
 from model.predictor import Predictor
+from model.scorer import Scorer
 from model.training import month_starts
 
 PROJECT = Path(__file__).parents[2]
@@ -37,7 +40,8 @@ def test_probabilities_are_calibrated_scores(
     predictor: Predictor, few_flights: Flights, matrix: FloatArray
 ) -> None:
     """A flight's probability is the logistic function of its bent log-odds."""
-    raw = predictor.booster.raw_scores(matrix)
+    trees, line = predictor.booster, predictor.schedule.linear
+    raw = (trees.raw_scores(matrix) + line.raw_scores(matrix)) / 2
     slope, intercept = predictor.calibration.slope, predictor.calibration.intercept
     expected = 1 / (1 + np.exp(-(slope * raw + intercept)))
     found = predictor.predict(few_flights).probability
@@ -97,8 +101,11 @@ def test_thousands_of_flights_score_alike_in_training_and_serving(
     chosen = frame.iloc[:: len(frame) // 5000]
     trained = bundle.predictor
     served = Predictor(
-        FeatureBuilder.from_json(trained.builder.to_json()),
-        Booster(trained.booster.text, threads=1),
+        Scorer(
+            FeatureBuilder.from_json(trained.builder.to_json()),
+            Booster(trained.booster.text, threads=1),
+            Linear.from_json(json.loads(json.dumps(trained.schedule.linear.to_json()))),
+        ),
         trained.fresh,
         trained.calibration,
         trained.decision,

@@ -14,7 +14,7 @@ from model.bundle import Bundle
 from model.calibration import sigmoid
 from model.card import make_card
 from model.errors import RefreshError
-from model.predictor import FRESH_DAYS, Scorer
+from model.predictor import FRESH_DAYS
 from model.refresh import changes_nothing, check, refresh
 from model.training import Recipe, fit
 
@@ -61,7 +61,7 @@ def test_a_refreshed_model_scores_as_the_daily_evaluation_does(
     known = _before(few, REFRESHED_UNTIL + pd.Timedelta(days=20))
     fresh = parent.predictor.fresh
     builder = fresh.builder.refreshed(known, Outcomes.from_columns(known))
-    evaluated = sigmoid(fresh.booster.raw_scores(builder.replay(flights, flights.day)))
+    evaluated = sigmoid(fresh.margins(builder.replay(flights, flights.day)))
     assert len(served) > 5
     np.testing.assert_allclose(served, evaluated, atol=1e-6)
     assert np.abs(served - parent.predictor.score(flights)).max() > 1e-3
@@ -72,6 +72,7 @@ def test_only_the_tables_are_new(parent: Bundle, refreshed: Bundle) -> None:
     old, new = parent.predictor, refreshed.predictor
     assert new.booster.text == old.booster.text
     assert new.fresh.booster.text == old.fresh.booster.text
+    assert (new.schedule.linear, new.fresh.linear) == (old.schedule.linear, old.fresh.linear)
     assert new.builder.codes.to_json() == old.builder.codes.to_json()
     assert new.decision == old.decision
     assert {**refreshed.card, "refreshed": None} == {**parent.card, "refreshed": None}
@@ -114,7 +115,7 @@ def test_fresh_tables_serve_some_days(refreshed: Bundle, few: pd.DataFrame) -> N
     for days, expected in ((-1, False), (0, True), (FRESH_DAYS - 1, True), (FRESH_DAYS, False)):
         flights = _on(few, REFRESHED_UNTIL + pd.Timedelta(days=days))
         assert (predictor.knows_fresh(flights) == expected).all()
-        level = predictor.fresh if expected else Scorer(predictor.builder, predictor.booster)
+        level = predictor.fresh if expected else predictor.schedule
         assert (predictor.score(flights) == sigmoid(level.raw_scores(flights))).all()
 
 
@@ -170,7 +171,7 @@ def test_scores_that_are_no_numbers_do_not_pass(
 def test_other_features_do_not_pass(parent: Bundle, refreshed: Bundle, few: pd.DataFrame) -> None:
     """A level whose columns are not the parent's is refused before it is asked."""
     old = parent.predictor
-    swapped = Bundle(replace(old, builder=old.fresh.builder), parent.card, {})
+    swapped = Bundle(replace(old, schedule=old.fresh), parent.card, {})
     verdict = check(refreshed, swapped, _before(few, REFRESHED_UNTIL))
     assert not verdict.accepted
     assert "other features" in verdict.reason

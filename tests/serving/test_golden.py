@@ -38,8 +38,7 @@ class Bent(Predictor):
 def bent(predictor: Predictor, change: str) -> Predictor:
     """The model with its scores bent."""
     made = Bent(
-        predictor.builder,
-        predictor.booster,
+        predictor.schedule,
         predictor.fresh,
         predictor.calibration,
         predictor.decision,

@@ -96,7 +96,7 @@ def test_resampling_stays_inside_the_fold(how: str, exam: GetExam) -> None:
 def test_the_kept_row_is_the_served_model(tiny: pd.DataFrame) -> None:
     """Boosted without any change says, bit for bit, what the model of `train.py` says."""
     lesson = prepare(tiny, Level.FRESH)
-    served = fit_booster(lesson, Recipe(seed=3, rounds=8)).booster
+    served = fit_booster(lesson, Recipe(seed=3, rounds=8))
     training = lesson_table(tiny, lesson)
     score = Boosted(rounds=8).fit(training, 3)
     assert isinstance(served, Booster)
