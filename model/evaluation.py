@@ -29,7 +29,8 @@ from features.builder import FeatureBuilder, Level
 from model.calibration import FloatArray, sigmoid
 from model.errors import TooFewFlights
 from model.metrics import FIGURES, BoolArray, figures, flight_log_loss
-from model.training import LEAD_MINUTES, MINIMUM_FLIGHTS, Recipe, fit_scorer, prepare
+from model.scorer import Scorer
+from model.training import LEAD_MINUTES, MINIMUM_FLIGHTS, Recipe, fit_booster, fit_line, prepare
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -154,10 +155,11 @@ def _run(
     for fold in folds:
         lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)
         matrix = scored_matrix(frame, fold, lesson.builder)
+        line = fit_line(lesson)
         constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
         for run, seed in zip(probability, seeds, strict=True):
-            scorer = fit_scorer(lesson, replace(recipe, seed=seed))
-            run[fold.test] = sigmoid(scorer.margins(matrix))
+            booster = fit_booster(lesson, replace(recipe, seed=seed))
+            run[fold.test] = sigmoid(Scorer(lesson.builder, booster, line).margins(matrix))
             progress(fold)
     rows = np.concatenate([fold.test for fold in folds])
     late = frame["delayed"].to_numpy(dtype=bool)[rows]

@@ -58,7 +58,9 @@ week have an order, which trees can cut, but no slope."""
 LEAD_MINUTES = 60
 """How long before its departure a training flight sees the airport's state."""
 HIDDEN_SHARE = 0.25
-"""Training flights of the fresh Booster that do not see it: it must score without it too."""
+"""Training flights of the fresh level that do not see it: it must score without it too."""
+LINE_SEED = 0
+"""Draws the flights of which the line does not see it: one line, whatever the trees' seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +139,15 @@ def prepare(frame: pd.DataFrame, level: Level, home: Home = SANTIAGO) -> Lesson:
 def fit_scorer(lesson: Lesson, recipe: Recipe, grow: Grower | None = None) -> Scorer:
     """Fit what scores at one level: trees, and a line on the same rows."""
     booster = (grow or fit_booster)(lesson, recipe)
-    return Scorer(lesson.builder, booster, fit_line(lesson, recipe))
+    return Scorer(lesson.builder, booster, fit_line(lesson))
 
 
-def fit_line(lesson: Lesson, recipe: Recipe) -> Linear:
-    """Fit the line of one level, on the rows and labels of its trees."""
+def fit_line(lesson: Lesson) -> Linear:
+    """Fit the line of one level, on the rows and labels of its trees; no seed has a part in it."""
     at = lesson.builder.feature_names.index
     codes = [at(name) for name in (*lesson.builder.categorical, *MORE_CODES)]
     rising = [at(name) for name in lesson.builder.monotone]
-    return fit_linear(training_matrix(lesson, recipe.seed), lesson.label, codes, rising)
+    return fit_linear(training_matrix(lesson, LINE_SEED), lesson.label, codes, rising)
 
 
 def fit_booster(lesson: Lesson, recipe: Recipe) -> Booster:
