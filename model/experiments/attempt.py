@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
     KEPT = "kept"
     DROPPED = "dropped"
-    OPEN = "better, not served yet"
+    HALF = "kept as one half"
     REFERENCE = "reference"
     """Shows what others did, or what a part of the model is worth; never a candidate."""
     WARNING = "not a result"

@@ -1,4 +1,4 @@
-"""LightGBM in all its variants, of which the kept model is the one without any change."""
+"""LightGBM in all its variants; the one without any change is the Booster that is served."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 50
 
 @dataclass(frozen=True)
 class Boosted:
-    """The kept model, or it with something changed.
+    """The served Booster, or it with something changed.
 
     Attributes
     ----------
@@ -64,10 +64,13 @@ class Boosted:
 
     def fit(self, training: Training, seed: int) -> Score:
         """Grow the trees on the columns that are left."""
+        return _score(self.booster(training, seed), self.drop)
+
+    def booster(self, training: Training, seed: int) -> Booster:
+        """Grow the trees, to be asked about the columns that are left."""
         training = training.on(training.table.without(self.drop))
         rounds = self._rounds(training, seed) if self.early_stopping else self.rounds
-        booster = self._grow(training, seed, rounds)
-        return booster_score(booster.model_to_string(), self.drop)
+        return Booster(self._grow(training, seed, rounds).model_to_string(), threads=1)
 
     def _grow(
         self, training: Training, seed: int, rounds: int, judge: Training | None = None
@@ -125,13 +128,15 @@ class Boosted:
 
 
 HARD = Boosted(labels="hard")
-"""The kept model on the outcomes themselves."""
+"""The served Booster on the outcomes themselves."""
 
 
-def booster_score(text: str, drop: tuple[str, ...] = ()) -> Score:
+def booster_score(text: str) -> Score:
     """Score with a Booster as the service does: through the C API, on one thread."""
-    booster = Booster(text, threads=1)
+    return _score(Booster(text, threads=1))
 
+
+def _score(booster: Booster, drop: tuple[str, ...] = ()) -> Score:
     def score(table: Table) -> FloatArray:
         return sigmoid(booster.raw_scores(table.without(drop).matrix if drop else table.matrix))
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from model.experiments.attempt import Attempt
 from model.experiments.attempts_features import ADDED, SIZES, TAKEN
-from model.experiments.attempts_learning import CALIBRATION, KEPT, LEARNING
-from model.experiments.attempts_others import FAMILIES, IMBALANCE, NOTEBOOK
+from model.experiments.attempts_learning import ALONE, CALIBRATION, LEARNING
+from model.experiments.attempts_others import FAMILIES, IMBALANCE, NOTEBOOK, SERVED
 
-__all__ = ["ATTEMPTS", "KEPT"]
+__all__ = ["ALONE", "ATTEMPTS", "SERVED"]
 
 ATTEMPTS: tuple[Attempt, ...] = (
     *NOTEBOOK,

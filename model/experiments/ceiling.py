@@ -77,7 +77,7 @@ def repeated_flights(frame: pd.DataFrame) -> Record:
 
 
 def oracle(exams: Sequence[Exam], frame: pd.DataFrame, names: Sequence[str]) -> Record:
-    """The kept method, told the late share of all other flights of these groups.
+    """The Booster alone, told the late share of all other flights of these groups.
 
     The shares may only raise the risk: within a group the share of the others is a little lower
     for a flight that is late itself, and the trees must not read that.
@@ -101,7 +101,7 @@ def oracle(exams: Sequence[Exam], frame: pd.DataFrame, names: Sequence[str]) -> 
 
 
 def told_of_all_others(frame: pd.DataFrame, protocol: str) -> Record:
-    """The kept method of E1 or E2, its history made of every other flight, scored ones too."""
+    """The Booster of E1 or E2, its history made of every other flight, scored ones too."""
     lesson = prepare(frame, Level.BETWEEN_ROWS)
     everything = lesson_table(frame, lesson)
     found = [exam_of(everything, fold) for fold in PROTOCOLS[protocol](frame)]

@@ -1,4 +1,4 @@
-"""Would more data help? The kept method on a part of the flights."""
+"""Would more data help? The Booster alone on a part of the flights."""
 
 from __future__ import annotations
 

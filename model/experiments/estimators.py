@@ -71,7 +71,7 @@ class Logistic:
     strength
         Inverse of the penalty on squared weights.
     soft
-        Whether it learns the kept model's soft labels: each flight stands there twice, late and
+        Whether it learns the served model's soft labels: each flight stands there twice, late and
         punctual, with the label and its complement as weights.
     """
 
@@ -166,7 +166,7 @@ class CatBoost:
 
 @dataclass(frozen=True)
 class XGBoost:
-    """XGBoost on all features, codes as numbers, with the kept model's size and constraints."""
+    """XGBoost on all features, codes as numbers, of the served Booster's size and constraints."""
 
     trees: int = 250
     leaves: int = 15

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from model.experiments.catalogue import ALONE, SERVED
 from model.experiments.ledger import Record
 from model.plots import PALETTE
 
@@ -58,22 +59,22 @@ def entries(results: Record, protocol: str, kinds: Sequence[str] = ()) -> list[R
 
 
 def _against(figure: Figure, results: Record) -> bool:
-    """Difference in log loss to the kept model, with its error over days."""
+    """Difference in log loss to the Booster alone, with its error over days."""
     rows = [
         each
         for each in entries(results, MAIN)
-        if (each["protocols"][MAIN]["against_kept"] or {}).get("log_loss")
+        if (each["protocols"][MAIN]["against_booster"] or {}).get("log_loss")
     ]
     if not rows:
         return False
-    rows.sort(key=lambda each: -each["protocols"][MAIN]["against_kept"]["log_loss"])
+    rows.sort(key=lambda each: -each["protocols"][MAIN]["against_booster"]["log_loss"])
     # probabilities that class weights spoiled would stretch the axis beyond reading
-    shown = [each for each in rows if each["protocols"][MAIN]["against_kept"]["log_loss"] < FAR]
+    shown = [each for each in rows if each["protocols"][MAIN]["against_booster"]["log_loss"] < FAR]
     axes = figure.add_subplot(
-        title="E3 schedule: log loss of each attempt above the kept model's",
+        title="E3 schedule: log loss of each attempt above that of the Booster alone",
         xlabel="difference in log loss per flight, with 95 % of its noise over days",
     )
-    gaps = [each["protocols"][MAIN]["against_kept"] for each in shown]
+    gaps = [each["protocols"][MAIN]["against_booster"] for each in shown]
     positions = range(len(shown))
     axes.axvline(0, color=_MUTED, linewidth=1)
     axes.errorbar(
@@ -91,19 +92,19 @@ def _against(figure: Figure, results: Record) -> bool:
 
 
 FAR = 0.03
-"""Log loss above the kept model's beyond which an attempt is left out of the picture."""
+"""Log loss above the Booster's beyond which an attempt is left out of the picture."""
 
 
 def _ablation(figure: Figure, results: Record) -> bool:
     """AUC lost without each family."""
-    kept = next(each for each in results["attempts"] if each["id"] == "lightgbm")["protocols"]
+    whole = _protocols(results, ALONE)
     rows = [each for each in results["attempts"] if each["id"].startswith("without-")]
-    panels = [name for name in ("E1", "E2", MAIN, "E3.live") if name in kept]
+    panels = [name for name in ("E1", "E2", MAIN, "E3.live") if name in whole]
     if not rows or not panels:
         return False
     for axes, protocol in zip(_row_of_axes(figure, len(panels)), panels, strict=True):
         values = [
-            kept[protocol]["auc"] - each["protocols"][protocol]["auc"]
+            whole[protocol]["auc"] - each["protocols"][protocol]["auc"]
             if protocol in each["protocols"]
             else 0.0
             for each in rows
@@ -131,7 +132,7 @@ def _sizes(figure: Figure, results: Record) -> bool:
     )
     for each in rows:
         cost, auc = each["microseconds"][MAIN]["batch"], each["protocols"][MAIN]["auc"]
-        colour = _ORANGE if each["id"] == "lightgbm" else _BLUE
+        colour = _ORANGE if each["id"] in (ALONE, SERVED) else _BLUE
         axes.plot(cost, auc, "o", color=colour, markersize=5)
         label = each["id"].replace("trees-", "").replace("-leaves-", " x ")
         axes.annotate(label, (cost, auc), xytext=(5, 3), textcoords="offset points", fontsize=7.5)
@@ -139,7 +140,7 @@ def _sizes(figure: Figure, results: Record) -> bool:
     return True
 
 
-OTHERS_BY_COST = ("lightgbm", "logistic", "forest", "network", "catboost", "xgboost", "bag-5")
+OTHERS_BY_COST = (ALONE, SERVED, "line", "forest", "network", "catboost", "xgboost", "bag-5")
 
 
 def _curve(figure: Figure, results: Record) -> bool:
@@ -200,13 +201,13 @@ AIMS = {"E1": 0.765, "E2": 0.74, "E3.schedule": 0.70, "E3.daily": 0.72, "E3.live
 
 def ceiling_rows(results: Record) -> list[tuple[str, float, str]]:
     """Label, AUC and nature (reached, aim or oracle) of what is to be compared, by protocol."""
-    kept = next(each for each in results["attempts"] if each["id"] == "lightgbm")["protocols"]
+    served = _protocols(results, SERVED)
     found = results["evidence"]
     rows = []
     for protocol, aim in AIMS.items():
-        if protocol not in kept:
+        if protocol not in served:
             continue
-        rows += [(f"{protocol} reached", kept[protocol]["auc"], "reached")]
+        rows += [(f"{protocol} reached", served[protocol]["auc"], "reached")]
         rows += [(f"{protocol} aim", aim, "aim")]
         rows += [
             (f"{protocol} knowing {_what(name)}", found[name][protocol]["auc"], "oracle")
@@ -214,6 +215,11 @@ def ceiling_rows(results: Record) -> list[tuple[str, float, str]]:
             if name.startswith("oracle") and protocol in found[name]
         ]
     return rows
+
+
+def _protocols(results: Record, wanted: str) -> Record:
+    found: Record = next(e for e in results["attempts"] if e["id"] == wanted)["protocols"]
+    return found
 
 
 def _what(name: str) -> str:
@@ -259,7 +265,7 @@ def _flat(height: float) -> Callable[[Record], float]:
 
 
 _PICTURES: dict[str, tuple[Callable[[Record], float], Callable[[Figure, Record], Any]]] = {
-    "against-kept": (_tall(lambda results: len(entries(results, MAIN))), _against),
+    "against-booster": (_tall(lambda results: len(entries(results, MAIN))), _against),
     "ablation": (_flat(3.2), _ablation),
     "sizes": (_flat(3.4), _sizes),
     "learning-curve": (_flat(2.8), _curve),

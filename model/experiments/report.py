@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.experiments import plots
 from model.experiments.attempt import Kind
-from model.experiments.catalogue import KEPT
+from model.experiments.catalogue import ALONE, SERVED
 from model.experiments.exams import GROUPS
 from model.experiments.ledger import Record
 from model.experiments.summary import RESULTS_FILE
@@ -40,7 +40,7 @@ def write_page(docs: Path) -> Path:
         fresh_rows=[each for each in results["attempts"] if set(FRESH) & set(each["protocols"])],
         rules=RULES,
         rule_rows=list(_rule_rows(results)),
-        kept=next(each for each in results["attempts"] if each["id"] == KEPT),
+        alone=next(each for each in results["attempts"] if each["id"] == ALONE),
         evidence=results["evidence"],
         ceilings=plots.ceiling_rows(results),
         pictures=pictures,
@@ -81,7 +81,8 @@ def _chapters(results: Record) -> Iterator[tuple[str, list[Record]]]:
 
 def _rule_rows(results: Record) -> Iterator[tuple[str, str, str, Record]]:
     """Attempt, protocol, rule and its consequences, of the models whose decisions are compared."""
-    shown = ("notebook-logistic", "notebook-xgboost", "notebook-xgboost-balanced", "weights", KEPT)
+    notebook = ("notebook-logistic", "notebook-xgboost", "notebook-xgboost-balanced")
+    shown = (*notebook, "weights", SERVED)
     for each in results["attempts"]:
         for protocol in ("E1", "E3.schedule"):
             if each["id"] in shown and protocol in each["protocols"]:
@@ -103,10 +104,10 @@ def cell(protocol: Record | None, name: str) -> str:
 
 
 def gap(protocol: Record | None) -> str:
-    """Difference in log loss to the kept model; bold where it is more than noise."""
-    if not protocol or not protocol["against_kept"]:
+    """Difference in log loss to the Booster alone; bold where it is more than noise."""
+    if not protocol or not protocol["against_booster"]:
         return NOTHING
-    found = protocol["against_kept"]
+    found = protocol["against_booster"]
     text = f"{found['log_loss']:+.4f}".replace("0.", ".")
     if found["error"] and abs(found["log_loss"]) > plots.SIGNIFICANT * found["error"]:
         return f"**{text}**"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from model.experiments.attempt import Attempt
-from model.experiments.catalogue import ATTEMPTS, KEPT
+from model.experiments.catalogue import ALONE, ATTEMPTS
 from model.experiments.exams import GROUPS
 from model.experiments.ledger import Ledger, Record
 from model.experiments.run import THRESHOLD_FREE
@@ -33,12 +33,12 @@ def summarise(shelf: Shelf, ledger: Ledger) -> Record:
     ``data`` (flights and their fingerprint), ``attempts`` (one entry each, in the order of the
     catalogue) and ``evidence`` (results of the steps by id).
     """
-    kept = {attempt.id: _records(attempt, shelf, ledger) for attempt in ATTEMPTS}
+    records = {attempt.id: _records(attempt, shelf, ledger) for attempt in ATTEMPTS}
     evidence = {step.id: _without_key(ledger.get(key_of(step, shelf))) for step in STEPS}
     data = {"flights": len(shelf.frame), "late_share": float(shelf.frame["delayed"].mean())}
     found = {
         "data": data | {"version": shelf.version},
-        "attempts": [_entry(attempt, kept[attempt.id], kept[KEPT]) for attempt in ATTEMPTS],
+        "attempts": [_entry(attempt, records[attempt.id], records[ALONE]) for attempt in ATTEMPTS],
         "evidence": {name: record for name, record in evidence.items() if record},
     }
     rounded: Record = _rounded(found)
@@ -58,9 +58,9 @@ def _records(attempt: Attempt, shelf: Shelf, ledger: Ledger) -> list[Record]:
     return [record for record in found if record]
 
 
-def _entry(attempt: Attempt, records: Sequence[Record], kept: Sequence[Record]) -> Record:
+def _entry(attempt: Attempt, records: Sequence[Record], alone: Sequence[Record]) -> Record:
     protocols = {
-        protocol: _protocol(protocol, records, kept)
+        protocol: _protocol(protocol, records, alone)
         for group in GROUPS.values()
         for protocol in group
         if any(protocol in record["protocols"] for record in records)
@@ -79,8 +79,8 @@ def _entry(attempt: Attempt, records: Sequence[Record], kept: Sequence[Record]) 
     }
 
 
-def _protocol(protocol: str, records: Sequence[Record], kept: Sequence[Record]) -> Record:
-    """Means over the seeds, their spread, and the lead over the kept model with its error."""
+def _protocol(protocol: str, records: Sequence[Record], alone: Sequence[Record]) -> Record:
+    """Means over the seeds, their spread, and the lead over the Booster alone with its error."""
     runs_ = [record["protocols"][protocol] for record in records if protocol in record["protocols"]]
     table = {name: np.array([each[name] for each in runs_]) for name in _FIGURES}
     return {
@@ -88,19 +88,19 @@ def _protocol(protocol: str, records: Sequence[Record], kept: Sequence[Record]) 
         "seeds": len(runs_),
         "spread": {name: float(table[name].std()) for name in THRESHOLD_FREE},
         "rules": _rules(runs_),
-        "against_kept": against(protocol, records, kept),
+        "against_booster": against(protocol, records, alone),
     }
 
 
-def against(protocol: str, records: Sequence[Record], kept: Sequence[Record]) -> Record | None:
-    """Difference in log loss per flight to the kept model, and its standard error over days.
+def against(protocol: str, records: Sequence[Record], alone: Sequence[Record]) -> Record | None:
+    """Difference in log loss per flight to the Booster alone, and its standard error over days.
 
     Flights of one day share their weather and their strikes, so days are the independent
     observations, as in `model.gate`. Only seeds that both have run are compared.
     """
     ours, theirs = (
         {r["seed"]: r["protocols"][protocol] for r in each if protocol in r["protocols"]}
-        for each in (records, kept)
+        for each in (records, alone)
     )
     shared = [seed for seed in ours if seed in theirs]
     if not shared:

@@ -87,7 +87,7 @@ class Training:
     table
         Each flight as it could have been seen at its own time.
     label
-        Soft labels as the kept model learns them, shape ``(n,)``.
+        Soft labels as the served model learns them, shape ``(n,)``.
     outcomes
         What became of the flights.
     """

@@ -12,16 +12,16 @@ import pytest
 
 from data.schema import OUTCOME_COLUMNS, SCHEDULE_COLUMNS
 from features.builder import Level
-from model.booster import Booster
 from model.calibration import sigmoid
 from model.experiments.attempt import Attempt
 from model.experiments.boosted import HARD, Boosted
 from model.experiments.catalogue import ATTEMPTS
 from model.experiments.exams import Exam, lesson_table
 from model.experiments.features import TargetEncoded
+from model.experiments.lines import TreesAndLine
 from model.experiments.table import Table, Training
 from model.experiments.wrappers import Bagged, Calibrated, Resampled
-from model.training import Recipe, fit_booster, prepare
+from model.training import Recipe, fit_scorer, prepare
 
 HELD = 200
 PACKAGES = {
@@ -94,13 +94,12 @@ def test_resampling_stays_inside_the_fold(how: str, exam: GetExam) -> None:
 
 
 def test_the_kept_row_is_the_served_model(tiny: pd.DataFrame) -> None:
-    """Boosted without any change says, bit for bit, what the model of `train.py` says."""
+    """Trees and line without any change say, bit for bit, what the model of `train.py` says."""
     lesson = prepare(tiny, Level.FRESH)
-    served = fit_booster(lesson, Recipe(seed=3, rounds=8))
+    served = fit_scorer(lesson, Recipe(seed=3, rounds=8))
     training = lesson_table(tiny, lesson)
-    score = Boosted(rounds=8).fit(training, 3)
-    assert isinstance(served, Booster)
-    assert (score(training.table) == sigmoid(served.raw_scores(lesson.matrix))).all()
+    score = TreesAndLine(Boosted(rounds=8)).fit(training, 3)
+    assert (score(training.table) == sigmoid(served.margins(lesson.matrix))).all()
 
 
 def test_dropped_columns_change_nothing(exam: GetExam) -> None:

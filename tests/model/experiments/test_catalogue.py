@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from model.experiments.attempt import Kind, Verdict
-from model.experiments.catalogue import ATTEMPTS, KEPT
+from model.experiments.catalogue import ATTEMPTS, SERVED
 from model.experiments.exams import GROUPS
 from model.experiments.report import PAGE_FILE
 from model.experiments.steps import STEPS
@@ -64,7 +64,7 @@ def test_what_was_asked_for_is_declared() -> None:
 def test_exactly_one_attempt_is_kept() -> None:
     """The kept model is one row, with five seeds in every protocol."""
     (kept,) = [attempt for attempt in ATTEMPTS if attempt.verdict is Verdict.KEPT]
-    assert kept.id == KEPT
+    assert kept.id == SERVED
     assert kept.seeds == dict.fromkeys(GROUPS, 5)
 
 

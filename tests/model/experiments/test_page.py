@@ -12,7 +12,7 @@ import pytest
 from model.errors import UnknownAttempt
 from model.experiments import command
 from model.experiments.attempt import Verdict
-from model.experiments.catalogue import ATTEMPTS, KEPT
+from model.experiments.catalogue import ATTEMPTS, SERVED
 from model.experiments.command import chosen, planned, run_experiments
 from model.experiments.exams import GROUPS
 from model.experiments.ledger import Ledger
@@ -103,7 +103,7 @@ def test_a_page_can_be_written_before_all_is_there(shelf: Shelf, tmp_path: Path)
     ledger = Ledger(tmp_path / "ledger.jsonl")
     (kept,) = [attempt for attempt in ATTEMPTS if attempt.verdict is Verdict.KEPT]
     run = Run(kept, "E3.schedule", 0)
-    record = {"attempt": KEPT, "group": "E3.schedule", "seed": 0, "fit_seconds": 1.0}
+    record = {"attempt": SERVED, "group": "E3.schedule", "seed": 0, "fit_seconds": 1.0}
     record |= {"microseconds": None, "protocols": {"E3.schedule": _protocol(0, 0)}}
     ledger.add(key_of(run, shelf), record)
     text = _write(shelf, ledger, tmp_path).read_text(encoding="utf-8")
@@ -147,15 +147,15 @@ def test_figures_read_like_the_table() -> None:
     each = {"auc": 0.7, "spread": {"auc": 0.001}, "seeds": 3}
     assert cell(each, "auc") == ".7000 ± .0010"
     assert cell(None, "auc") == "-"
-    assert gap({"against_kept": {"log_loss": 0.003, "error": 0.001}}) == "**+.0030**"
-    assert gap({"against_kept": {"log_loss": -0.001, "error": 0.001}}) == "-.0010"
+    assert gap({"against_booster": {"log_loss": 0.003, "error": 0.001}}) == "**+.0030**"
+    assert gap({"against_booster": {"log_loss": -0.001, "error": 0.001}}) == "-.0010"
 
 
 def test_unknown_ids_are_refused() -> None:
     """A misspelt id is named, with those that there are."""
     with pytest.raises(UnknownAttempt, match=r"lightgmb.*lightgbm"):
         chosen(["lightgmb"])
-    assert [attempt.id for attempt in chosen([KEPT])] == [KEPT]
+    assert [attempt.id for attempt in chosen([SERVED])] == [SERVED]
 
 
 def test_evidence_comes_before_second_seeds() -> None:

@@ -9,6 +9,7 @@ import pytest
 from model.evaluation import PROTOCOLS, evaluate
 from model.experiments.boosted import Boosted
 from model.experiments.exams import GROUPS
+from model.experiments.lines import TreesAndLine
 from model.experiments.run import THRESHOLD_FREE, run
 from model.experiments.thresholds import best_f1, consequences, fixed_rules
 from model.experiments.timing import microseconds
@@ -22,11 +23,13 @@ ROUNDS = 4
 def test_figures_are_those_of_the_protocol(
     tiny: pd.DataFrame, shelf: Shelf, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kept method has the very figures that `train.py` evaluates."""
+    """The served method has the very figures that `train.py` evaluates."""
     for name in set(PROTOCOLS) - set(GROUPS[group]):
         monkeypatch.setitem(PROTOCOLS, name, lambda _frame: iter(()))
     expected, _ = evaluate(tiny, Recipe(rounds=ROUNDS), [0])
-    found = run(Boosted(rounds=ROUNDS), group, shelf.exams(group), tiny, 0)["protocols"]
+    found = run(TreesAndLine(Boosted(rounds=ROUNDS)), group, shelf.exams(group), tiny, 0)[
+        "protocols"
+    ]
     assert set(found) == set(GROUPS[group])
     for protocol, each in found.items():
         assert {name: each[name] for name in THRESHOLD_FREE} == {

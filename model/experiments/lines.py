@@ -1,0 +1,57 @@
+"""The line that is served, alone and beside the trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from model.calibration import FloatArray, sigmoid
+from model.experiments.boosted import Boosted
+from model.experiments.table import Score, Table, Training
+from model.linear import Linear
+from model.logistic import fit_linear
+from model.training import HIDDEN_SHARE, LINE_SEED, MORE_CODES, masked
+
+
+@dataclass(frozen=True)
+class Line:
+    """The logistic regression of the served model, alone.
+
+    Attributes
+    ----------
+    rising
+        Whether history and the airport's state may only raise the risk.
+    """
+
+    rising: bool = True
+
+    def fit(self, training: Training, seed: int) -> Score:  # noqa: ARG002 - there is no chance in it
+        """Fit by maximum likelihood."""
+        line = self.line(training)
+        return lambda table: sigmoid(line.raw_scores(table.matrix))
+
+    def line(self, training: Training) -> Linear:
+        """Fit on the rows and labels of the trees."""
+        table = training.table
+        codes = [n for n, c in enumerate(table.columns) if c.categorical or c.name in MORE_CODES]
+        rising = [n for n, column in enumerate(table.columns) if column.monotone and self.rising]
+        matrix = masked(table.matrix, table.positions("airport_now"), LINE_SEED, HIDDEN_SHARE)
+        return fit_linear(matrix, training.label, codes, rising)
+
+
+@dataclass(frozen=True)
+class TreesAndLine:
+    """The served model: the mean of the log-odds of a Booster and of a line."""
+
+    trees: Boosted = field(default_factory=Boosted)
+    line: Line = field(default_factory=Line)
+
+    def fit(self, training: Training, seed: int) -> Score:
+        """Fit both."""
+        booster = self.trees.booster(training, seed)
+        line = self.line.line(training)
+
+        def score(table: Table) -> FloatArray:
+            margins = booster.raw_scores(table.matrix) + line.raw_scores(table.matrix)
+            return sigmoid(0.5 * margins)
+
+        return score
