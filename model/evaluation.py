@@ -60,6 +60,8 @@ class Scored:
 
 
 Progress = Callable[[Fold], object]
+Fitted = dict[tuple[Level, str], list[Scorer]]
+"""What was fitted, by level and name of the fold: one scorer for each seed."""
 
 
 def random_rows(frame: pd.DataFrame) -> Iterator[Fold]:
@@ -125,11 +127,12 @@ def evaluate(
     """
     report: dict[str, Any] = {}
     scored: dict[str, Scored] = {}
+    fitted: Fitted = {}
     for protocol, folds_of in protocols.items():
         folds = list(folds_of(frame))
         if not folds:
             continue
-        runs = _run(frame, folds, recipe, seeds, progress)
+        runs = _run(frame, folds, recipe, seeds, progress, fitted)
         scored[protocol] = runs[0]
         report[protocol] = _summary(runs, seeds, recipe.decision.threshold)
         if protocol.startswith("E3"):
@@ -138,8 +141,8 @@ def evaluate(
 
 
 def fold_count(frame: pd.DataFrame) -> int:
-    """How many fits one seed takes."""
-    return sum(len(list(folds_of(frame))) for folds_of in PROTOCOLS.values())
+    """How many fits one seed takes: protocols of one level and the same folds share theirs."""
+    return len({_fit_of(fold) for folds_of in PROTOCOLS.values() for fold in folds_of(frame)})
 
 
 def _run(
@@ -148,22 +151,47 @@ def _run(
     recipe: Recipe,
     seeds: Sequence[int],
     progress: Progress,
+    fitted: Fitted | None = None,
 ) -> list[Scored]:
-    """Score the folds, once for each seed; features are made once for all of them."""
+    """Score the folds, once for each seed; features are made once for all of them.
+
+    Parameters
+    ----------
+    fitted
+        What was fitted so far, for protocols that ask the same fits about other flights.
+    """
+    fitted = {} if fitted is None else fitted
     probability = np.full((len(seeds), len(frame)), np.nan)
     constant = np.empty(len(frame))
     for fold in folds:
-        lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)
-        matrix = scored_matrix(frame, fold, lesson.builder)
-        line = fit_line(lesson)
+        fit = _fit_of(fold)
+        if fit not in fitted:
+            fitted[fit] = _scorers(frame, fold, recipe, seeds, progress)
+        matrix = scored_matrix(frame, fold, fitted[fit][0].builder)
         constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
-        for run, seed in zip(probability, seeds, strict=True):
-            booster = fit_booster(lesson, replace(recipe, seed=seed))
-            run[fold.test] = sigmoid(Scorer(lesson.builder, booster, line).margins(matrix))
-            progress(fold)
+        for run, scorer in zip(probability, fitted[fit], strict=True):
+            run[fold.test] = sigmoid(scorer.margins(matrix))
     rows = np.concatenate([fold.test for fold in folds])
     late = frame["delayed"].to_numpy(dtype=bool)[rows]
     return [Scored(rows, late, run[rows], constant[rows]) for run in probability]
+
+
+def _fit_of(fold: Fold) -> tuple[Level, str]:
+    """What a fold is fitted as."""
+    return LEVELS[fold.protocol], fold.name
+
+
+def _scorers(
+    frame: pd.DataFrame, fold: Fold, recipe: Recipe, seeds: Sequence[int], progress: Progress
+) -> list[Scorer]:
+    """Fit a fold, once for each seed; the line has no seed."""
+    lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)
+    line, scorers = fit_line(lesson), []
+    for seed in seeds:
+        booster = fit_booster(lesson, replace(recipe, seed=seed))
+        scorers.append(Scorer(lesson.builder, booster, line))
+        progress(fold)
+    return scorers
 
 
 def scored_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> FloatArray:

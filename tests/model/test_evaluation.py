@@ -156,8 +156,8 @@ def test_months_after_too_few_flights_are_not_scored(few: pd.DataFrame) -> None:
 def test_the_number_of_fits_is_known_beforehand(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """One fold of E1, five of E2 and nine of each E3 are announced, and as many reported."""
-    assert fold_count(few) == 1 + 5 + 3 * 9
+    """One fold of E1, five of E2, nine of E3 at each level are announced, and as many reported."""
+    assert fold_count(few) == 1 + 5 + 2 * 9
     assert len(evaluated[2]) == len(SEEDS) * fold_count(few)
 
 
