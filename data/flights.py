@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from data.coded import Coded
+
 MINUTES_PER_DAY = 1440
 FLIGHT_TYPES = ("N", "I")
 """National and international."""
@@ -119,12 +121,11 @@ class Flights:
 
     def pick(self, rows: IntArray) -> Flights:
         """Flights at the given positions, in their order."""
-        positions = rows.tolist()
         return Flights(
-            airline=[self.airline[n] for n in positions],
-            flight_number=[self.flight_number[n] for n in positions],
-            destination=[self.destination[n] for n in positions],
-            flight_type=[self.flight_type[n] for n in positions],
+            airline=_picked(self.airline, rows),
+            flight_number=_picked(self.flight_number, rows),
+            destination=_picked(self.destination, rows),
+            flight_type=_picked(self.flight_type, rows),
             departure=self.departure[rows],
             airport=None if self.airport is None else self.airport[rows],
         )
@@ -170,6 +171,12 @@ class Outcomes:
 def weekday(days: IntArray) -> IntArray:
     """Weekday of days since 1970-01-01 (a Thursday); Monday is 0."""
     return (days + 3) % 7
+
+
+def _picked(column: Sequence[T], rows: IntArray) -> Sequence[T]:
+    if isinstance(column, Coded):
+        return column.pick(rows)
+    return [column[n] for n in rows.tolist()]
 
 
 def _texts(column: Any) -> list[str]:

@@ -20,7 +20,7 @@ from deploy.render import RenderError, render
 
 DEPLOY = Path(__file__).parent
 BUILDS = ("cloudbuild.yaml", "checks.yaml", "builder/cloudbuild.yaml")
-SERVICE = "service.yaml"
+SERVICE, JOB = "service.yaml", "job.yaml"
 TRIGGERS = "triggers"
 LIMITS = frozenset({"cpu", "memory"})
 AT_ONCE = "-"
@@ -36,6 +36,15 @@ SERVICE_EXAMPLE = {
     "STABLE": "flight-delay-1",
     "MIN_INSTANCES": "0",
     "MAX_INSTANCES": "3",
+}
+JOB_EXAMPLE = {
+    "JOB": "score-season",
+    "TASKS": "10",
+    "IMAGE": f"europe-docker.pkg.dev/example/flight-delay/score@sha256:{'0' * 64}",
+    "RUN_ACCOUNT": "flight-delay-run@example.iam.gserviceaccount.com",
+    "INPUT": "gs://example/season.parquet",
+    "OUTPUT": "gs://example/scores.parquet",
+    "MODEL": "flight_delay:1",
 }
 TRIGGER_EXAMPLE = {
     "PROJECT": "example",
@@ -87,8 +96,22 @@ def service_faults(service: Data) -> Iterator[str]:
                 yield f"metadata.annotations.{name}: is unknown"
     for container in service["spec"]["template"]["spec"]["containers"]:
         yield from _container_faults(container)
+        yield from _probe_faults(container)
     if sum(target.get("percent", 0) for target in service["spec"]["traffic"]) != 100:
         yield "spec.traffic: the percentages do not add up to 100"
+
+
+def job_faults(job: Data) -> Iterator[str]:
+    """Name what is wrong with a Cloud Run job, its names filled in."""
+    found = list(schema.faults("run.v1", "Job", job))
+    yield from found
+    if found:
+        return
+    execution = job["spec"]["template"]["spec"]
+    for container in execution["template"]["spec"]["containers"]:
+        yield from _container_faults(container)
+    if execution["parallelism"] > execution["taskCount"]:
+        yield "spec.template.spec.parallelism: is more than taskCount"
 
 
 def trigger_faults(trigger: Data, folder: Path = DEPLOY.parent) -> Iterator[str]:
@@ -113,6 +136,8 @@ def project_faults(folder: Path = DEPLOY) -> Iterator[str]:
         yield from (f"{name}: {fault}" for fault in build_faults(load((folder / name).read_text())))
     text = (folder / SERVICE).read_text()
     yield from _named(SERVICE, service_faults(load(render(text, SERVICE_EXAMPLE))))
+    text = (folder / JOB).read_text()
+    yield from _named(JOB, job_faults(load(render(text, JOB_EXAMPLE))))
     for path in sorted((folder / TRIGGERS).glob("*.yaml")):
         yield from _named(f"{TRIGGERS}/{path.name}", trigger_faults(example_trigger(path)))
 
@@ -170,6 +195,9 @@ def _container_faults(container: Data) -> Iterator[str]:
     for variable in container.get("env", []):
         if _SECRET.search(variable["name"]) and "value" in variable:
             yield f"env.{variable['name']}: secrets come from Secret Manager (valueFrom)"
+
+
+def _probe_faults(container: Data) -> Iterator[str]:
     for probe in ("startupProbe", "livenessProbe"):
         if probe not in container:
             yield f"containers: has no {probe}"

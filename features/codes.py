@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from data.coded import look_up, pairs
 from data.flights import Flights
 from data.home import SANTIAGO, Home
 from features.family import FloatMatrix, JsonObject
@@ -57,14 +58,23 @@ class Codes:
         """Write the five columns; see `FeatureFamily.write`."""
         airline, destination = self.airline_.get, self.destination_.get
         number = self.flight_number_.get
-        out[:, 0] = [airline(code, UNKNOWN) for code in flights.airline]
-        out[:, 1] = [destination(code, UNKNOWN) for code in flights.destination]
-        out[:, 2] = [number(key, UNKNOWN) for key in flight_keys(flights)]
-        out[:, 3] = [
-            (given or self.type_of(code)) == "I"
-            for given, code in zip(flights.flight_type, flights.destination, strict=True)
-        ]
-        out[:, 4] = [_digits(number) for number in flights.flight_number]
+        out[:, 0] = look_up(
+            flights.airline, lambda codes: [airline(code, UNKNOWN) for code in codes]
+        )
+        out[:, 1] = look_up(
+            flights.destination, lambda codes: [destination(code, UNKNOWN) for code in codes]
+        )
+        out[:, 2] = look_up(
+            pairs(flights.airline, flights.flight_number),
+            lambda keys: [number(code + digits, UNKNOWN) for code, digits in keys],
+        )
+        out[:, 3] = look_up(
+            pairs(flights.flight_type, flights.destination),
+            lambda keys: [(given or self.type_of(code)) == "I" for given, code in keys],
+        )
+        out[:, 4] = look_up(
+            flights.flight_number, lambda numbers: [_digits(number) for number in numbers]
+        )
 
     def type_of(self, destination: str) -> str:
         """Flight type of a destination: as trained, else by the region its code names."""

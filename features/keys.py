@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 
+from data.coded import look_up, pairs
 from data.flights import Flights, IntArray
 from data.home import SANTIAGO, Home
 from features.family import JsonObject
@@ -91,13 +92,20 @@ class FlightKeys:
         """Group of each flight by kind, shape ``(n, len(KEYS))``, each below `size`."""
         airline, flight, destination = self.airline_.get, self.flight_.get, self.destination_
         no_airline, no_flight = len(self.airline_), len(self.flight_)
-        pairs = zip(flights.airline, flights.flight_number, strict=True)
-        out = self._of_airline.take([airline(name, no_airline) for name in flights.airline], axis=0)
-        out += self._of_destination.take(
-            [destination[code] for code in flights.destination], axis=0
+        airlines = look_up(
+            flights.airline, lambda names: [airline(name, no_airline) for name in names]
         )
+        destinations = look_up(
+            flights.destination, lambda codes: [destination[code] for code in codes]
+        )
+        known = look_up(
+            pairs(flights.airline, flights.flight_number),
+            lambda keys: [flight(key, no_flight) for key in keys],
+        )
+        out = self._of_airline.take(airlines, axis=0)
+        out += self._of_destination.take(destinations, axis=0)
         out += self._of_time.take(flights.weekday * SLOTS + flights.minute // SLOT_MINUTES, axis=0)
-        out += self._of_flight.take([flight(pair, no_flight) for pair in pairs], axis=0)
+        out += self._of_flight.take(known, axis=0)
         return out
 
     def to_json(self) -> JsonObject:

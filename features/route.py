@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from data.catalogue import great_circle_km
+from data.coded import look_up
 from data.flights import Flights
 from data.home import SANTIAGO, Home
 from features.family import FloatMatrix, JsonObject
@@ -38,7 +39,9 @@ class Route:
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the one column; see `FeatureFamily.write`."""
         distance = self.distance_.get
-        out[:, 0] = [distance(code, np.nan) for code in flights.destination]
+        out[:, 0] = look_up(
+            flights.destination, lambda codes: [distance(code, np.nan) for code in codes]
+        )
 
     def to_json(self) -> JsonObject:
         """Return kilometres by destination."""

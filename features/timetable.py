@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from data.coded import look_up
 from data.flights import MINUTES_PER_DAY, Flights, IntArray, weekday
 from features.family import FloatMatrix, JsonObject
 from features.ledger import by_value
@@ -133,9 +134,18 @@ class Timetable:
         airlines, destinations = self.airline_, self.destination_
         no_airline, no_destination = len(airlines), len(destinations)
         return (
-            np.array([airlines.get(a, no_airline) for a in flights.airline], dtype=np.int64),
-            np.array(
-                [destinations.get(d, no_destination) for d in flights.destination], dtype=np.int64
+            np.asarray(
+                look_up(
+                    flights.airline, lambda codes: [airlines.get(a, no_airline) for a in codes]
+                ),
+                dtype=np.int64,
+            ),
+            np.asarray(
+                look_up(
+                    flights.destination,
+                    lambda codes: [destinations.get(d, no_destination) for d in codes],
+                ),
+                dtype=np.int64,
             ),
         )
 

@@ -66,6 +66,7 @@ def make_card(
     return {
         "predicts": f"departure more than {DELAY_MINUTES} minutes after schedule",
         "airport": home.airport,
+        "place": home.place,
         "time_zone": home.time_zone,
         "data": _data(frame, is_sample=is_sample),
         "training": {

@@ -42,6 +42,9 @@ app = typer.Typer(add_completion=False)
 Data = Annotated[
     str | None, typer.Option(help="All flights with outcomes so far, as for train.py.")
 ]
+Mapping = Annotated[
+    Path | None, typer.Option(help="Description of another airport's file, as for train.py.")
+]
 Log = Annotated[
     str | None, typer.Option(help="parquet:<folder>, sql:<URL> or json:<file of log lines>.")
 ]
@@ -53,6 +56,7 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     context: typer.Context,
     log: Log = None,
     data: Data = None,
+    mapping: Mapping = None,
     name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
     until: Annotated[
         datetime | None,
@@ -68,7 +72,7 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        dataset = _until(load_flights(data), until)
+        dataset = _until(load_flights(data, mapping=mapping), until)
         tag, bundle = registry.read(f"{name}:latest", threads=0)
         watched = subject(tag, bundle, dataset, log, tqdm.write)
         reference = Reference.of(watched.history, watched.fitted_before)
@@ -78,7 +82,7 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         raise typer.Exit(EXIT_UNUSABLE) from error
     _report(watched, finding, reference, dataset, reports)
     if finding.state is State.REFIT and act:
-        raise typer.Exit(refit(data, name))
+        raise typer.Exit(refit(data, mapping, name, reports))
     raise typer.Exit(int(finding.state))
 
 
@@ -86,6 +90,7 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 def outcomes(
     log: Annotated[str, typer.Option(help="As for the watch.")],
     flights: Annotated[str, typer.Option(help="Flights with outcomes, as for train.py.")],
+    mapping: Mapping = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A .parquet or .csv file to write.")
     ] = Path("outcomes.parquet"),
@@ -94,7 +99,7 @@ def outcomes(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         logged, repeated = read_log(log)
-        joined, counts = join(logged, load_flights(flights).frame, repeated)
+        joined, counts = join(logged, load_flights(flights, mapping=mapping).frame, repeated)
     except (DataError, MonitorError) as error:
         logger.error("%s", error)  # noqa: TRY400 - for people: the text says all
         raise typer.Exit(EXIT_UNUSABLE) from error
@@ -109,9 +114,10 @@ def outcomes(
 @app.command(name="demo")
 def demonstrate(
     data: Data = None,
+    mapping: Mapping = None,
     fit_until: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="Fit on the flights before this date.")
-    ] = datetime(2017, 7, 1),  # noqa: DTZ001 - a date of Santiago's wall clock
+    ] = datetime(2017, 7, 1),  # noqa: DTZ001 - a date of the airport's wall clock
     shuffles: Annotated[
         int, typer.Option(min=0, help="Shuffles of whole weeks with models fitted on them.")
     ] = 10,
@@ -120,7 +126,7 @@ def demonstrate(
     """Replay a year week by week, measure false alarms, and write docs/monitoring.md."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        found = demo.run(load_flights(data), fit_until, shuffles, tqdm.write)
+        found = demo.run(load_flights(data, mapping=mapping), fit_until, shuffles, tqdm.write)
     except (DataError, ModelError, MonitorError) as error:
         logger.error("%s", error)  # noqa: TRY400 - for people: the text says all
         raise typer.Exit(EXIT_UNUSABLE) from error
@@ -139,6 +145,7 @@ def _report(
 ) -> None:
     about = {
         "model": watched.tag,
+        "airport": dataset.home.airport,
         "source": dataset.origin,
         "counts": watched.counts,
         "notes": watched.notes,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from data.sources import Dataset
 from model.calibration import FloatArray
+from model.training import Recipe
 from monitor import plots, wolf
 from monitor.chart import DRIFT, QUALITY, QUIET_WEEKS
 from monitor.history import History, Progress, silent
@@ -37,7 +38,7 @@ def run(dataset: Dataset, fit_until: datetime, shuffles: int, progress: Progress
     shuffles
         How many times the weeks before it are shuffled and models fitted on them.
     """
-    history = History(dataset.frame, progress=progress)
+    history = History(dataset.frame, Recipe(home=dataset.home), progress)
     start = int(np.datetime64(fit_until, "D").astype(np.int64))
     never, _ = replay(history, start, act=False)
     acting, served = replay(history, start, act=True)

@@ -70,6 +70,13 @@ def subject(
     MonitorError
         If there is nothing to watch.
     """
+    known = bundle.predictor.builder.home.airport
+    if dataset.home.airport != known:
+        message = (
+            f"the model knows flights from {known}, and these leave from {dataset.home.airport}: "
+            "describe its file with --mapping"
+        )
+        raise MonitorError(message)
     last = np.datetime64(bundle.card["data"]["last_departure"][:10], "D")
     fitted_before = int(last.astype(np.int64)) + 1
     training = bundle.card["training"]
@@ -102,14 +109,20 @@ def subject(
     return Subject(tag, bundle, history, fitted_before, watched, counts, notes)
 
 
-def refit(data: str | None, name: str) -> int:
+def refit(data: str | None, mapping: Path | None, name: str, reports: Path) -> int:
     """Train a challenger on all flights and put it before the champion gate: `train.py`'s way.
 
     Returns its exit code: 0 registered, 2 unusable data, 3 refused by the gate.
     """
-    command = [sys.executable, "train.py", "--name", name]
-    command += ["--data", data] if data else []
+    command = [sys.executable, "train.py", "--name", name, "--reports", str(reports.resolve())]
+    command += ["--data", _anywhere(data)] if data else []
+    command += ["--mapping", str(mapping.resolve())] if mapping else []
     return subprocess.run(command, cwd=PROJECT, check=False).returncode  # noqa: S603 - our own program
+
+
+def _anywhere(data: str) -> str:
+    """A source of flights that means the same in another working directory."""
+    return str(Path(data).resolve()) if Path(data).exists() else data
 
 
 def _same_flights(history: History, fitted_before: int, bundle: Bundle) -> list[str]:

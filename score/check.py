@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter, ValidationError
 
+from data.coded import Coded
 from data.flights import FLIGHT_TYPES, Flights, IntArray
 from data.home import SANTIAGO, Home
 from data.schema import candidate_schema
@@ -62,10 +63,9 @@ class Column:
     values: Objects
     valid: Bools
 
-    def of_rows(self, rows: Bools | slice = slice(None)) -> list[Any]:
-        """Value of each row."""
-        chosen: list[Any] = self.values[self.code[rows]].tolist()
-        return chosen
+    def of_rows(self, rows: Bools) -> Coded[Any]:
+        """Value of each chosen row."""
+        return Coded.compact(self.code[rows], self.values.tolist())
 
 
 @dataclass(frozen=True, slots=True)

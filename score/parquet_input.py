@@ -1,10 +1,11 @@
-"""Parquet of any size: row groups are read where they are scored, huge ones in slices."""
+"""Parquet of any size: row groups are read where they are scored, large ones part by part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO
 
 import fsspec
@@ -16,12 +17,12 @@ from score.layout import find_layout
 from score.pieces import PIECE_ROWS, Held, Piece, Rows, public_name
 
 LARGEST_GROUP = 4 * PIECE_ROWS
-"""Rows up to which a row group is read at once."""
+"""Rows up to which a row group is read at once, by each who scores a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowGroups:
-    """Whole row groups of a file, read by whoever scores them.
+    """Row groups of a file, or a part of one, read by whoever scores them.
 
     Attributes
     ----------
@@ -33,6 +34,8 @@ class RowGroups:
         Their positions in the file.
     start, count
         First row, from 1, and number of rows.
+    skip
+        Rows of the groups before the first one.
     """
 
     path: str
@@ -40,6 +43,7 @@ class RowGroups:
     groups: tuple[int, ...]
     start: int
     count: int
+    skip: int = 0
 
     def read(self) -> Rows:
         """Open the file anew and read them."""
@@ -50,7 +54,8 @@ class RowGroups:
             pq.ParquetFile(stream) as file,
         ):
             table = file.read_row_groups(list(self.groups), columns=names, use_threads=False)
-        return Rows(self.start, self.count, _named(table, self.columns))
+        part = table.slice(self.skip, self.count)
+        return Rows(self.start, self.count, _named(part, self.columns))
 
 
 def parquet_pieces(stream: IO[bytes], path: str, name: str) -> Iterator[Piece]:
@@ -115,13 +120,21 @@ def _sources(
     start = 1
     for groups, rows in _runs(file):
         if rows <= LARGEST_GROUP:
-            yield RowGroups(path, columns, groups, start, rows)
-            start += rows
+            for skip, count in _parts(rows):
+                yield RowGroups(path, columns, groups, start, count, skip)
+                start += count
             continue
         for batch in file.iter_batches(PIECE_ROWS, groups, list(columns.values())):
             table = _named(pa.Table.from_batches([batch]), columns)
             yield Held(Rows(start, table.num_rows, table))
             start += table.num_rows
+
+
+def _parts(rows: int) -> Iterator[tuple[int, int]]:
+    """Cut a row group evenly: to read it once more costs a hundredth of scoring a part of it."""
+    parts = -(-rows // PIECE_ROWS)
+    bounds = [rows * part // parts for part in range(parts + 1)]
+    yield from ((first, last - first) for first, last in pairwise(bounds))
 
 
 def _runs(file: pq.ParquetFile) -> Iterator[tuple[tuple[int, ...], int]]:

@@ -18,7 +18,7 @@ from score.merge import Totals, merge, split_name
 from score.pieces import PIECE_ROWS, Piece
 from score.store import JsonObject, Store
 
-FORMAT = 1
+FORMAT = 2
 """Of the pieces; raised when a change would misread those of an older run."""
 QUIET_SECONDS = 30.0
 """Between lines of progress where nobody watches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from data.coded import Coded, pairs
 from data.flights import Flights, IntArray
 from model.decision import RISK_NAMES
 from model.predictor import Predictor
@@ -38,8 +40,6 @@ SCHEMA = pa.schema(
 REJECT_COLUMNS = ("row", "reason", "record")
 
 _ROWS, _REJECTED, _REJECTS = b"rows", b"rejected", b"rejects"
-_ONE_AT_A_TIME = 2048
-_LISTS = ("", "airline", "destination", "airline,destination")
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -127,8 +127,7 @@ def probabilities(flights: Flights, predictor: Predictor) -> Probabilities:
 
 def _alike(flights: Flights) -> IntArray:
     """Positions of the flights, by destination and minute of the day."""
-    number = {code: n for n, code in enumerate(dict.fromkeys(flights.destination))}
-    destination = np.fromiter(map(number.__getitem__, flights.destination), np.int64, len(flights))
+    destination = Coded.of(flights.destination).code
     return np.argsort(destination * 1440 + flights.minute, kind="stable")
 
 
@@ -139,27 +138,34 @@ def _table(numbers: IntArray, flights: Flights, predictor: Predictor) -> pa.Tabl
     return pa.table(
         {
             "row": numbers,
-            "airline": flights.airline,
-            "flight_number": flights.flight_number,
-            "destination": flights.destination,
+            "airline": _texts(flights.airline),
+            "flight_number": _texts(flights.flight_number),
+            "destination": _texts(flights.destination),
             "scheduled_departure": departure,
-            "flight_type": flights.flight_type,
+            "flight_type": _texts(flights.flight_type),
             "probability": probability,
             "delayed": decision.delayed(probability),
-            "risk": np.array(RISK_NAMES, dtype=object)[decision.band(probability)],
-            "unknown": _unknown(flights, predictor),
+            "risk": _texts(Coded(decision.band(probability), RISK_NAMES)),
+            "unknown": _texts(_unknown(flights, predictor)),
         },
         schema=SCHEMA,
     )
 
 
-def _unknown(flights: Flights, predictor: Predictor) -> list[str]:
+def _unknown(flights: Flights, predictor: Predictor) -> Sequence[str]:
     """Names of the fields whose value training never saw; asked once per pair of them."""
-    pairs = list(zip(flights.airline, flights.destination, strict=True))
-    first = {pair: position for position, pair in reversed(list(enumerate(pairs)))}
-    asked = flights.pick(np.fromiter(first.values(), np.int64, len(first)))
-    names = dict(zip(first, map(",".join, predictor.builder.unknown(asked)), strict=True))
-    return list(map(names.__getitem__, pairs))
+    asked = Coded.of(pairs(flights.airline, flights.destination))
+    first = np.zeros(len(asked.values), dtype=np.int64)
+    first[asked.code[::-1]] = np.arange(len(asked))[::-1]
+    names = map(",".join, predictor.builder.unknown(flights.pick(first)))
+    return Coded(asked.code, list(names))
+
+
+def _texts(column: Sequence[str | None]) -> pa.Array:
+    """A column of text, each distinct value of a `Coded` one made once."""
+    if isinstance(column, Coded):
+        return pa.array(column.values, pa.string()).take(pa.array(column.code))
+    return pa.array(column, pa.string())
 
 
 def _records(table: pa.Table, rows: IntArray) -> list[str]:

@@ -3,7 +3,7 @@ import { fetchCard, inWords } from "./api.js";
 import { renderBoard, startBoard } from "./board.js";
 import { find, h } from "./dom.js";
 import { renderFlight, startFlight } from "./flight.js";
-import { currentLanguage, onLanguage, setLanguage, t, translatePage } from "./i18n.js";
+import { currentLanguage, onLanguage, setHome, setLanguage, t, translatePage } from "./i18n.js";
 import { renderModel } from "./model.js";
 import { shared } from "./state.js";
 import { renderWhen } from "./when.js";
@@ -59,6 +59,8 @@ function problemBox() {
 async function loadCard() {
   try {
     shared.card = await fetchCard();
+    setHome(shared.card);
+    translatePage();
     cardProblem = null;
   } catch (problem) {
     cardProblem = problem;

@@ -1,5 +1,5 @@
 // Reads flights from pasted text or a file, and writes scored ones; no flight is lost silently.
-import { t } from "./i18n.js";
+import { home, t } from "./i18n.js";
 
 const COLUMNS = {
   airline: ["airline", "emp-i"],
@@ -17,7 +17,7 @@ const RULES = {
   scheduled_departure:
     /^20[0-4]\d-(0[1-9]|1[0-2])-\d\d[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?$/,
   flight_type: /^[NI]?$/,
-  origin: /^(SCEL)?$/,
+  origin: { test: (value) => value === "" || value === home().airport },
 };
 
 /** Cells of delimited text; the delimiter is the commonest of , ; and tab in the first line. */

@@ -22,13 +22,13 @@ let airline;
 let destination;
 let last = null;
 let asked = 0;
+let offered = "";
 
 export function startFlight() {
   airline = new Combobox(find("airline-field"), "airline", "field.airline", /^[A-Z0-9]{3}$/);
   destination = new Combobox(find("destination-field"), "destination", "field.destination",
     /^[A-Z]{4}$/);
-  const tomorrow = new Date(Date.now() + 86_400_000);
-  find("date").value = tomorrow.toLocaleDateString("sv-SE", { timeZone: "America/Santiago" });
+  find("date").value = offered = tomorrow();
   find("time").value = "08:30";
   find("flight-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -37,8 +37,13 @@ export function startFlight() {
   find("flight-form").addEventListener("change", suggestNumbers);
 }
 
+/** The date of tomorrow at the airport. */
+const tomorrow = () => new Date(Date.now() + 86_400_000)
+  .toLocaleDateString("sv-SE", { timeZone: say.home().timeZone });
+
 /** Write everything that depends on the card or the language. */
 export function renderFlight() {
+  if (find("date").value === offered) find("date").value = offered = tomorrow();
   airline.setOptions(airlineOptions());
   destination.setOptions(destinationOptions());
   find("flight-examples").replaceChildren(...EXAMPLES

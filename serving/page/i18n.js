@@ -4,7 +4,9 @@ import { TEXTS } from "./texts.js";
 const KEPT = "language";
 const LOCALES = { en: "en-GB", es: "es-CL" };
 const listeners = [];
+const SANTIAGO = { airport: "SCEL", code: "SCL", place: "Santiago", timeZone: "America/Santiago" };
 let language = initial();
+let homeAirport = SANTIAGO;
 
 function initial() {
   let kept = null;
@@ -27,10 +29,19 @@ export function setLanguage(chosen) {
   for (const listener of listeners) listener();
 }
 
-/** The text of a key with its {holes} filled. */
+/** The airport that the served model knows, as texts and clocks need it. */
+export const home = () => homeAirport;
+
+/** Take the airport of a model card; cards that name none are Santiago's. */
+export function setHome({ airport = SANTIAGO.airport, place, time_zone: timeZone }) {
+  homeAirport = airport === SANTIAGO.airport ? SANTIAGO
+    : { airport, code: airport, place: place ?? airport, timeZone };
+}
+
+/** The text of a key with its {holes} filled, those of the airport by themselves. */
 export function t(key, holes = {}) {
   const text = TEXTS[language][key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (hole, name) => String(holes[name] ?? hole));
+  return text.replace(/\{(\w+)\}/g, (hole, name) => String(holes[name] ?? homeAirport[name] ?? hole));
 }
 
 export const known = (key) => key in TEXTS[language];

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
 from deploy import render, schema, validation
 from deploy.validation import DEPLOY
+from score.__main__ import app
 
 Data = dict[str, Any]
 Check = Callable[[Data], Iterator[str]]
@@ -26,11 +28,18 @@ def _files() -> list[tuple[str, Data, Check]]:
     """All files, each with the check that stands for it."""
     text = (DEPLOY / validation.SERVICE).read_text()
     service = validation.load(render.render(text, validation.SERVICE_EXAMPLE))
+    text = (DEPLOY / validation.JOB).read_text()
+    job = validation.load(render.render(text, validation.JOB_EXAMPLE))
     triggers = [
         (path.name, validation.example_trigger(path), validation.trigger_faults)
         for path in sorted((DEPLOY / "triggers").glob("*.yaml"))
     ]
-    return [*_builds(), (validation.SERVICE, service, validation.service_faults), *triggers]
+    return [
+        *_builds(),
+        (validation.SERVICE, service, validation.service_faults),
+        (validation.JOB, job, validation.job_faults),
+        *triggers,
+    ]
 
 
 FILES = _files()
@@ -191,6 +200,40 @@ def test_secrets_come_from_secret_manager() -> None:
     reference = {"secretKeyRef": {"name": "token", "key": "latest"}}
     environment[-1] = {"name": "API_TOKEN", "valueFrom": reference}
     assert list(validation.service_faults(broken)) == []
+
+
+def _job() -> Data:
+    return copy.deepcopy(next(data for name, data, _ in FILES if name == validation.JOB))
+
+
+def test_no_more_tasks_run_at_once_than_there_are() -> None:
+    """Cloud Run refuses it."""
+    broken = _job()
+    broken["spec"]["template"]["spec"]["parallelism"] = 11
+    assert list(validation.job_faults(broken)) == [
+        "spec.template.spec.parallelism: is more than taskCount"
+    ]
+
+
+def test_a_job_keeps_secrets_and_limits_as_the_service_does() -> None:
+    """A secret in the file itself, or a limit left out, is refused in a job too."""
+    broken = _job()
+    container = broken["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
+    container["env"].append({"name": "API_TOKEN", "value": "1234"})
+    del container["resources"]["limits"]["memory"]
+    found = list(validation.job_faults(broken))
+    assert "env.API_TOKEN: secrets come from Secret Manager (valueFrom)" in found
+    assert any(fault.startswith("resources.limits: must name cpu and memory") for fault in found)
+
+
+def test_the_job_gives_a_command_line_that_the_scorer_takes() -> None:
+    """Its arguments are read by the command's own parser, and none of them is unknown to it."""
+    container = _job()["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["python", "-m", "score"]
+    context = get_command(app).make_context("score", list(container["args"]))
+    assert context.params["source"] == validation.JOB_EXAMPLE["INPUT"]
+    assert context.params["output"] == validation.JOB_EXAMPLE["OUTPUT"]
+    assert context.params["allow_rejects"] is True
 
 
 def test_the_traffic_adds_up() -> None:

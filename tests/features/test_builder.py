@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.coded import Coded
 from data.flights import Flights
 from data.schema import OUTCOME_COLUMNS, SCHEDULE_COLUMNS
 from features import FeatureBuilder
@@ -127,6 +129,22 @@ def test_a_batch_is_its_flights_one_by_one(builder: FeatureBuilder, mixed: Fligh
     """Scored alone, every flight has the row it has among others."""
     rows = [builder.transform(mixed.slice(n, n + 1)) for n in range(len(mixed))]
     assert _same(np.concatenate(rows), builder.transform(mixed))
+
+
+def test_columns_by_distinct_values_give_the_same(builder: FeatureBuilder, mixed: Flights) -> None:
+    """What bulk scoring looks up once per distinct value is bit for bit what others get."""
+    coded = replace(
+        mixed,
+        airline=Coded.of(mixed.airline),
+        flight_number=Coded.of(mixed.flight_number),
+        destination=Coded.of(mixed.destination),
+        flight_type=Coded.of(mixed.flight_type),
+    )
+    rows = np.random.default_rng(0).permutation(len(mixed))
+    expected = builder.transform(mixed)
+    assert _same(builder.transform(coded), expected)
+    assert _same(builder.transform(coded.pick(rows)), expected[rows])
+    assert builder.unknown(coded) == builder.unknown(mixed)
 
 
 def test_transforming_teaches_nothing(builder: FeatureBuilder, mixed: Flights) -> None:

@@ -22,6 +22,7 @@ from serving.runtime import Runtime
 from serving.settings import Settings
 
 START_SECONDS = 20
+FAR_ZONE = "Pacific/Kiritimati"
 MONTHS = ("2017-10", "2017-11", "2017-12")
 FIGURES = {
     "auc": 0.672,
@@ -129,6 +130,15 @@ def page_server(bundle: Bundle) -> Iterator[PageServer]:
     }
     data = {**bundle.card["data"], "is_sample": False}
     with PageServer(page_runtime(bundle, evaluation=evaluation, data=data)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def abroad_server(bundle: Bundle) -> Iterator[PageServer]:
+    """A model that says it knows another airport, whose clock is far from everybody's."""
+    data = {**bundle.card["data"], "is_sample": False}
+    there = {"airport": "LEMD", "place": "Madrid", "time_zone": FAR_ZONE}
+    with PageServer(page_runtime(bundle, data=data, **there)) as running:
         yield running
 
 

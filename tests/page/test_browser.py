@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from serving.errors import Overloaded
-from tests.page.conftest import PageServer
+from tests.page.conftest import FAR_ZONE, PageServer
 
 PATIENCE_MS = 10_000
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -248,6 +250,22 @@ def test_a_model_of_the_sample_is_announced_on_every_view(
     visit.view(view)
     assert "vuelos generados, no reales" in visit.text("#banner")
     assert visit.page.get_attribute("#banner", "role") == "alert"
+
+
+def test_the_page_follows_the_airport_of_the_model(
+    visits: Visits, abroad_server: PageServer
+) -> None:
+    """Texts in both languages, the offered date and the check of origins are that airport's."""
+    visit = visits(abroad_server, timezone_id="Etc/UTC")
+    assert visit.text("[data-t=brand]") == "LEMD delays"
+    assert "a flight from Madrid is" in visit.text("[data-t='flight.lead']")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    offered = visit.page.input_value("#date")
+    assert offered == f"{tomorrow.astimezone(ZoneInfo(FAR_ZONE)):%Y-%m-%d}"
+    visit.page.click("[data-language=es]")
+    assert "desde Madrid" in visit.text("[data-t='flight.lead']")
+    assert visit.text("[data-t=brand]") == "Atrasos LEMD"
+    assert "Santiago" not in visit.text("body")
 
 
 def test_the_language_follows_the_reader_and_the_switch(

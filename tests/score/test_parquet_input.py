@@ -23,11 +23,11 @@ def write(path: Path, frame: pd.DataFrame, row_group: int) -> str:
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("row_group", [7, 600, 1000, 1999, 5000])
 def test_pieces_hold_all_rows_in_order(raw: pd.DataFrame, tmp_path: Path, row_group: int) -> None:
-    """Small groups are joined, middling ones kept, and huge ones read in slices."""
+    """Small groups are joined, middling ones cut evenly, and huge ones read in slices."""
     pieces = list(find_input(write(tmp_path / "f", raw, row_group)).pieces())
     rows = [piece.source.read() for piece in pieces]
     assert [piece.rows for piece in pieces] == [each.count for each in rows]
-    assert max(each.count for each in rows) <= 2000
+    assert max(each.count for each in rows) <= 1000
     assert len(rows) < 10
     numbers = [number for each in rows for number in each.numbers.tolist()]
     assert numbers == list(range(1, len(raw) + 1))

@@ -115,8 +115,8 @@ def _healthy(client: DelayClient, asked: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scl-delay",
-        description="How likely are flights from Santiago de Chile to leave more than 15 minutes"
-        " late?",
+        description="How likely are flights from the service's airport to leave more than 15"
+        " minutes late? `model` says which airport it is.",
         epilog=_AFTER,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -137,7 +137,7 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("predict", help=words, description=words)
     parser.add_argument("flight", help="airline and number, like LAN120")
     parser.add_argument("destination", help="ICAO code, like SCFA")
-    parser.add_argument("departure", help="as scheduled, Santiago's time: 2017-07-14T08:30")
+    parser.add_argument("departure", help="as scheduled, on the airport's clock: 2017-07-14T08:30")
     parser.add_argument("--type", choices=("N", "I"), help="national or international")
     parser.add_argument("--explain", action="store_true", help="say why")
     _finish(parser, _predict)

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from scl_delay.columns import AS_SENT, RESULT_COLUMNS, RESULTS, ColumnsError, schedule_columns
 from scl_delay.errors import IncompleteError
-from scl_delay.facts import TIME_ZONE
 from scl_delay.models import Prediction
 
 PIECE = 5000
@@ -120,11 +119,13 @@ def _as_text(times: Any) -> Any:
     if not kind.startswith("datetime"):
         return times
     has_zone = getattr(getattr(times, "dt", None), "tz", None) is not None or "time_zone='" in kind
+    offset = "Z" if has_zone else ""  # the service knows its airport's clock, the client need not
     if _is_polars_column(times):
-        local = times.dt.convert_time_zone(TIME_ZONE) if has_zone else times
-        return local.dt.strftime("%Y-%m-%dT%H:%M:%S")
-    local = times.dt.tz_convert(TIME_ZONE).dt.tz_localize(None) if has_zone else times
-    return local.astype("datetime64[s]").map(lambda time: time.isoformat(), na_action="ignore")
+        plain = times.dt.convert_time_zone("UTC") if has_zone else times
+        return plain.dt.strftime("%Y-%m-%dT%H:%M:%S" + offset)
+    plain = times.dt.tz_convert("UTC").dt.tz_localize(None) if has_zone else times
+    seconds = plain.astype("datetime64[s]")
+    return seconds.map(lambda time: time.isoformat() + offset, na_action="ignore")
 
 
 def _is_pandas(table: Any) -> bool:

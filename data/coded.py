@@ -1,0 +1,118 @@
+"""Columns by their distinct values: what is looked up is looked up once per value, not per row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+T = TypeVar("T")
+U = TypeVar("U")
+
+WIDEST = 8
+"""Pairs per row that there may be room for; beyond, the pairs are sorted instead of marked."""
+
+
+class Coded(Sequence[T]):
+    """A column of `n` values of which few are distinct; reads as a list of them.
+
+    Parameters
+    ----------
+    code
+        Position of each row's value, shape ``(n,)``.
+    values
+        The distinct values, each of them on some row.
+    """
+
+    __slots__ = ("code", "values")
+
+    def __init__(self, code: IntArray, values: Sequence[T]) -> None:
+        self.code = code
+        self.values = values
+
+    @classmethod
+    def of(cls, column: Sequence[T]) -> Coded[T]:
+        """Number the values of a column, in the order in which they come first."""
+        if isinstance(column, Coded):
+            return column
+        number = {value: n for n, value in enumerate(dict.fromkeys(column))}
+        code = np.fromiter(map(number.__getitem__, column), np.int64, len(column))
+        return cls(code, list(number))
+
+    @classmethod
+    def compact(cls, code: IntArray, values: Sequence[T]) -> Coded[T]:
+        """Leave out the values that are on no row."""
+        present = np.zeros(len(values), dtype=bool)
+        present[code] = True
+        kept = np.flatnonzero(present)
+        if len(kept) == len(values):
+            return cls(code, values)
+        number = np.cumsum(present) - 1
+        return cls(number[code], [values[n] for n in kept.tolist()])
+
+    def pick(self, rows: npt.NDArray[Any]) -> Coded[T]:
+        """The rows at the given positions, in their order."""
+        return self.compact(self.code[rows], self.values)
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.values.__getitem__, self.code.tolist())
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[T]: ...
+    def __getitem__(self, at: int | slice) -> T | Sequence[T]:
+        if isinstance(at, slice):
+            return self.compact(self.code[at], self.values)
+        return self.values[int(self.code[at])]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # equal to lists, which have none either
+
+
+def look_up(
+    column: Sequence[T], find: Callable[[Sequence[T]], list[U]]
+) -> list[U] | npt.NDArray[Any]:
+    """What `find` makes of each row's value, given the rows or, of a `Coded` one, its values.
+
+    Parameters
+    ----------
+    find
+        From some values to as many results, each depending on its own value alone.
+    """
+    if isinstance(column, Coded):
+        return np.array(find(column.values)).take(column.code) if len(column) else []
+    return find(column)
+
+
+def pairs(first: Sequence[T], second: Sequence[U]) -> Sequence[tuple[T, U]]:
+    """Values of two columns side by side."""
+    if not (isinstance(first, Coded) and isinstance(second, Coded)):
+        return list(zip(first, second, strict=True))
+    width = len(second.values)
+    both = first.code * width + second.code
+    kept, code = _distinct(both, len(first.values) * width)
+    ones, others = np.divmod(kept, max(width, 1))
+    values = [
+        (first.values[a], second.values[b])
+        for a, b in zip(ones.tolist(), others.tolist(), strict=True)
+    ]
+    return Coded(code, values)
+
+
+def _distinct(numbers: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """Distinct numbers below `size` in ascending order, and the position of each row's."""
+    if size > WIDEST * len(numbers):
+        kept, code = np.unique(numbers, return_inverse=True)
+        return kept, code
+    present = np.zeros(size, dtype=bool)
+    present[numbers] = True
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[numbers]

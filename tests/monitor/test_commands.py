@@ -1,0 +1,158 @@
+"""`python -m monitor` as an on-call engineer runs it: a log, flights, an exit code, a refit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from data import sample
+from data.flights import Flights
+from data.sources import load_flights
+from model.bundle import Bundle
+from model.card import make_card
+from model.training import Recipe, fit
+from monitor.__main__ import app
+from serving import registry
+from serving.predictions.record import Answered, Record, records
+from serving.predictions.sinks import ParquetSink
+
+FITTED_BEFORE, UNTIL = "2017-06-01", "2017-07-03"
+RECIPE = Recipe(rounds=12)
+GOOD, STALE = "watched_delay", "stale_delay"
+SECOND = 1_500_000_000.0
+
+
+@pytest.fixture(scope="module")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of generated flights: every eighth of five months and of the five weeks after."""
+    raw = sample.generate(seed=1)
+    path = tmp_path_factory.mktemp("flights") / "flights.csv"
+    raw[raw["Fecha-I"] < UNTIL].sample(frac=0.125, random_state=0).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def later(flights: Path) -> pd.DataFrame:
+    """The flights of the five weeks after the fit."""
+    frame = load_flights(str(flights)).frame
+    return frame[frame["scheduled_departure"] >= pd.Timestamp(FITTED_BEFORE)]
+
+
+@pytest.fixture(scope="module")
+def good(flights: Path) -> tuple[str, Bundle]:
+    """A registered model of the flights before."""
+    frame = load_flights(str(flights)).frame
+    return _register(GOOD, frame[frame["scheduled_departure"] < pd.Timestamp(FITTED_BEFORE)])
+
+
+@pytest.fixture(scope="module")
+def stale(flights: Path) -> tuple[str, Bundle]:
+    """A registered model that learned the contrary of what happened: a refit must do better."""
+    frame = load_flights(str(flights)).frame
+    frame = frame[frame["scheduled_departure"] < pd.Timestamp(FITTED_BEFORE)]
+    return _register(STALE, frame.assign(delayed=~frame["delayed"].astype(bool)))
+
+
+def _register(name: str, frame: pd.DataFrame) -> tuple[str, Bundle]:
+    predictor = fit(frame, RECIPE)
+    card = make_card(frame, is_sample=False, predictor=predictor, recipe=RECIPE, evaluation={})
+    bundle = Bundle(predictor, card, {})
+    return str(registry.register(bundle, name, {}, {})), bundle
+
+
+def _log(model: tuple[str, Bundle], frame: pd.DataFrame, folder: Path) -> str:
+    """Log what the service would have answered about these flights, with its own records."""
+    tag, bundle = model
+    asked = Flights.from_columns(frame)
+    said = bundle.predictor.score(asked).tolist()
+    made = records([Answered(SECOND, asked, said, [])], bundle.predictor, tag)
+    numbered = [record._replace(id=str(n)) for n, record in enumerate(made)]
+    return _write(numbered, folder)
+
+
+def _write(made: list[Record], folder: Path) -> str:
+    ParquetSink(folder, 1.0).write(made)
+    return f"parquet:{folder}"
+
+
+def _monitor(name: str, flights: Path, folder: Path, *options: str) -> Result:
+    command = ["--name", name, "--data", str(flights), "--reports", str(folder)]
+    return CliRunner().invoke(app, [*command, *options], catch_exceptions=False)
+
+
+def test_the_log_is_joined_with_outcomes_and_judged(
+    good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
+) -> None:
+    """What was answered is counted in full, found unchanged, and judged like scores made anew."""
+    log = _log(good, later, tmp_path / "log")
+    logged = _monitor(GOOD, flights, tmp_path, "--log", log)
+    found = json.loads((tmp_path / "monitor.json").read_text())
+    counts = found["counts"]
+    assert logged.exit_code == found["exit_code"]
+    assert logged.exit_code in {0, 10, 11}
+    assert counts["predictions"] == counts["matched"] == len(later)
+    assert (counts["features_changed"], counts["before_training_ended"]) == (0, 0)
+    assert counts["watched"] + counts["with_airport_state"] + counts["asked_again"] == len(later)
+    assert (tmp_path / "monitor.html").is_file()
+    again = _monitor(GOOD, flights, tmp_path / "again", "--until", UNTIL)
+    remade = json.loads((tmp_path / "again" / "monitor.json").read_text())
+    assert again.exit_code in {0, 10, 11}
+    assert len(remade["weeks"]) == len(found["weeks"]) == 4
+
+
+def test_skew_between_service_and_watch_is_told(
+    good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Where the logged features are not what the model makes now, the report says how many."""
+    tag, bundle = good
+    asked = Flights.from_columns(later)
+    said = bundle.predictor.score(asked).tolist()
+    made = records([Answered(SECOND, asked, said, [])], bundle.predictor, tag)
+    skewed = [
+        record._replace(id=str(n), features="0" * 16 if n >= len(made) - 3 else record.features)
+        for n, record in enumerate(made)
+    ]
+    _monitor(GOOD, flights, tmp_path, "--log", _write(skewed, tmp_path / "log"))
+    found = json.loads((tmp_path / "monitor.json").read_text())
+    assert found["counts"]["features_changed"] == 3
+    assert any("features of 3 of" in note for note in found["notes"])
+
+
+def test_a_log_of_another_model_cannot_be_judged(
+    good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Exit code 2 and a sentence that names the model; no report is left that might be believed."""
+    other = _log(("other:1", good[1]), later, tmp_path / "log")
+    refused = _monitor(GOOD, flights, tmp_path / "report", "--log", other)
+    assert refused.exit_code == 2
+    assert not (tmp_path / "report").exists()
+
+
+def test_flights_of_another_airport_are_refused(
+    good: tuple[str, Bundle], flights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A model of one airport is not judged on the departures of another one."""
+    here = load_flights(str(flights))
+    there = replace(here, home=replace(here.home, airport="LEMD"))
+    monkeypatch.setattr("monitor.__main__.load_flights", lambda *_, **__: there)
+    assert good
+    assert _monitor(GOOD, flights, tmp_path).exit_code == 2
+
+
+@pytest.mark.usefixtures("stale")
+def test_a_stale_model_is_refitted_through_the_gate(flights: Path, tmp_path: Path) -> None:
+    """Called for, a refit is trained, judged and registered: exit code 0 and a newer version."""
+    before = registry.read(f"{STALE}:latest", threads=1)[0]
+    assert _monitor(STALE, flights, tmp_path).exit_code == 10
+    assert registry.read(f"{STALE}:latest", threads=1)[0] == before
+    assert _monitor(STALE, flights, tmp_path, "--refit").exit_code == 0
+    tag, bundle = registry.read(f"{STALE}:latest", threads=1)
+    assert tag != before
+    assert bundle.card["data"]["last_departure"] > UNTIL[:7]
+    assert np.isfinite(bundle.card["training"]["trees"])
