@@ -12,26 +12,26 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from weakref import WeakValueDictionary
 
 import bentoml
 from annotated_types import Len
 from bentoml.models import BentoModel
 
-from model.bundle import Bundle
-from serving import logs, registry
-from serving.batching import BentoBatcher, Row
+from serving import launch, logs, start
 from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
-from serving.decoding import to_flights
 from serving.framework import FrontDoorService
-from serving.rollover import Rollover, score_by_model
-from serving.runtime import SAMPLE_WARNING, Runtime
 from serving.settings import settings
+
+if TYPE_CHECKING:
+    from model.bundle import Bundle
+    from serving.runtime import Runtime
 
 logger = logging.getLogger("flight_delay")
 
-at_start = [registry.require(settings().model)]
+launch.hurry()
+at_start = start.bundles(settings().model)
 """Read here for the sake of a clear refusal; taken from here, so that a newer model replaces it."""
 
 
@@ -53,9 +53,12 @@ class FlightDelayService:
     model = BentoModel(settings().model)
 
     def __init__(self) -> None:
+        from serving.rollover import Rollover  # noqa: PLC0415 - see serving.start
+        from serving.runtime import SAMPLE_WARNING  # noqa: PLC0415 - see serving.start
+
         logs.configure(settings().log_format)
         self._models: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
-        tag, bundle = at_start.pop() if at_start else registry.require(settings().model)
+        tag, bundle = at_start.pop() if at_start else start.require(settings().model)
         WallClock.of(bundle.predictor.builder.home)
         self.runtime = self._make(tag, bundle)
         self.rollover = Rollover(self, self._make, settings().model)
@@ -75,8 +78,10 @@ class FlightDelayService:
         self.runtime.close()
 
     @bentoml.api(batchable=True, max_batch_size=settings().max_batch, max_latency_ms=60_000)
-    def score(self, rows: list[Row]) -> list[float]:
+    def score(self, rows: list[list[Any]]) -> list[float]:
         """Score flights of many requests at once; reachable from inside the process only."""
+        from serving.rollover import score_by_model  # noqa: PLC0415 - see serving.start
+
         return score_by_model(self._models, rows)
 
     @bentoml.api
@@ -87,16 +92,21 @@ class FlightDelayService:
         explain: bool = False,
     ) -> PredictionResponse:
         """Score scheduled departures, in order: the contract as BentoML's own clients read it."""
+        from serving.decoding import to_flights  # noqa: PLC0415 - see serving.start
+
         body = await self.runtime.answer(to_flights(flights, airport_state), explain=explain)
         return PredictionResponse.model_validate_json(body)
 
     def _make(self, tag: str, bundle: Bundle) -> Runtime:
         """What answers with a model; a request keeps to the one that it began with."""
+        from serving.batching import BentoBatcher  # noqa: PLC0415 - see serving.start
+        from serving.runtime import Runtime  # noqa: PLC0415 - see serving.start
+
         batcher = BentoBatcher(partial(self._call_runner, tag))
         self._models[tag] = runtime = Runtime(tag, bundle, settings(), batcher)
         return runtime
 
-    async def _call_runner(self, tag: str, rows: list[Row]) -> list[float]:
+    async def _call_runner(self, tag: str, rows: list[list[Any]]) -> list[float]:
         named = [[*row, tag] for row in rows]
         probabilities: list[float] = await self.to_async.score(named)  # type: ignore[attr-defined] # set by BentoML
         return probabilities

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from load import wrk
+from model.predictor import Predictor
+
 PACKAGES = ("bentoml", "uvicorn", "uvloop", "httptools", "pydantic", "numpy", "lightgbm")
+
+
+def header(
+    module: str, tag: str, predictor: Predictor, packages: Sequence[str] = PACKAGES
+) -> dict[str, Any]:
+    """Return what every measurement begins with: when, how, where, with what, of which model.
+
+    To be called before it, because of how busy the machine is.
+
+    Parameters
+    ----------
+    module
+        What was run, as in ``python -m MODULE``.
+    """
+    booster = predictor.booster
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
+        "machine": facts(),
+        "versions": {**versions(packages), "wrk": wrk.version()},
+        "model": {"tag": tag, "trees": booster.trees, "features": booster.features},
+    }
 
 
 def facts() -> dict[str, Any]:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,18 +58,14 @@ def main(
 def measure(folder: Path, seconds: int) -> dict[str, Any]:
     """Carry out all of it, with temporary files in a folder."""
     tag, bundle = registry.read(settings().model, threads=1)
+    header = machine.header("load.overload", tag, bundle.predictor)
     workload = make_workload(load_flights(), folder)
-    booster = bundle.predictor.booster
     probe = Probe(wrk.PREDICT_PATH, workload.bodies()[0])
     with service(probe, folder / "service.log") as server:
         storm = _storm(server, workload, folder, seconds)
         beside = _beside_bulk(server, workload, folder, seconds)
     return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "load.overload", *sys.argv[1:]]),
-        "machine": machine.facts(),
-        "versions": {**machine.versions(), "wrk": wrk.version()},
-        "model": {"tag": tag, "trees": booster.trees, "features": booster.features},
+        **header,
         "workload": {
             "origin": workload.origin,
             "is_sample": workload.is_sample,
@@ -89,7 +82,7 @@ def _storm(server: Server, workload: Workload, folder: Path, seconds: int) -> di
     path = storm_bodies(workload, folder)
     requests = openloop.http_requests(path.read_bytes().splitlines(), server.port)
     run = wrk.run(server.url, path, connections=64, seconds=min(seconds, 10))
-    capacity = (run.requests - run.failed) / run.seconds
+    capacity = run.good_rate
     logger.info("capacity %.0f requests/s of %d flights", capacity, FLIGHTS)
     steps = []
     for share in SHARES:

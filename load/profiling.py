@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +76,7 @@ def main(
 def profile_all(counts: list[int], seconds: int, batching: str, folder: Path) -> dict[str, Any]:
     """Profile at 64 connections, then count batch sizes at each number of connections."""
     tag, bundle = registry.read(settings().model, threads=1)
-    booster = bundle.predictor.booster
+    header = machine.header("load.profiling", tag, bundle.predictor)
     workload = make_workload(load_flights(), folder)
     probe = Probe(wrk.PREDICT_PATH, workload.bodies()[0])
     with service(probe, folder / "log", batching=batching) as server:
@@ -87,11 +85,7 @@ def profile_all(counts: list[int], seconds: int, batching: str, folder: Path) ->
         runs = [measure.closed_loop(server, workload, count, seconds) for count in counts]
     worker_us = profiled["cores"]["worker"] / profiled["rate"] * 1e6
     return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "load.profiling", *sys.argv[1:]]),
-        "machine": machine.facts(),
-        "versions": {**machine.versions(), "wrk": wrk.version()},
-        "model": {"tag": tag, "trees": booster.trees, "features": booster.features},
+        **header,
         "batching": batching,
         "connections": CONNECTIONS,
         "seconds": seconds,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -83,15 +80,7 @@ def measure_all(plan: Plan, folder: Path) -> dict[str, Any]:
     workload = make_workload(load_flights(), folder)
     logger.info("%s flights from %s", f"{workload.flights:,}", workload.origin)
     result: dict[str, Any] = {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "load.run", *sys.argv[1:]]),
-        "machine": machine.facts(),
-        "versions": {**machine.versions(), "wrk": wrk.version()},
-        "model": {
-            "tag": tag,
-            "trees": bundle.predictor.booster.trees,
-            "features": bundle.predictor.booster.features,
-        },
+        **machine.header("load.run", tag, bundle.predictor),
         "workload": {
             "origin": workload.origin,
             "is_sample": workload.is_sample,

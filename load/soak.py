@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,22 +102,18 @@ def main(
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
     """Run it, with temporary files in a folder."""
     tag, bundle = registry.read(settings().model, threads=1)
+    header = machine.header("load.soak", tag, bundle.predictor)
     workload = make_workload(load_flights(), folder)
     path = storm_bodies(workload, folder)
-    booster = bundle.predictor.booster
     with service(Probe(wrk.PREDICT_PATH, workload.bodies()[0]), folder / "log") as server:
         run = wrk.run(server.url, path, connections=64, seconds=CAPACITY_SECONDS)
-        rate = SHARE * (run.requests - run.failed) / run.seconds
+        rate = SHARE * run.good_rate
         logger.info("%.0f requests/s of %d flights for %.0f s", rate, FLIGHTS, seconds)
         requests = openloop.http_requests(path.read_bytes().splitlines(), server.port)
         with noting(server) as notes:
             done = openloop.run(server.port, requests, openloop.poisson(rate, seconds), CONNECTIONS)
     return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "load.soak", *sys.argv[1:]]),
-        "machine": machine.facts(),
-        "versions": {**machine.versions(), "wrk": wrk.version()},
-        "model": {"tag": tag, "trees": booster.trees, "features": booster.features},
+        **header,
         "flights_per_request": FLIGHTS,
         "rate": rate,
         "seconds": seconds,

@@ -58,6 +58,11 @@ class Run:
         return self.requests / self.seconds
 
     @property
+    def good_rate(self) -> float:
+        """Answers per second that were what was asked for: where it is pressed, its capacity."""
+        return (self.requests - self.failed) / self.seconds
+
+    @property
     def failed(self) -> int:
         """Requests that got no answer, or another one than was asked for."""
         return sum(self.errors.values())

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from data.home import SANTIAGO, Home
-from model.explanation import Group
+from model.groups import Group
 
 MAX_FLIGHTS = 10_000
 LONGEST_TIMEOUT_MS = 600_000

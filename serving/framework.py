@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bentoml import Service
 
-from serving import protocol
-from serving.admin import Admin
-from serving.asgi import ASGIApp
-from serving.front import FrontDoor
-from serving.rollover import Rollover
-from serving.runtime import Runtime
 from serving.settings import Batching, settings
+
+if TYPE_CHECKING:
+    from serving.admin import Admin
+    from serving.asgi import ASGIApp
+    from serving.rollover import Rollover
+    from serving.runtime import Runtime
 
 
 class Served(Protocol):
@@ -37,6 +37,9 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Put the front door before BentoML's application."""
+        from serving import protocol  # noqa: PLC0415 - see serving.start
+        from serving.front import FrontDoor  # noqa: PLC0415 - see serving.start
+
         inner = cast("ASGIApp", super().to_asgi(is_main))
         door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
         # the short way goes past the front door, and so past whoever asks for keys
@@ -46,5 +49,7 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
 
     def _admin(self) -> Admin | None:
         """What answers the administrator; nothing where no token is set."""
+        from serving.admin import Admin  # noqa: PLC0415 - see serving.start
+
         token, name = settings().admin_secret, settings().model.partition(":")[0]
         return Admin(token, lambda: self._served.rollover, name) if token else None

@@ -36,13 +36,17 @@ def main() -> None:
         os.execvp(command[0], command)  # noqa: S606 - it becomes the server; the image sets PATH
     # the first process of a container ignores signals that it does not handle
     signal.signal(signal.SIGTERM, _leave)
-    # what is imported stays: looking for garbage meanwhile is a tenth of the start
-    gc.set_threshold(_ROOMY, 50, 1000)
+    hurry()
     listener = socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - a container is reached from outside  # nosec B104
     from _bentoml_impl.worker import service  # type: ignore[import-untyped] # noqa: PLC0415 - after the port is open
 
     arguments = ["--fd", str(listener.detach()), "--worker-id", "1", "--backlog", str(BACKLOG)]
     service.main([str(BENTO), *arguments, *drain])
+
+
+def hurry() -> None:
+    """Look for garbage seldom: what is imported stays, and looking is a tenth of the start."""
+    gc.set_threshold(_ROOMY, 50, 1000)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -39,6 +39,7 @@ from serving.errors import (
 )
 
 VERSION = "1.0.0"
+"""Of the HTTP contract, and so of the service; stands here alone."""
 _REFERENCE = "#/components/schemas/{model}"
 _ABOUT = (
     "Probability that a departure leaves more than 15 minutes late. Every answer to a request that"

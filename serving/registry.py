@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from bentoml import Tag
@@ -17,9 +17,11 @@ from bentoml._internal.models.model import ModelSignature
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import ModelContext
 
-from model.bundle import Bundle, digest
 from model.errors import BundleError
 from serving.errors import NoModelRegistered
+
+if TYPE_CHECKING:
+    from model.bundle import Bundle
 
 DEFAULT_NAME = "flight_delay"
 
@@ -40,6 +42,8 @@ def register(bundle: Bundle, name: str, labels: dict[str, str], metadata: dict[s
     so that a process that dies at any moment leaves either all of it or nothing. Registering
     the same content again keeps the files and makes that version the latest.
     """
+    from model.bundle import digest  # noqa: PLC0415 - who only looks for a model need not wait
+
     contents = bundle.files()
     version = f"{_through(bundle).replace('-', '')}-{digest(contents)}"
     tag = Tag(name, version)
@@ -85,6 +89,8 @@ def require(reference: str) -> tuple[str, Bundle]:
 
 def read(reference: str, threads: int) -> tuple[str, Bundle]:
     """Read a registered bundle: its full tag, and the bundle checked against its sums."""
+    from model.bundle import Bundle  # noqa: PLC0415 - who only looks for a model need not wait
+
     model = find(reference)
     return str(model.tag), Bundle.read(Path(model.path), threads)
 

@@ -9,11 +9,9 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
 import urllib.request
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -78,17 +76,14 @@ def measure_all(peers: list[Peer], rounds: int, seconds: int, folder: Path) -> d
     """Measure every peer once a round, each in a fresh process, in alternating order."""
     dataset = load_flights()
     bench = Bench(distinct_flights(dataset.frame, FLIGHTS), folder)
+    header = machine.header("load.peers", bench.tag, bench.predictor, ("lightgbm", "numpy"))
     found = [Found(peer) for peer in peers]
     for number in range(rounds):
         for each in found if number % 2 == 0 else found[::-1]:
             if not each.reason:
                 bench.measure(each, seconds)
     return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "load.peers", *sys.argv[1:]]),
-        "machine": machine.facts(),
-        "versions": {**machine.versions(("lightgbm", "numpy")), "wrk": wrk.version()},
-        "model": bench.model,
+        **header,
         "workload": {
             "origin": dataset.origin,
             "is_sample": dataset.is_sample,
@@ -103,14 +98,13 @@ class Bench:
     """What all peers are measured with: the same model, flights and steps."""
 
     def __init__(self, flights: list[Flight], folder: Path) -> None:
-        tag, bundle = registry.read(settings().model, threads=1)
-        booster = bundle.predictor.booster
-        self.model = {"tag": tag, "trees": booster.trees, "features": booster.features}
+        self.tag, bundle = registry.read(settings().model, threads=1)
+        self.predictor = bundle.predictor
         self.flights = flights
         self._folder = folder
-        self._model_folder = str(registry.find(tag).path)
+        self._model_folder = str(registry.find(self.tag).path)
         request = PredictionRequest.model_validate_json(json.dumps({"flights": flights[:1]}))
-        scored = bundle.predictor.predict(to_flights(request.flights))
+        scored = self.predictor.predict(to_flights(request.flights))
         self._expected = float(scored.probability[0])
 
     def measure(self, found: Found, seconds: int) -> None:

@@ -14,9 +14,10 @@ from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from serving.predictions.record import Record
+if TYPE_CHECKING:
+    from serving.predictions.record import Record
 
 OFF, STDOUT, PARQUET, SQL = "off", "stdout", "parquet", "sql"
 VARIABLE = "FLIGHT_DELAY_PREDICTION_LOG"
@@ -181,7 +182,7 @@ def _table(batch: Sequence[Record]) -> Any:
         "with_airport": pa.bool_(),
         "probability": pa.float64(),
     }
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in Record._fields])
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in batch[0]._fields])
     columns = zip(*batch, strict=True)
     return pa.table(
         [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)], schema=schema

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from load import machine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from load import machine, wrk
 
 
 def test_the_machine_is_described() -> None:
@@ -18,3 +23,15 @@ def test_versions_are_those_of_what_is_installed() -> None:
     """A package that is not there is left out."""
     found = machine.versions(("numpy", "no-such-package"))
     assert set(found) == {"python", "numpy"}
+
+
+def test_every_measurement_begins_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When, by which command, on what, with what, and of which model."""
+    monkeypatch.setattr(wrk, "version", lambda: "4.1.0")
+    monkeypatch.setattr("sys.argv", ["…", "--seconds", "5"])
+    predictor: Any = SimpleNamespace(booster=SimpleNamespace(trees=300, features=39))
+    header = machine.header("load.run", "flight_delay:1", predictor, ("numpy",))
+    assert list(header) == ["made", "command", "machine", "versions", "model"]
+    assert header["command"] == "python -m load.run --seconds 5"
+    assert set(header["versions"]) == {"python", "numpy", "wrk"}
+    assert header["model"] == {"tag": "flight_delay:1", "trees": 300, "features": 39}

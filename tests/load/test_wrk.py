@@ -24,6 +24,7 @@ def test_a_result_is_read() -> None:
     run = wrk.Run.parse(OUTPUT, client_cpu=0.5)
     assert run.rate == 3000
     assert run.failed == 6
+    assert run.good_rate == 2997
     assert run.latency_ms["p99"] == 7.0
     assert run.statuses == {"200": 5997, "503": 3}
     assert run.to_json()["client_cpu"] == 0.5

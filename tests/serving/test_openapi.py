@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ from serving.batching import BentoBatcher, Row
 from serving.contract import PredictionResponse, Problem
 from serving.front import FrontDoor
 from serving.keys import digest
-from serving.openapi import openapi_document
+from serving.openapi import VERSION, openapi_document
 from serving.page import pages
 from serving.runtime import Runtime
 from serving.settings import Settings
+from tests.conftest import PROJECT
 
 FULL = json.loads(openapi_document(keys=True, admin=True))
 NOWHERE: set[type[errors.Refusal]] = {errors.NotFound, errors.MethodNotAllowed}
@@ -128,3 +131,14 @@ def test_the_card_has_what_the_document_requires(runtime: Runtime) -> None:
     schema = FULL["paths"]["/model"]["get"]["responses"]["200"]["content"]["application/json"]
     card = ask(runtime, Settings(), "/model").json()
     assert set(schema["schema"]["required"]) <= card.keys()
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """The document says it, the changelog's newest entry is of it, and nothing else repeats it."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert project["dynamic"] == ["version"]
+    assert FULL["info"]["version"] == VERSION
+    changelog = (PROJECT / "CHANGELOG.md").read_text()
+    newest = re.search(r"^What will be (\S+)\.$|^## \[(\d\S*)\]", changelog, re.MULTILINE)
+    assert newest is not None
+    assert (newest[1] or newest[2]) == VERSION

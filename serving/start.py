@@ -1,0 +1,84 @@
+"""How a service starts under `bentoml serve`: in two processes, of which one serves.
+
+The supervisor imports `service.py` to learn how many workers to start, and each worker imports it
+again to serve. So the supervisor only checks that the model is there and whole, which takes
+milliseconds; it loads neither the model nor what answers with it. Whether the model also suits
+this version of the code shows in the worker. Where it does not, the worker says so in one line
+and has the supervisor end too, instead of starting one worker after the other.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from serving import registry
+from serving.errors import NoModelRegistered
+
+if TYPE_CHECKING:
+    from model.bundle import Bundle
+
+SUPERVISOR = "FLIGHT_DELAY_SUPERVISOR"
+"""Environment variable by which a supervisor tells its workers that it listens to them."""
+REFUSED = signal.SIGUSR1
+_SUMS_FILE = "SHA256SUMS"
+
+
+def supervises() -> bool:
+    """Whether this process is the supervisor of `bentoml serve`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.info_name == "serve"
+
+
+def bundles(reference: str) -> list[tuple[str, Bundle]]:
+    """Return the model to be served; nothing in the supervisor, which only checks its files.
+
+    Leaves the process, with one clear line, where there is no such model or it is not whole.
+    """
+    if not supervises():
+        return [require(reference)]
+    try:
+        if not _is_whole(Path(registry.find(reference).path)):
+            return [require(reference)]
+    except NoModelRegistered as error:
+        raise SystemExit(str(error)) from error
+    os.environ[SUPERVISOR] = str(os.getpid())
+    signal.signal(REFUSED, _end)
+    return []
+
+
+def require(reference: str) -> tuple[str, Bundle]:
+    """Read a bundle to be served; where that fails, leave the process, and so does its parent."""
+    try:
+        return registry.require(reference)
+    except SystemExit:
+        if os.environ.get(SUPERVISOR) == str(os.getppid()):
+            os.kill(os.getppid(), REFUSED)
+        raise
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the files are as they were written; why not is said by whoever reads them."""
+    try:
+        lines = (folder / _SUMS_FILE).read_text().splitlines()
+        sums = [line.split("  ", 1) for line in lines]
+        return bool(sums) and all(_sha256(folder / name) == expected for expected, name in sums)
+    except (OSError, ValueError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    """Stop the other workers and end, as a failure."""
+    atexit.register(os._exit, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
