@@ -20,9 +20,10 @@ from serving import batching, inline
 from serving.batching import BentoBatcher, Row
 from serving.contract import EXAMPLE_FLIGHT
 from serving.front import FrontDoor
+from serving.house import House
 from serving.inline import InlineBatcher
 from serving.predict import PredictDelay
-from serving.protocol import House, ShortWayProtocol
+from serving.protocol import ShortWayProtocol
 from serving.runtime import Runtime
 from serving.settings import Settings
 
@@ -59,6 +60,7 @@ async def serving(runtime: Runtime, **limits: float) -> AsyncIterator[Server]:
     door = FrontDoor(_inside, lambda: runtime, Settings())
     house = House(
         door.predict_delay,
+        door.keys,
         int(allowed["bytes"]),
         int(allowed["connections"]),
         allowed["read"],
