@@ -54,10 +54,12 @@ def runtime(bundle: Bundle) -> Runtime:
 
 
 @asynccontextmanager
-async def serving(runtime: Runtime, **limits: float) -> AsyncIterator[Server]:
+async def serving(
+    runtime: Runtime, settings: Settings | None = None, **limits: float
+) -> AsyncIterator[Server]:
     """Serve on a free port of the loopback for as long as the block lasts."""
     allowed = {"bytes": 4_000_000, "connections": 100, "read": 30.0, "idle": 30.0, **limits}
-    door = FrontDoor(_inside, lambda: runtime, Settings())
+    door = FrontDoor(_inside, lambda: runtime, settings or Settings())
     house = House(
         door.predict_delay,
         door.keys,
