@@ -140,7 +140,7 @@ load-overload: .venv/train.stamp $(MODEL)  ## more arrivals than the service can
 
 .PHONY: soak
 soak: .venv/train.stamp $(MODEL)  ## 30 minutes at 70 % of capacity (MINUTES=), write docs/soak.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.soak --minutes $(or $(MINUTES),30)
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.soak --minutes $(or $(MINUTES),30) $(OPTIONS)
 
 .PHONY: load-users
 load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html

@@ -41,9 +41,10 @@ BLOCKS = 12
 T_95 = 2.228
 """Two-sided 95 % of Student's t with BLOCKS - 2 degrees of freedom."""
 
-GROWTH_MB_PER_HOUR = 60.0
-DRIFT_PER_HOUR = 1.0
-"""Of the p99, as a share of itself: it may not double within an hour."""
+GROWTH_MB_PER_HOUR, LEAST_GROWTH_MB = 60.0, 5.0
+"""Of the memory; over a short run, less than the second in all is not told from settling."""
+DRIFT_PER_HOUR, LEAST_DRIFT = 1.0, 0.5
+"""Of the p99, as a share of itself: it may not double within an hour; likewise."""
 MORE_HANDLES = 5
 
 EXIT_DRIFT = 1
@@ -83,12 +84,18 @@ def main(
     minutes: Annotated[float, typer.Option(help="How long.", min=0.5)] = 30.0,
     docs: Annotated[bool, typer.Option(help="Write docs/soak.md.")] = True,
     reports: Annotated[Path, typer.Option(help="Folder for soak.json.")] = Path("reports"),
+    tries: Annotated[int, typer.Option(help="Fail only if so many runs do.", min=1)] = 1,
 ) -> None:
-    """Keep the service at 70 % of its capacity; fail where memory, handles or p99 drift."""
+    """Keep the service at 70 % of its capacity; fail where memory, handles or p99 drift.
+
+    A leak is there in the second run too, what others did to the machine is usually not.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     wrk.install()
-    with tempfile.TemporaryDirectory(prefix="flight-delay-soak-") as folder:
-        result = measure(Path(folder), 60 * minutes)
+    result = _try(60 * minutes)
+    while result["faults"] and (tries := tries - 1):
+        logger.warning("once more: %s", "; ".join(result["faults"]))
+        result = _try(60 * minutes)
     reports.mkdir(parents=True, exist_ok=True)
     (reports / report.SOAK_JSON).write_text(json.dumps(result, indent=1) + "\n")
     if docs:
@@ -97,6 +104,11 @@ def main(
         logger.error("%s", fault)
     if result["faults"]:
         raise typer.Exit(EXIT_DRIFT)
+
+
+def _try(seconds: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="flight-delay-soak-") as folder:
+        return measure(Path(folder), seconds)
 
 
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
@@ -138,20 +150,24 @@ def judge(
     p99 = Line.fit(seconds, values)
     typical = float(np.median(values))
     handles = max(notes.handles[-5:]) - max(notes.handles[start : start + 5])
+    hours = (notes.seconds[-1] - notes.seconds[start]) / 3600
+    most_growth = max(GROWTH_MB_PER_HOUR, LEAST_GROWTH_MB / hours)
+    most_drift = max(DRIFT_PER_HOUR, LEAST_DRIFT / hours) * typical
     faults = []
-    if memory.low > GROWTH_MB_PER_HOUR:
+    if memory.low > most_growth:
         faults.append(f"memory grows by {memory.slope:.0f} MB per hour")
-    if p99.low > DRIFT_PER_HOUR * typical:
+    if p99.low > most_drift:
         faults.append(f"the p99 grows by {p99.slope:.1f} ms per hour")
     if handles > MORE_HANDLES:
         faults.append(f"{handles} more file handles are open")
     if failed:
         faults.append(f"{failed} requests failed")
     return {
-        "memory_mb_per_hour": asdict(memory),
-        "p99_ms_per_hour": asdict(p99),
+        "memory_mb_per_hour": {**asdict(memory), "most": most_growth},
+        "p99_ms_per_hour": {**asdict(p99), "most": most_drift},
         "p99_ms_typical": typical,
         "handles_grown": handles,
+        "most_handles": MORE_HANDLES,
         "faults": faults,
     }
 

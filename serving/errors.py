@@ -3,6 +3,7 @@
 ServingError
 ├── NoModelRegistered      the store holds no model of the wanted name
 └── Refusal                a request that gets a problem document instead of an answer
+    ├── BadRequest         400
     ├── NotJson            400
     ├── Unauthorized       401
     ├── Forbidden          403
@@ -69,6 +70,12 @@ class Refusal(ServingError):  # noqa: N818 - it is the service that refuses
         super().__init__(detail)
         self.headers = headers
         self.errors = errors
+
+
+class BadRequest(Refusal):
+    """What arrived is not HTTP."""
+
+    status, kind, title = 400, "bad-request", "The request is not HTTP"
 
 
 class NotJson(Refusal):

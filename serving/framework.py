@@ -42,9 +42,8 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
 
         inner = cast("ASGIApp", super().to_asgi(is_main))
         door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
-        # the short way goes past the front door, and so past whoever asks for keys
-        short = settings().batching is Batching.INLINE and not settings().api_keys_file
-        protocol.install(door.predict_delay if short else None, settings())
+        short = settings().batching is Batching.INLINE
+        protocol.install(door.predict_delay if short else None, door.keys, settings())
         return door
 
     def _admin(self) -> Admin | None:

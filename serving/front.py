@@ -8,6 +8,7 @@ it keeps the process, its workers, its life cycle and the batchable method.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from serving import metrics, trace
 from serving.admin import PATH as ADMIN_PATH
@@ -61,6 +62,13 @@ class FrontDoor:
         Limits of the process.
     admin
         Answers the administrator; without it there is no such route.
+
+    Attributes
+    ----------
+    predict_delay
+        Answers prediction requests, here and on the short way.
+    keys
+        Who is let in; ``None`` where no key is asked for.
     """
 
     def __init__(
@@ -73,7 +81,8 @@ class FrontDoor:
         self._app = app
         self._runtime = runtime
         self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
-        self._keys, self._admin = settings.api_keys_file is not None, admin is not None
+        self.keys = _keys(settings.api_keys_file)
+        self._admin = admin is not None
         self._routes: dict[str, dict[str, Handler]] = {
             "/predict_delay": {"POST": self.predict_delay},
             "/model": {"GET": self._model},
@@ -87,8 +96,8 @@ class FrontDoor:
             self._routes[path] = {"GET": _fixed(headers, body)}
         if admin:
             self._routes[ADMIN_PATH] = {"POST": admin.reload}
-        if settings.api_keys_file:
-            self._guard(Keys.parse(settings.api_keys_file.read_text()))
+        if self.keys:
+            self._guard(self.keys)
 
     def _guard(self, keys: Keys) -> None:
         """Ask for a key where the model answers, or tells about itself or its callers."""
@@ -145,7 +154,7 @@ class FrontDoor:
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
         home = self._runtime().predictor.builder.home
-        return OK, openapi_document(home, keys=self._keys, admin=self._admin), _JSON
+        return OK, openapi_document(home, keys=self.keys is not None, admin=self._admin), _JSON
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:
@@ -155,3 +164,7 @@ def _fixed(headers: Headers, body: bytes) -> Handler:
         return OK, body, headers
 
     return handler
+
+
+def _keys(file: Path | None) -> Keys | None:
+    return Keys.parse(file.read_text()) if file else None

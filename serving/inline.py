@@ -144,7 +144,7 @@ class InlineBatcher:
         """
         bulk = len(flights) > self._max_batch
         if self._waiting_bulk >= self._max_bulk if bulk else self.full:
-            raise self.refusal()
+            raise no_room()
         job = Job(flights, deliver, deadline)
         if bulk:
             self._bulk.append(job)
@@ -159,11 +159,6 @@ class InlineBatcher:
         if not job.over:
             job.over = True
             self._count(job, -job.left)
-
-    def refusal(self) -> Overloaded:
-        """What a request is told for which there is no room."""
-        detail = f"{self.waiting} flights are waiting: try again in a second"
-        return Overloaded(detail, headers=((b"retry-after", RETRY_AFTER_SECONDS),))
 
     def _count(self, job: Job, flights: int) -> None:
         if len(job.flights) > self._max_batch:
@@ -180,20 +175,28 @@ class InlineBatcher:
         self._scheduled = False
         jobs = self._take_small()
         self._calm = 0 if jobs else self._calm + 1
-        slices = [job.next_slice(self._max_batch) for job in jobs]
         bulk = self._take_bulk()
         if bulk is not None:
             jobs.append(bulk)
-            slices.append(bulk.next_slice(self._bulk_slice()))
-        for job, part in zip(jobs, slices, strict=True):
-            self._count(job, -len(part))
-        if slices:
-            metrics.tally.wait_seconds.observe(monotonic() - jobs[0].since)
-            self._deliver(jobs, slices)
+        try:
+            self._score_slices(jobs, bulk)
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever, nor those who come after
+            for job in jobs:
+                self._fail(job, error)
         if bulk is not None and not bulk.over:
             self._bulk.append(bulk)
         if self._small or self._bulk:
             self._schedule()
+
+    def _score_slices(self, jobs: list[Job], bulk: Job | None) -> None:
+        slices = []
+        for job in jobs:
+            part = job.next_slice(self._bulk_slice() if job is bulk else self._max_batch)
+            self._count(job, -len(part))
+            slices.append(part)
+        if slices:
+            metrics.tally.wait_seconds.observe(monotonic() - jobs[0].since)
+            self._deliver(jobs, slices)
 
     def _bulk_slice(self) -> int:
         """Flights of a bulk request to score at once: few while small requests keep coming."""
@@ -242,12 +245,22 @@ class InlineBatcher:
             try:
                 scores = score_at_once(self._predictor, part)
             except Exception as error:  # noqa: BLE001 - becomes this request's answer
-                failure = Failed("These flights could not be scored.")
-                failure.__cause__ = error
-                self._count(job, -job.left)
-                job.end(failure)
+                self._fail(job, error)
             else:
                 job.add(scores)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if not job.over:
+            failure = Failed("These flights could not be scored.")
+            failure.__cause__ = error
+            self._count(job, -job.left)
+            job.end(failure)
+
+
+def no_room() -> Overloaded:
+    """What a request is told for which there is no room in the queue."""
+    detail = "too many flights are waiting: try again in a second"
+    return Overloaded(detail, headers=((b"retry-after", RETRY_AFTER_SECONDS),))
 
 
 def _settle(future: asyncio.Future[list[float]], result: Result) -> None:

@@ -105,8 +105,8 @@ class Keys:
             raise KeyFileError(message)
         return cls(callers)
 
-    def admit(self, scope: Scope) -> str:
-        """Return the name of who sends a request.
+    def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the name of who sends a request with these headers.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Keys:
         TooMany
             If the key's allowance is used up; `Retry-After` says for how long.
         """
-        shown = _shown(scope["headers"])
+        shown = _shown(headers)
         if shown is None:
             detail = "Send a key: X-API-Key: <key>, or Authorization: Bearer <key>."
             raise Unauthorized(detail, headers=(CHALLENGE,))
@@ -140,7 +140,7 @@ def guarded(
     """Let a handler see only requests with an accepted key."""
 
     async def admitted(scope: Scope, receive: object) -> Answer:
-        keys.admit(scope)
+        keys.admit(scope["headers"])
         return await handler(scope, receive)
 
     return admitted

@@ -21,6 +21,7 @@ from serving.contract import (
     Problem,
 )
 from serving.errors import (
+    BadRequest,
     Busy,
     Failed,
     Forbidden,
@@ -52,6 +53,7 @@ Words = tuple[type[Refusal], str]
 """A kind of refusal and when it comes."""
 
 _ANYWHERE: tuple[Words, ...] = (
+    (BadRequest, "What arrived is not HTTP; the connection is closed."),
     (RequestTimeout, "The request did not arrive whole in time; the connection is closed."),
     (HeadTooLarge, "The head of the request is too long; the connection is closed."),
     (Failed, "The service failed; the fault is not the caller's."),

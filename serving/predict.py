@@ -10,17 +10,29 @@ from math import inf
 from time import monotonic, perf_counter
 
 from data.flights import Flights
-from serving import metrics
-from serving.asgi import JSON, Answer, ClientLeft, Headers, Receive, Scope, read_body, refused
+from serving import metrics, trace
+from serving.asgi import (
+    JSON,
+    Answer,
+    ClientLeft,
+    Headers,
+    Receive,
+    Scope,
+    problem,
+    read_body,
+    refused,
+)
 from serving.bulk import LARGE_BODY, BulkReader
 from serving.contract import PredictionRequest
 from serving.decoding import decode, timeout_seconds, to_flights
-from serving.errors import TooLate, UnsupportedType
-from serving.inline import InlineBatcher, Result
+from serving.errors import Overloaded, TooLate, UnsupportedType
+from serving.inline import InlineBatcher, Result, no_room
 from serving.runtime import Runtime
 
 Names = Iterable[tuple[bytes, bytes]]
 """Headers among which are those that name the request."""
+OwnNames = list[tuple[bytes, bytes]]
+"""The same of the short way; replaced by the name that the service makes, once it is needed."""
 Reply = Callable[[int, bytes, Headers], None]
 Abandon = Callable[[], object]
 """Called when the client has left: what is not done yet need not be done."""
@@ -71,7 +83,7 @@ class PredictDelay:
             return await answer
 
     def submit(
-        self, body: bytes, timeout: bytes | None, reply: Reply, names: Names = ()
+        self, body: bytes, timeout: bytes | None, reply: Reply, names: OwnNames
     ) -> Abandon | None:
         """Answer a request that has been read whole by calling `reply`, at once or later.
 
@@ -86,8 +98,9 @@ class PredictDelay:
                 return self._reply_later(
                     decode(body), started, timeout_seconds(timeout), reply, names
                 )
-            if engine.full:
-                raise engine.refusal()  # noqa: TRY301 - before the work of reading it
+            if engine.full:  # asked before the work of reading the body
+                _refuse_at_once(reply)
+                return None
             request = decode(body)
             if request.explain:
                 return self._reply_later(request, started, timeout_seconds(timeout), reply, names)
@@ -96,7 +109,7 @@ class PredictDelay:
             deliver = partial(_deliver, runtime, flights, started, names, reply)
             return partial(engine.withdraw, engine.submit(flights, deliver, deadline))
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
-            _refuse(reply, error)
+            refuse(reply, error, names)
             return None
 
     def _reply_later(
@@ -105,11 +118,11 @@ class PredictDelay:
         started: float,
         timeout: float,
         reply: Reply,
-        names: Names,
+        names: OwnNames,
     ) -> Abandon:
         flights = to_flights(request.flights, request.airport_state)
         answer = self._answer(request, flights, started, timeout, names)
-        task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply))
+        task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply, names))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task.cancel
@@ -142,7 +155,7 @@ def _deliver(
     runtime: Runtime,
     flights: Flights,
     started: float,
-    names: Names,
+    names: OwnNames,
     reply: Reply,
     result: Result,
 ) -> None:
@@ -155,23 +168,39 @@ def _deliver(
         if runtime.log is not None:
             runtime.log.put(flights, result, names)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
-        _refuse(reply, error)
+        refuse(reply, error, names)
         return
     metrics.tally.answered(len(flights), perf_counter() - started)
     reply(OK, body, _JSON)
 
 
-def _refuse(reply: Reply, error: Exception) -> None:
-    status, body, headers = refused(error)
+def refuse(reply: Reply, error: Exception, names: OwnNames) -> None:
+    """Answer a request of the short way with the problem document of an error.
+
+    The log line of a failure and the answer name the request alike: its name is made here.
+    """
+    name = trace.of_request(names)
+    names[:] = name
+    status, body, headers = refused(error, name)
     metrics.tally.refused(status)
     reply(status, body, headers)
 
 
-async def _reply_when_done(answer: Awaitable[Answer], reply: Reply) -> None:
+_NO_ROOM = problem(no_room())
+
+
+def _refuse_at_once(reply: Reply) -> None:
+    """Refuse for want of room, by what was written before: most requests of a storm end here."""
+    metrics.tally.refused_for(Overloaded.kind)
+    metrics.tally.refused(Overloaded.status)
+    reply(*_NO_ROOM)
+
+
+async def _reply_when_done(answer: Awaitable[Answer], reply: Reply, names: OwnNames) -> None:
     try:
         reply(*await answer)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
-        _refuse(reply, error)
+        refuse(reply, error, names)
 
 
 async def _unless_client_leaves(receive: Receive, answer: Awaitable[Answer]) -> Answer:

@@ -13,21 +13,31 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any
 
+import httptools
 import uvicorn.config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from serving import metrics, trace
-from serving.asgi import PROTECTION, Headers, problem
+from serving import trace
+from serving.answers import last_word, lines
+from serving.asgi import Headers
 from serving.bulk import LARGE_BODY
-from serving.errors import HeadTooLarge, Overloaded, Refusal, RequestTimeout, TooLarge
-from serving.predict import TIMEOUT_HEADER, Abandon, PredictDelay
+from serving.errors import (
+    BadRequest,
+    HeadTooLarge,
+    Overloaded,
+    Refusal,
+    RequestTimeout,
+    TooLarge,
+)
+from serving.exchange import Exchange
+from serving.house import House
+from serving.keys import Keys
+from serving.predict import TIMEOUT_HEADER, OwnNames, PredictDelay, refuse
 from serving.settings import Settings
-from serving.sweeper import Sweeper
 from serving.transport import CorkedTransport
 
 LONGEST_HEAD = 32_768
@@ -46,105 +56,10 @@ _UNUSUAL = frozenset(
 """Headers whose handling is left to uvicorn and the front door."""
 
 
-class _NoEvent:
-    """Stands where uvicorn's cycle has an event that wakes its task: here there is no task."""
-
-    def set(self) -> None:
-        """Wake nobody."""
-
-
-class Exchange:
-    """A request on the short way. uvicorn's protocol takes it for one of its own cycles."""
-
-    __slots__ = (
-        "abandon",
-        "body",
-        "disconnected",
-        "keep_alive",
-        "names",
-        "response_complete",
-        "timeout",
-    )
-
-    message_event = _NoEvent()
-
-    def __init__(self, timeout: bytes | None, names: list[tuple[bytes, bytes]]) -> None:
-        self.timeout = timeout
-        self.names = names
-        """Headers by which the client names its request."""
-        self.body = b""
-        self.abandon: Abandon | None = None
-        self.keep_alive = True
-        """Set to False by uvicorn when it shuts down: the connection ends with this answer."""
-        self.disconnected = False
-        self.response_complete = False
-
-
-class Heads:
-    """Heads of answers as bytes, with the headers that the server puts on every answer.
-
-    The server replaces the list of those once a second, because of the date.
-    """
-
-    def __init__(self) -> None:
-        self._seen: object = None
-        self._fixed = b""
-        self._known: dict[tuple[int, Headers], bytes] = {}
-
-    def head(self, status: int, headers: Headers, server: list[tuple[bytes, bytes]]) -> bytes:
-        """Return the head but for what differs from request to request."""
-        if server is not self._seen:
-            self._fixed, self._seen = _lines((*server, *PROTECTION)), server
-            self._known.clear()
-        head = self._known.get((status, headers))
-        if head is None:
-            head = STATUS_LINE[status] + self._fixed + _lines(headers)
-            self._known[status, headers] = head
-        return head
-
-
-def _lines(headers: Any) -> bytes:
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
-
-
-def _whole(refusal: Refusal) -> bytes:
-    """A refusal after which the connection is closed, as the server writes it."""
-    status, body, headers = problem(refusal)
-    head = STATUS_LINE[status] + _lines((*PROTECTION, *headers))
-    return b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body)
-
-
-TOO_SLOW = _whole(RequestTimeout("The request did not arrive whole in time."))
-TOO_LONG = _whole(TooLarge("No request of the service is that long: send fewer flights."))
-TOO_LONG_HEAD = _whole(HeadTooLarge("The head of the request is too long."))
-TOO_MANY = _whole(Overloaded("too many connections are open", headers=((b"retry-after", b"1"),)))
-
-
-@dataclass(frozen=True)
-class House:
-    """What all connections of a process share.
-
-    Attributes
-    ----------
-    predict
-        Answers prediction requests; ``None`` where there is no short way.
-    max_message_bytes
-        Longest request on the wire, chunks, their extensions and trailers included.
-    max_connections
-        Those beyond are told so and closed.
-    read_seconds
-        How long a request may take to arrive.
-    idle_seconds
-        How long a connection is kept between requests.
-    """
-
-    predict: PredictDelay | None
-    max_message_bytes: int
-    max_connections: int
-    read_seconds: float
-    idle_seconds: float
-    sweeper: Sweeper = field(default_factory=Sweeper)
-    heads: Heads = field(default_factory=Heads)
+_SLOW = RequestTimeout("The request did not arrive whole in time.")
+_LONG = TooLarge("No request of the service is that long: send fewer flights.")
+_LONG_HEAD = HeadTooLarge("The head of the request is too long.")
+_NOT_HTTP = BadRequest("What arrived cannot be read as HTTP/1.1.")
 
 
 class ShortWayProtocol(HttpToolsProtocol):
@@ -165,10 +80,13 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._predict = house.predict
         self._sweeper = house.sweeper
         self._exchange: Exchange | None = None
+        self._at_work: Exchange | RequestResponseCycle | None = None
+        """What is answered now; `cycle` is what is read, which may be a request after it."""
         self._reading = False
         self._head = False
         self._received = 0
         self._stopping = False
+        self._last_word: Refusal | None = None
         self.quiet_since = inf
         self.patience = inf
 
@@ -176,8 +94,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         """Take a new connection, unless there are too many."""
         super().connection_made(CorkedTransport(transport, self.loop, self._linger))  # type: ignore[arg-type] # behaves as one
         if len(self._sweeper) >= self._house.max_connections:
-            metrics.tally.refused_for(Overloaded.kind)
-            transport.write(TOO_MANY)
+            full = Overloaded("too many connections are open", headers=((b"retry-after", b"1"),))
+            transport.write(last_word(full))
             transport.close()
             return
         self._sweeper.add(self, self.loop)
@@ -185,25 +103,68 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the client has sent, unless a request gets longer than any may be."""
-        if self.transport.is_closing():
+        if self._last_word is not None or self.transport.is_closing():
             return
         if self._reading:
             self._received += len(data)
             if self._received > (LONGEST_HEAD if self._head else self._house.max_message_bytes):
-                self.transport.write(TOO_LONG_HEAD if self._head else TOO_LONG)
-                self.transport.close()
+                self._end_with(_LONG_HEAD if self._head else _LONG)
                 return
-        super().data_received(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._end_with(_NOT_HTTP)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse what has arrived; nothing is upgraded, so offers to do so are overlooked.
+
+        The parser takes all that follows such an offer for the other protocol. A new one is given
+        the same head without it, and what follows.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            first = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+            kept = [each for each in self.headers if each[0] not in (b"upgrade", b"connection")]
+            self.parser = httptools.HttpRequestParser(self)
+            self._parse(b"%b%b\r\n%b" % (first, lines(kept), data[offer.args[0] :]))
 
     def cut(self) -> None:
         """Close the connection; a second time, without waiting for the client to read."""
         if self.transport.is_closing():
             self.transport.abort()
+        elif not self._reading:
+            self.transport.close()
+        elif self.flow.read_paused and not self.flow.write_paused:
+            self._expect(self._house.read_seconds)  # it is we who do not read
+        else:
+            self._end_with(_SLOW)
+
+    def _end_with(self, refusal: Refusal) -> None:
+        """Refuse what is being read and close, once all that came before it is answered.
+
+        A client reads answers in the order of its requests: one that came too early would pass for
+        the answer to another request. What has been answered already is not refused as well; and
+        where a client does not read, there is nothing to wait for.
+        """
+        before, answered = self._state_of_what_is_read()
+        self.quiet_since = inf
+        if before and not self.flow.write_paused:
+            self._last_word = refusal
             return
-        if self._reading:
-            metrics.tally.refused_for(RequestTimeout.kind)
-            self.transport.write(TOO_SLOW)
+        if not before and not answered:
+            self.transport.write(last_word(refusal))
         self.transport.close()
+
+    def _state_of_what_is_read(self) -> tuple[bool, bool]:
+        """Whether requests before it wait for their answers, and whether it has been answered."""
+        cycle = self.cycle
+        if not self._reading or self._head or cycle is None:  # it has no cycle yet
+            return cycle is not None and not cycle.response_complete, False
+        if self.pipeline and self.pipeline[0][0] is cycle:
+            self.pipeline.popleft()
+            return True, False
+        return False, cycle.response_complete
 
     def _linger(self) -> bool:
         """Whether to wait a moment for a client that is still sending before it is cut off."""
@@ -215,15 +176,35 @@ class ShortWayProtocol(HttpToolsProtocol):
         """Have the connection cut unless it gets further within some seconds."""
         self.quiet_since, self.patience = self._sweeper.now, seconds
 
+    def pause_writing(self) -> None:
+        """Give a client that does not read its answers as long as an idle one."""
+        super().pause_writing()
+        self._expect(self._house.idle_seconds)
+
+    def resume_writing(self) -> None:
+        """Go on once it has read."""
+        super().resume_writing()
+        if not self._reading:
+            self._wait_for_us()
+
+    def _wait_for_us(self) -> None:
+        """Have the connection stay while we are at work, unless the client does not read."""
+        at_work = self.cycle is not None and not self.cycle.response_complete
+        if at_work and not self.flow.write_paused:
+            self.quiet_since = inf
+        else:
+            self._expect(self._house.idle_seconds)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop what was being worked on for the client that has left."""
         self._sweeper.remove(self)
-        exchange = self._exchange
-        if exchange is not None and not exchange.response_complete:
-            exchange.disconnected = True
-            if exchange.abandon is not None:
-                exchange.abandon()
-                exchange.abandon = None
+        at_work = self._at_work
+        if at_work is not None and not at_work.response_complete:
+            at_work.disconnected = True
+            at_work.message_event.set()
+            if isinstance(at_work, Exchange) and at_work.abandon is not None:
+                at_work.abandon()
+                at_work.abandon = None
         super().connection_lost(exc)
         self.transport.let_go()  # type: ignore[attr-defined] # corked
 
@@ -238,13 +219,15 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
-        self._head = False
+        if self._offers_upgrade():
+            return
         self._exchange = self._short_way()
         if self._exchange is None:
             self._take_long_way()
         else:
             self.cycle = self._exchange  # type: ignore[assignment] # looks like one of its cycles
-        if self._stopping and self.cycle is not None:
+        self._head = False
+        if self._stopping:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -257,16 +240,26 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Hand over a request whose body is complete."""
+        if self._offers_upgrade():
+            return
         self._reading = False
-        self.quiet_since = inf
         exchange = self._exchange
         if exchange is None or self._predict is None:
             super().on_message_complete()
         else:
-            reply = partial(self._reply, exchange)
-            exchange.abandon = self._predict.submit(
-                exchange.body, exchange.timeout, reply, exchange.names
-            )
+            self._submit(exchange, self._predict)
+        self._wait_for_us()
+
+    def _submit(self, exchange: Exchange, predict: PredictDelay) -> None:
+        self._at_work = exchange
+        reply = partial(self._reply, exchange)
+        if self._house.keys is not None:
+            try:
+                self._house.keys.admit(self.headers)
+            except Refusal as error:
+                refuse(reply, error, exchange.names)
+                return
+        exchange.abandon = predict.submit(exchange.body, exchange.timeout, reply, exchange.names)
 
     def on_response_complete(self) -> None:
         """Go on with what the client has sent already, or wait for its next request."""
@@ -274,8 +267,15 @@ class ShortWayProtocol(HttpToolsProtocol):
             super().on_response_complete()
             return
         self.server_state.total_requests += 1
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
+        if self.transport.is_closing():
+            return
+        if self._last_word is not None:
+            self._reading = True  # the client may be sending still
+            self.transport.write(last_word(self._last_word))
+            self.transport.close()
+            return
+        self.flow.resume_reading()
+        if not self._reading:
             self._expect(self._house.idle_seconds)
 
     def shutdown(self) -> None:
@@ -301,7 +301,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         if not self._is_plain():
             return None
         length, timeout = 0, None
-        names: list[tuple[bytes, bytes]] = []
+        names: OwnNames = []
         for name, value in self.headers:
             if name == b"content-length":
                 length = int(value)
@@ -325,6 +325,14 @@ class ShortWayProtocol(HttpToolsProtocol):
         parser = self.parser
         return bool(parser.get_method() == _METHOD and parser.get_http_version() == _VERSION)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._at_work = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _offers_upgrade(self) -> bool:
+        """Whether what is parsed will be parsed again, see `_parse`."""
+        return bool(self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
+
     def _take_long_way(self) -> None:
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -337,7 +345,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         if exchange.disconnected:
             return
         head = self._house.heads.head(status, headers, self.server_state.default_headers)
-        names = _lines(trace.of_request(exchange.names))
+        names = lines(trace.of_request(exchange.names))
         end = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
         answer = b"%b%bcontent-length: %d%b%b" % (head, names, len(body), end, body)
         self.transport.write_whole(answer)  # type: ignore[attr-defined] # corked
@@ -347,7 +355,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
 
-def install(predict: PredictDelay | None, settings: Settings) -> None:
+def install(predict: PredictDelay | None, keys: Keys | None, settings: Settings) -> None:
     """Make this the protocol of the server that BentoML is about to start in this process.
 
     uvicorn's access log goes with it: it formats a line per request before it asks whether
@@ -355,6 +363,7 @@ def install(predict: PredictDelay | None, settings: Settings) -> None:
     """
     house = House(
         predict,
+        keys,
         max_message_bytes=2 * settings.max_body_bytes,
         max_connections=settings.max_connections,
         read_seconds=settings.read_seconds,

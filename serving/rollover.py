@@ -96,6 +96,7 @@ class Rollover:
         self._notice = notice or shared_notice()
         self._seen = _written_at(self._notice)
         self._lock = asyncio.Lock()
+        self._again = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -104,7 +105,7 @@ class Rollover:
         metrics.tally.queue = lambda: self._holder.runtime.waiting
         loop = asyncio.get_running_loop()
         with suppress(ValueError, RuntimeError):  # outside the main thread there are no signals
-            loop.add_signal_handler(signal.SIGHUP, self._spawn)
+            loop.add_signal_handler(signal.SIGHUP, self._asked)
         loop.call_later(POLL_SECONDS, self._poll)
 
     async def reload(self, reference: str | None = None) -> Change:
@@ -130,18 +131,26 @@ class Rollover:
     async def _replace(self, reference: str) -> Change:
         if self._lock.locked():
             raise Busy("A model is being loaded already: ask again when it is done.")  # noqa: EM101, TRY003
-        async with self._lock:
-            before: Loaded = self._holder.runtime
-            try:
-                loaded = await asyncio.to_thread(self._load, reference, before)
-            except ModelRefused as error:
-                metrics.rollovers.labels("refused").inc()
-                logger.error("roll-over refused, %s goes on: %s", before.tag, error)  # noqa: TRY400 - the text says it all
-                raise
-            if loaded is not before:
-                self._swap(loaded)
-                logger.info("roll-over: %s took over from %s", loaded.tag, before.tag)
-            return Change(before.tag, loaded.tag)
+        try:
+            async with self._lock:
+                return await self._replace_locked(reference)
+        finally:
+            if self._again:
+                self._again = False
+                self._spawn()
+
+    async def _replace_locked(self, reference: str) -> Change:
+        before: Loaded = self._holder.runtime
+        try:
+            loaded = await asyncio.to_thread(self._load, reference, before)
+        except ModelRefused as error:
+            metrics.rollovers.labels("refused").inc()
+            logger.error("roll-over refused, %s goes on: %s", before.tag, error)  # noqa: TRY400 - the text says it all
+            raise
+        if loaded is not before:
+            self._swap(loaded)
+            logger.info("roll-over: %s took over from %s", loaded.tag, before.tag)
+        return Change(before.tag, loaded.tag)
 
     def _load(self, reference: str, before: Loaded) -> Loaded:
         """Read, check and warm a model; the one in place where it is the same."""
@@ -179,12 +188,23 @@ class Rollover:
         self._seen = _written_at(self._notice)
 
     def _poll(self) -> None:
+        asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll)
         written = _written_at(self._notice)
         if written != self._seen and not self._lock.locked():
             self._seen = written
             with suppress(OSError):
                 self._spawn(self._notice.read_text().strip())
-        asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll)
+
+    def _asked(self) -> None:
+        """Roll over on a signal; while that is being done, once more afterwards.
+
+        What is being loaded may have been chosen before the model was registered that the signal
+        is about.
+        """
+        if self._lock.locked():
+            self._again = True
+        else:
+            self._spawn()
 
     def _spawn(self, tag: str | None = None) -> None:
         """Roll over in the background: to a tag that another worker accepted, or as asked."""

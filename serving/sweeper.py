@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol
 
 SWEEP_SECONDS = 0.5
+
+logger = logging.getLogger("flight_delay")
 
 
 class Watched(Protocol):
@@ -51,10 +54,14 @@ class Sweeper:
     def _sweep(self) -> None:
         assert self._loop is not None  # noqa: S101 - set by `add`
         self.now = self._loop.time()
+        if not self._connections:
+            self._loop = None
+            return
+        self._loop.call_later(SWEEP_SECONDS, self._sweep)
         for connection in list(self._connections):
             if self.now - connection.quiet_since > connection.patience:
-                connection.cut()
-        if self._connections:
-            self._loop.call_later(SWEEP_SECONDS, self._sweep)
-        else:
-            self._loop = None
+                try:
+                    connection.cut()
+                except Exception:
+                    # whatever it is, the sweeps go on for all the others
+                    logger.exception("a connection could not be closed")

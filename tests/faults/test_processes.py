@@ -39,8 +39,8 @@ CLIENTS = 16
 class Callers:
     """Clients that go on asking from a thread of their own, and count what becomes of it."""
 
-    def __init__(self, server: Server, truth: Truth) -> None:
-        self._port, self._truth = port_of(server), truth
+    def __init__(self, server: Server, truth: Truth, *headers: str) -> None:
+        self._port, self._truth, self._headers = port_of(server), truth, (PLAIN, *headers)
         self._stop = threading.Event()
         self.counts: Counter[str] = Counter()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -67,7 +67,7 @@ class Callers:
             try:
                 while not self._stop.is_set():
                     number = (number + 97) % 2_000
-                    writer.write(http(self._truth.bodies[number], PLAIN))
+                    writer.write(http(self._truth.bodies[number], *self._headers))
                     status, answer = await asyncio.wait_for(answer_of(reader), 20)
                     good = status == 200 and self._truth.fits(number, answer)
                     self.counts["answered" if good else "wrong"] += 1

@@ -238,7 +238,7 @@ async def ask_directly(predict: PredictDelay, body: bytes) -> Answer:
     def reply(status: int, body: bytes, headers: Headers) -> None:
         answer.set_result(Answer(status, dict(headers), body))
 
-    predict.submit(body, None, reply)
+    predict.submit(body, None, reply, [])
     return await answer
 
 

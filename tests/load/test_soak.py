@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+import typer
 
+from load import soak
 from load.soak import Line, Notes, judge
 
 SECONDS = np.arange(180.0)
@@ -37,6 +42,27 @@ def test_a_line_has_its_slope_within_its_confidence() -> None:
 def test_noise_alone_is_no_fault() -> None:
     """A steady service is not accused."""
     assert judge(notes(), p99(), 0)["faults"] == []
+
+
+def test_settling_is_no_fault_of_a_short_run() -> None:
+    """What would be much in an hour is little in three minutes; in half an hour it is a leak."""
+    made, by_second = notes(growth_mb_per_hour=100), p99(growth_ms_per_hour=100)
+    assert judge(made, by_second, 0)["faults"] == []
+    longer = [10 * second for second in made.seconds]
+    grown = [170 + (value - 170) * 10 for value in made.memory_mb]
+    assert len(judge(Notes(longer, grown, made.handles), p99(), 0)["faults"]) == 1
+
+
+def test_only_what_is_seen_again_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With two tries, one bad run is followed by another, and the last one counts."""
+    runs = [["a fault"], [], ["a fault"], ["a fault"]]
+    monkeypatch.setattr(soak.wrk, "install", lambda: None)
+    monkeypatch.setattr(soak, "measure", lambda *_: {"faults": runs.pop(0)})
+    soak.main(minutes=1, docs=False, reports=tmp_path, tries=2)
+    assert len(runs) == 2
+    with pytest.raises(typer.Exit):
+        soak.main(minutes=1, docs=False, reports=tmp_path, tries=2)
+    assert json.loads((tmp_path / "soak.json").read_text()) == {"faults": ["a fault"]}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from data.flights import Flights
 from model.predictor import Predictor
-from serving import batching, inline
+from serving import batching, inline, metrics
 from serving.errors import Failed, Overloaded, TooLate
 from serving.inline import CALM_BATCHES, InlineBatcher, Result
 
@@ -256,3 +256,30 @@ def test_an_answer_that_cannot_be_delivered_harms_no_other(
 
     asyncio.run(run())
     assert "wire cut" in caplog.text
+
+
+def test_a_batch_that_cannot_be_put_together_keeps_nobody_waiting(
+    predictor: Predictor, flights: Flights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails around a batch, its requests are told so, and those after it are scored."""
+    counted, wait_seconds = [0], metrics.tally.wait_seconds
+
+    class Broken:
+        def observe(self, value: float) -> None:
+            counted[0] += 1
+            if counted[0] == 1:
+                raise MemoryError
+            wait_seconds.observe(value)
+
+    monkeypatch.setattr(metrics.tally, "wait_seconds", Broken())
+
+    async def run() -> list[list[float] | BaseException]:
+        engine = InlineBatcher(predictor, max_batch=4, max_queue=100)
+        parts = [flights.slice(start, start + 2) for start in range(0, 8, 2)]
+        bulk = engine.score(flights.slice(0, 20))
+        answers = await asyncio.gather(*map(engine.score, parts), bulk, return_exceptions=True)
+        assert engine.waiting == 0
+        return answers
+
+    answers = asyncio.run(asyncio.wait_for(run(), 10))
+    assert [isinstance(each, Failed) for each in answers] == [True, True, False, False, True]

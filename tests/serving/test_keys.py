@@ -55,9 +55,9 @@ def keys(clock: Clock) -> Keys:
     return made
 
 
-def shows(**headers: str) -> dict[str, object]:
-    """A request's scope with these headers, underscores for dashes."""
-    return {"headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]}
+def shows(**headers: str) -> list[tuple[bytes, bytes]]:
+    """These headers as a request's, underscores for dashes."""
+    return [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
 
 
 def test_both_keys_of_a_rotation_are_accepted(keys: Keys) -> None:

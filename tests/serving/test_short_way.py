@@ -20,9 +20,10 @@ from serving import batching, inline
 from serving.batching import BentoBatcher, Row
 from serving.contract import EXAMPLE_FLIGHT
 from serving.front import FrontDoor
+from serving.house import House
 from serving.inline import InlineBatcher
 from serving.predict import PredictDelay
-from serving.protocol import House, ShortWayProtocol
+from serving.protocol import ShortWayProtocol
 from serving.runtime import Runtime
 from serving.settings import Settings
 
@@ -53,12 +54,15 @@ def runtime(bundle: Bundle) -> Runtime:
 
 
 @asynccontextmanager
-async def serving(runtime: Runtime, **limits: float) -> AsyncIterator[Server]:
+async def serving(
+    runtime: Runtime, settings: Settings | None = None, **limits: float
+) -> AsyncIterator[Server]:
     """Serve on a free port of the loopback for as long as the block lasts."""
     allowed = {"bytes": 4_000_000, "connections": 100, "read": 30.0, "idle": 30.0, **limits}
-    door = FrontDoor(_inside, lambda: runtime, Settings())
+    door = FrontDoor(_inside, lambda: runtime, settings or Settings())
     house = House(
         door.predict_delay,
+        door.keys,
         int(allowed["bytes"]),
         int(allowed["connections"]),
         allowed["read"],

@@ -10,7 +10,8 @@ import pytest
 import uvicorn
 
 from serving import protocol
-from serving.protocol import House, ShortWayProtocol
+from serving.house import House
+from serving.protocol import ShortWayProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 
@@ -28,7 +29,7 @@ async def stopping_server(
     """A server with that many idle connections, each answered once, that is told to stop."""
     config = uvicorn.Config(hello, port=0, lifespan="off", log_config=None)
     config.load()
-    house = House(None, 10**6, 100, 30.0, 30.0)
+    house = House(None, None, 10**6, 100, 30.0, 30.0)
     config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())

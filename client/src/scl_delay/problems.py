@@ -8,6 +8,12 @@ from __future__ import annotations
 from scl_delay.errors import ProblemError
 
 
+class BadRequestError(ProblemError):
+    """What arrived is not HTTP (400)."""
+
+    kind = "bad-request"
+
+
 class NotJsonError(ProblemError):
     """The body is not JSON (400)."""
 
@@ -105,6 +111,7 @@ class TooLateError(ProblemError):
 
 
 __all__ = [
+    "BadRequestError",
     "BusyError",
     "FailedError",
     "ForbiddenError",
@@ -126,6 +133,7 @@ __all__ = [
 PROBLEMS: dict[str, type[ProblemError]] = {
     each.kind: each
     for each in (
+        BadRequestError,
         BusyError,
         FailedError,
         ForbiddenError,

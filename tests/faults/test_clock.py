@@ -1,0 +1,119 @@
+"""A wall clock that steps by hours: no deadline, allowance, time-out or answer moves with it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.keys import digest
+from tests.conftest import PROJECT, Server, running_server
+from tests.faults.conftest import Figure, Truth, answer_of, http, port_of, wait_for, worker_of
+from tests.faults.test_processes import Callers
+
+pytestmark = pytest.mark.server
+
+HOUR = 3600
+KEY, SLOW = "key of the callers", "key of the slow one"
+READ_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A service whose wall clock the test sets, and nobody else's."""
+
+    server: Server
+    offset: Path
+
+    def set(self, seconds: int) -> None:
+        """Let its clock be wrong by so much, from now on."""
+        with self.offset.open("r+b") as file:
+            file.write(struct.pack("=q", seconds))
+
+    def error(self) -> float:
+        """How wrong the service's clock is, by the `Date` of its answers, in seconds."""
+        date = httpx.get(f"{self.server.url}/livez").headers["date"]
+        return parsedate_to_datetime(date).timestamp() - time.time()
+
+    def ask(self) -> httpx.Response:
+        """Ask with the slow key."""
+        body = (PROJECT / "tests" / "request.json").read_bytes()
+        return httpx.post(
+            f"{self.server.url}/predict_delay", content=body, headers={"x-api-key": SLOW}
+        )
+
+
+@pytest.fixture
+def moved(registered: str, tmp_path: Path) -> Iterator[Moved]:
+    """Serve with keys, and with a clock that can be moved."""
+    compiler = shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs Linux and a C compiler, to move the clock of one process tree")
+    shim, keys, offset = tmp_path / "clock.so", tmp_path / "keys", tmp_path / "offset"
+    source = Path(__file__).parent / "wall_clock.c"
+    command = [compiler, "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", shim, source, "-ldl"]
+    subprocess.run(command, check=True)
+    offset.write_bytes(struct.pack("=q", 0))
+    keys.write_text(f"callers {digest(KEY)}\nslow {digest(SLOW)} 0.25\n")
+    with running_server(
+        tmp_path / "log",
+        LD_PRELOAD=str(shim),
+        WALL_CLOCK_OFFSET=str(offset),
+        FLIGHT_DELAY_API_KEYS_FILE=str(keys),
+        FLIGHT_DELAY_READ_SECONDS=str(READ_SECONDS),
+    ) as server:
+        yield Moved(server, offset)
+        assert "Traceback" not in server.log.read_text()
+
+
+async def _half_a_request(server: Server) -> tuple[int, float]:
+    """Send half of a request; status of what comes back, and after how many seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    started = time.monotonic()
+    writer.write(http(b"{}")[:-1])
+    status, _ = await answer_of(reader)
+    writer.close()
+    return status, time.monotonic() - started
+
+
+async def _while_the_clock_jumps(moved: Moved) -> tuple[int, float]:
+    waiting = asyncio.create_task(_half_a_request(moved.server))
+    for hours in (6, -6, 0):
+        await asyncio.sleep(READ_SECONDS / 5)
+        moved.set(hours * HOUR)
+    return await waiting
+
+
+def test_the_wall_clock_jumps(moved: Moved, truth: Truth, figure: Figure) -> None:
+    """Wall clock stepped six hours forward and twelve back, under load."""
+    workers = worker_of(moved.server)
+    deadline = "x-request-timeout-ms: 20000"
+    with Callers(moved.server, truth, f"x-api-key: {KEY}", deadline) as callers:
+        assert abs(moved.error()) < 60
+        status, seconds = asyncio.run(_while_the_clock_jumps(moved))
+        assert status == 408
+        assert READ_SECONDS - 1 < seconds < READ_SECONDS + 3
+        for hours in (6, -6):
+            wait_for(lambda: moved.ask().status_code == 200, 15)
+            moved.set(hours * HOUR)
+            refused = moved.ask()  # an allowance grows by the time that passed, and by no other
+            assert refused.status_code == 429
+            assert 1 <= int(refused.headers["retry-after"]) <= 4
+            wait_for(lambda: abs(moved.error() - hours * HOUR) < 60, 5)  # noqa: B023 - called at once
+            assert wait_for(lambda: moved.ask().status_code == 200, 15) < 8
+    assert worker_of(moved.server) == workers
+    assert callers.counts["answered"] > 100
+    assert set(callers.counts) == {"answered"}
+    figure(
+        answered=callers.counts["answered"], wrong_or_lost=0, cut_after_seconds=round(seconds, 1)
+    )
