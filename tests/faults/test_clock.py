@@ -61,8 +61,8 @@ def moved(registered: str, tmp_path: Path) -> Iterator[Moved]:
         pytest.skip("needs Linux and a C compiler, to move the clock of one process tree")
     shim, keys, offset = tmp_path / "clock.so", tmp_path / "keys", tmp_path / "offset"
     source = Path(__file__).parent / "wall_clock.c"
-    command = [compiler, "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", shim, source, "-ldl"]
-    subprocess.run(command, check=True)
+    command = [compiler, "-O2", "-Wall", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([*command, "-o", str(shim), str(source), "-ldl"], check=True)
     offset.write_bytes(struct.pack("=q", 0))
     keys.write_text(f"callers {digest(KEY)}\nslow {digest(SLOW)} 0.25\n")
     with running_server(

@@ -28,7 +28,7 @@ from tests.faults.conftest import (
 
 pytestmark = pytest.mark.server
 
-CLIENTS = 2_000 if FULL else 200
+CLIENTS = 10_000 if FULL else 500
 TOGETHER = 60
 PLAIN = "content-type: application/json"
 UNUSUAL = "connection: Keep-Alive"

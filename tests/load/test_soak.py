@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import typer
 
-from load import soak
+from load import soak, wrk
 from load.soak import Line, Notes, judge
 
 SECONDS = np.arange(180.0)
@@ -56,7 +56,7 @@ def test_settling_is_no_fault_of_a_short_run() -> None:
 def test_only_what_is_seen_again_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With two tries, one bad run is followed by another, and the last one counts."""
     runs = [["a fault"], [], ["a fault"], ["a fault"]]
-    monkeypatch.setattr(soak.wrk, "install", lambda: None)
+    monkeypatch.setattr(wrk, "install", lambda: None)
     monkeypatch.setattr(soak, "measure", lambda *_: {"faults": runs.pop(0)})
     soak.main(minutes=1, docs=False, reports=tmp_path, tries=2)
     assert len(runs) == 2

@@ -115,7 +115,7 @@ def run(test: Callable[[Server], Awaitable[None]], runtime: Runtime, **limits: f
     """Run a test against a server."""
 
     async def main() -> None:
-        async with serving(runtime, **limits) as server:
+        async with serving(runtime, None, **limits) as server:
             await asyncio.wait_for(test(server), 30)
 
     asyncio.run(main())
