@@ -39,14 +39,24 @@ STAGES = (
     ("parse and validate", ("serving/contract.py", "serving/decoding.py:decode")),
     ("columns", ("serving/decoding.py",)),
     ("encode", ("serving/encoding.py",)),
-    ("batching", ("serving/batching.py", "data/flights.py")),
-    ("server: HTTP", ("uvicorn/", "httptools/", "serving/protocol.py")),
+    ("batching", ("serving/batching.py", "serving/inline.py")),
+    (
+        "server: HTTP",
+        (
+            "uvicorn/",
+            "httptools/",
+            *(f"serving/{n}.py" for n in ("protocol", "transport", "sweeper")),
+        ),
+    ),
     ("metrics", ("prometheus_client/", "serving/metrics.py")),
     ("front door", ("serving/", "service.py")),
     ("server: event loop", ("asyncio/", "uvloop/")),
     ("framework", ("bentoml/", "_bentoml_impl/", "_bentoml_sdk/", "starlette/", "simple_di/")),
 )
-"""Stages and the files, or files and functions, that belong to them; the first that fits counts."""
+"""Stages and the files, or files and functions, that belong to them; the first that fits counts.
+
+What is not named, such as numpy and `data/flights.py`, counts for whoever called it.
+"""
 OTHER = "other"
 
 Stack = tuple[str, ...]
@@ -82,7 +92,12 @@ def profile_all(counts: list[int], seconds: int, batching: str, folder: Path) ->
     with service(probe, folder / "log", batching=batching) as server:
         measure.short_round(server, workload.files[1], CONNECTIONS, 1)
         profiled, stacks = _profile(server, workload, seconds, folder / "stacks")
-        runs = [measure.closed_loop(server, workload, count, seconds) for count in counts]
+        runs = _by_load(server, workload, counts, seconds)
+    engines = {batching: runs}
+    for other in (each.value for each in Batching if each.value != batching):
+        with service(probe, folder / "log", batching=other) as server:
+            measure.short_round(server, workload.files[1], CONNECTIONS, 1)
+            engines[other] = _by_load(server, workload, counts, seconds)
     worker_us = profiled["cores"]["worker"] / profiled["rate"] * 1e6
     return {
         **header,
@@ -95,7 +110,14 @@ def profile_all(counts: list[int], seconds: int, batching: str, folder: Path) ->
         "stages": _table(by_stage(stacks), worker_us),
         "functions": _table(by_function(stacks), worker_us)[:TOP_FUNCTIONS],
         "batches": runs,
+        "engines": engines,
     }
+
+
+def _by_load(
+    server: Server, workload: Workload, counts: list[int], seconds: int
+) -> list[dict[str, Any]]:
+    return [measure.closed_loop(server, workload, count, seconds) for count in counts]
 
 
 def read_stacks(text: str) -> Counter[Stack]:

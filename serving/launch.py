@@ -1,9 +1,10 @@
 """Starts the service in a container: `python -m serving.launch`, the image's entry point.
 
-`bentoml serve` starts a supervisor that imports everything, and the supervisor starts workers that
-import everything again. With one worker, which is what a vCPU wants, the container's platform
-already is the supervisor: here the process is BentoML's own worker, and the container starts in
-half the time and memory (docs/image.md). With more workers it becomes `bentoml serve`.
+`bentoml serve` starts a supervisor that imports BentoML, and the supervisor starts workers that
+import it again (what the supervisor is spared, `serving.start` says). With one worker, which is
+what a vCPU wants, the container's platform already is the supervisor: here the process is BentoML's
+own worker, and the container starts in half the time and memory (docs/image.md). With more workers
+it becomes `bentoml serve`.
 """
 
 from __future__ import annotations

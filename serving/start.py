@@ -29,6 +29,7 @@ SUPERVISOR = "FLIGHT_DELAY_SUPERVISOR"
 """Environment variable by which a supervisor tells its workers that it listens to them."""
 REFUSED = signal.SIGUSR1
 _SUMS_FILE = "SHA256SUMS"
+"""As `model.bundle` has it, which is what the supervisor need not load; a test compares them."""
 
 
 def supervises() -> bool:

@@ -40,7 +40,11 @@ def copied(registered: str, tmp_path: Path) -> Path:
 def test_the_supervisor_loads_neither_the_model_nor_what_answers(registered: str) -> None:
     """It knows the service without numpy, features, Booster, metrics or a server."""
     done = subprocess.run(
-        [sys.executable, "-c", AS_SUPERVISOR], cwd=PROJECT, capture_output=True, text=True
+        [sys.executable, "-c", AS_SUPERVISOR],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     heavy = {"numpy", "features", "model.bundle", "model.booster", "uvicorn", "prometheus_client"}
@@ -50,6 +54,11 @@ def test_the_supervisor_loads_neither_the_model_nor_what_answers(registered: str
 def test_only_bentoml_serve_is_a_supervisor() -> None:
     """Elsewhere, as here, the model is read at once."""
     assert not start.supervises()
+
+
+def test_the_file_of_sums_has_one_name() -> None:
+    """What the supervisor reads is what the bundle writes."""
+    assert start._SUMS_FILE == SUMS_FILE
 
 
 @pytest.mark.server
