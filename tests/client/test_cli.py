@@ -52,6 +52,14 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return Run(capsys)
 
 
+@pytest.mark.parametrize("command", [[], ["predict"], ["score"]])
+def test_help_leaves_the_airport_to_the_service(run: Run, command: list[str]) -> None:
+    """The command serves whichever airport the service knows, so its help names none."""
+    assert run("http://localhost", *command, "--help") == 0
+    assert "Santiago" not in run.out
+    assert "airport" in run.out or command == ["score"]
+
+
 @pytest.mark.server
 def test_every_command_against_the_service(run: Run, live: Server, tmp_path: Path) -> None:
     """Predict, score, model and healthy work on a real service, in words that fit a terminal."""
