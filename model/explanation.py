@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
 from data.flights import Flights
 from features.builder import FeatureBuilder
 from model.calibration import Calibration, FloatArray, sigmoid
+from model.groups import GROUPS, Group
 from model.predictor import Predictor
 from model.scorer import Scorer
-
-Group = Literal[
-    "airline",
-    "destination",
-    "hour",
-    "weekday",
-    "holiday",
-    "congestion",
-    "history",
-    "airport now",
-]
-"""What a contribution can be about; the contract publishes the same names."""
-GROUPS: tuple[Group, ...] = get_args(Group)
 
 _BY_FAMILY: dict[str, Group] = {
     "clock": "hour",

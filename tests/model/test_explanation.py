@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from data.flights import Flights
-from model.explanation import GROUPS, Explainer
+from model.explanation import Explainer
+from model.groups import GROUPS
 from model.predictor import Predictor
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.explanation import GROUPS
+from model.groups import GROUPS
 from serving.contract import Contribution
 
 
