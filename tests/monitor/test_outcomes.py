@@ -138,7 +138,7 @@ def test_command_writes_whole_file(
     lines = [json.dumps({"message": "prediction", **r._asdict()}, default=str) for r in logged]
     (tmp_path / "lines").write_text("\n".join(lines))
     monkeypatch.setattr(
-        "monitor.__main__.load_flights", lambda _source: type("D", (), {"frame": frame})
+        "monitor.__main__.load_flights", lambda *_, **__: type("D", (), {"frame": frame})
     )
     arguments = ["outcomes", "--flights", "x", "-o", str(tmp_path / "joined.csv"), "--log"]
     done = CliRunner().invoke(app, [*arguments, f"json:{tmp_path / 'lines'}"])
