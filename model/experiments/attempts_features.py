@@ -5,6 +5,7 @@ from __future__ import annotations
 from model.experiments.attempt import FORWARD, USUAL, USUAL_AND_DAYS, Attempt, Kind, Verdict
 from model.experiments.boosted import Boosted
 from model.experiments.features import TargetEncoded, WithMonth, WithSeason, WithShares
+from model.experiments.lines import TreesAndLine
 
 _NO_HISTORY = Boosted(drop=("history",))
 
@@ -98,7 +99,18 @@ ADDED = (
         "The notebook's only calendar.",
         WithMonth(Boosted()),
         Verdict.DROPPED,
-        "The month to come is always an unknown code.",
+        "The month to come is always an unknown code; what it does is to take the drift of the year "
+        "off the other columns while they are learned. A lead within noise; see the next row.",
+        FORWARD,
+    ),
+    Attempt(
+        "month-and-line",
+        Kind.ADDED,
+        "The same beside what is served: trees and line with the month as a code",
+        "Does the mean still gain by it?",
+        WithMonth(TreesAndLine()),
+        Verdict.DROPPED,
+        "Behind what is served: the line loses more by it than the trees gain.",
         FORWARD,
     ),
     Attempt(
