@@ -99,8 +99,8 @@ ADDED = (
         "The notebook's only calendar.",
         WithMonth(Boosted()),
         Verdict.DROPPED,
-        "The month to come is always an unknown code; what it does is to take the drift of the year "
-        "off the other columns while they are learned. A lead within noise; see the next row.",
+        "The month to come is always an unknown code; what it does is to take the year's drift off "
+        "the other columns while they are learned. A lead within noise; see the next row.",
         FORWARD,
     ),
     Attempt(
