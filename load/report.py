@@ -10,10 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from load import plots
 from load.process import PROJECT
+from model.pages import fill
 from model.plots import PALETTE
 
 LOAD_JSON = "load.json"
@@ -79,17 +78,8 @@ def write_page(folder: Path, result: Result) -> Path:
 
 def render(template: str, **values: Any) -> str:
     """Fill in a template of `load/templates`."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith("html.jinja"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"whole": whole, "ms": milliseconds, "short": short}
-    text = environment.get_template(template).render(**values)
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    filters = {"whole": whole, "ms": milliseconds, "short": short}
+    return fill(TEMPLATES / template, filters, **values)
 
 
 def whole(value: float | None) -> str:

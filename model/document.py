@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from data.catalogue import AIRLINES, DELAY_MINUTES
 from model.gate import GATE_PROTOCOL
+from model.pages import fill
 from model.plots import (
     PALETTE,
     draw_line,
@@ -55,7 +55,8 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
         _write_picture(folder / RELIABILITY_PICTURE, reliability_of(curves))
     if drifted:
         _write_picture(folder / DRIFT_PICTURE, drift_of(plain_ways(drifted)))
-    page = _template().render(
+    page = fill(
+        Path(__file__).parent / TEMPLATE,
         card=card,
         tag=tag,
         decision=spread,
@@ -108,18 +109,6 @@ def drift_of(figure: Figure, ways: Mapping[str, Mapping[str, Mapping[str, float]
     month_axis(error, calendar)
     handles, labels = level.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left")
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown, of our own figures  # nosec B701
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(TEMPLATE)
 
 
 def _write_picture(path: Path, svg: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data.catalogue import DELAY_MINUTES
 from data.home import SANTIAGO
@@ -18,6 +17,7 @@ from model.document import drift_of, plain_ways
 from model.evaluation import IndexArray, Scored
 from model.gate import GATE_PROTOCOL
 from model.metrics import BoolArray, reliability
+from model.pages import fill
 from model.predictor import Predictor
 
 REPORT_FILE = "report.html"
@@ -112,7 +112,8 @@ def write_report(
     threshold = predictor.decision.threshold
     importance = card.get("importance", {})
     home = predictor.builder.home
-    page = _template().render(
+    page = fill(
+        Path(__file__).parent / TEMPLATE_FILE,
         card=card,
         place="Santiago de Chile" if home == SANTIAGO else home.place,
         delay_minutes=DELAY_MINUTES,
@@ -126,18 +127,6 @@ def write_report(
     path = folder / REPORT_FILE
     path.write_text(page, encoding="utf-8", newline="\n")
     return path
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(TEMPLATE_FILE)
 
 
 def _in_order(by_protocol: Mapping[str, Any]) -> dict[str, Any]:

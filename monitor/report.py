@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from model.pages import fill
 from model.plots import PALETTE
 from monitor import advice, plots
 from monitor.chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS
@@ -91,15 +91,7 @@ def write(folder: Path, found: Json, finding: Finding, reference: Reference) -> 
 
 def render(template: str, **values: Any) -> str:
     """Fill in a template of `monitor/templates`."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith("html.jinja"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(**values)
+    return fill(TEMPLATES / template, **values)
 
 
 def _limit(finding: Finding, n: int) -> float:

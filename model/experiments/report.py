@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.experiments import plots
 from model.experiments.attempt import Kind
@@ -16,6 +13,7 @@ from model.experiments.exams import GROUPS
 from model.experiments.ledger import Record
 from model.experiments.summary import RESULTS_FILE
 from model.experiments.thresholds import RULES
+from model.pages import Filters, fill
 
 PAGE_FILE = "README.md"
 TEMPLATE_FILE = "README.md.jinja"
@@ -32,7 +30,9 @@ def write_page(docs: Path) -> Path:
     """
     results = json.loads((docs / RESULTS_FILE).read_text(encoding="utf-8"))
     pictures = plots.draw_all(results, docs)
-    page = _template().render(
+    page = fill(
+        Path(__file__).parent / TEMPLATE_FILE,
+        FILTERS,
         data=results["data"],
         chapters=list(_chapters(results)),
         protocols=SCHEDULE,
@@ -57,19 +57,6 @@ def _conclusions(docs: Path) -> str:
     """What people concluded; written by hand beside the results, so that a new run keeps it."""
     path = docs / CONCLUSIONS_FILE
     return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown, from our own words and figures  # nosec B701
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"figure": figure, "cell": cell, "gap": gap, "micro": microseconds}
-    return environment.get_template(TEMPLATE_FILE)
 
 
 def _chapters(results: Record) -> Iterator[tuple[str, list[Record]]]:
@@ -121,3 +108,7 @@ def microseconds(attempt: Record) -> str:
         return NOTHING
     each = found.get("E3.schedule") or next(iter(found.values()))
     return f"{each['batch']:.1f} / {each['bulk']:.1f}"
+
+
+FILTERS: Filters = {"figure": figure, "cell": cell, "gap": gap, "micro": microseconds}
+"""What the template may call."""
