@@ -111,7 +111,7 @@ def test_a_failure_is_logged_under_the_name_in_its_answer(
     async def test(server: Server) -> None:
         with caplog.at_level(logging.ERROR, "flight_delay"):
             [(status, said, _)] = await ask(server.port, request(headers=way + name))
-        [line] = [each for each in caplog.records if each.message == "request failed"]
+        [line] = [each for each in caplog.records if each.getMessage() == "request failed"]
         assert status == 500
         assert line.__dict__["request"] == said["x-request-id"]
         assert not name or said["x-request-id"] == "it-is-me"
