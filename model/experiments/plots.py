@@ -238,9 +238,16 @@ def _minutes(figure: Figure, results: Record) -> bool:
     months = list(found["quantiles"]["p90 boosted"]["by_month"])
     for name, colour in (("constant", _MUTED), ("boosted", _BLUE), ("corrected", _GREEN)):
         by_month = found["quantiles"][f"p90 {name}"]["by_month"]
-        axes.plot(months, list(by_month.values()), "o-", color=colour, label=name, markersize=4)
+        axes.plot(
+            range(len(months)),
+            list(by_month.values()),
+            "o-",
+            color=colour,
+            label=name,
+            markersize=4,
+        )
     axes.axhline(0.9, color=_INK, linewidth=1, linestyle=":")
-    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xticks(range(len(months)), months, fontsize=8)
     axes.legend(loc="lower left", ncols=3)
     return True
 
