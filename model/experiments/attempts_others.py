@@ -156,8 +156,8 @@ FAMILIES = (
         "What the bound costs.",
         TreesAndLine(line=Line(rising=False)),
         Verdict.DROPPED,
-        "Orders flights a little better, but with fresh outcomes it is calibrated worse; and a later "
-        "past would lower some scores, which nobody could explain.",
+        "Orders flights a little better, but with fresh outcomes it is calibrated worse; and a "
+        "later past would lower some scores, which nobody could explain.",
         {"E1": 1, "E3.schedule": 3, "E3.fresh": 1},
     ),
     Attempt(
@@ -168,8 +168,8 @@ FAMILIES = (
         "that need not be.",
         TreesAndLine(),
         Verdict.KEPT,
-        "Ranks ahead of either half in every protocol, for a twentieth more time to score; calibrated "
-        "a little worse than the trees, far within what is asked.",
+        "Ranks ahead of either half in every protocol, for a twentieth more time to score; "
+        "calibrated a little worse than the trees, far within what is asked.",
         FULL,
     ),
     Attempt(
