@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,11 +135,16 @@ def _sizes(figure: Figure, results: Record) -> bool:
         cost, auc = each["microseconds"][MAIN]["batch"], each["protocols"][MAIN]["auc"]
         colour = _ORANGE if each["id"] in (ALONE, SERVED) else _BLUE
         axes.plot(cost, auc, "o", color=colour, markersize=5)
-        label = each["id"].replace("trees-", "").replace("-leaves-", " x ")
-        axes.annotate(label, (cost, auc), xytext=(5, 3), textcoords="offset points", fontsize=7.5)
+        label = re.sub(r"trees-(\d+)-leaves-", r"\1 x ", each["id"])
+        below = each["id"] in LABELLED_BELOW
+        place = (5, -10) if below else (5, 3)
+        axes.annotate(label, (cost, auc), xytext=place, textcoords="offset points", fontsize=7.5)
     axes.margins(x=0.15)
     return True
 
+
+LABELLED_BELOW = ("trees-120-leaves-31", "xgboost", "trees-600-leaves-31", "catboost")
+"""Points that lie so near to others that their names would lie upon each other."""
 
 OTHERS_BY_COST = (ALONE, SERVED, "line", "forest", "network", "catboost", "xgboost", "bag-5")
 
