@@ -20,6 +20,9 @@ from monitor.weeks import first_day, week_of
 WINDOW_WEEKS = 4
 QUIET_WEEKS = 52
 """Weeks in which one false call for a refit is accepted, on average."""
+LEAST_GAIN = 0.004
+"""Log loss per flight that a refit must gain. Of two models fitted on as many weeks of a year in
+which nothing drifts, one is the better by so much, by the luck of its weeks alone."""
 LEAST_WEEKS = 3
 """Weeks below which the test cannot reach its level, whatever they say."""
 RESAMPLES = 2000
@@ -38,7 +41,7 @@ class Gain:
     low, high
         Bounds of its 95 % interval, by resampling days.
     p_value
-        Of a gain at least as large where there is none.
+        Of a gain at least as large where it is `LEAST_GAIN` at the most.
     flights, weeks
         That were compared.
     """
@@ -53,7 +56,7 @@ class Gain:
     @property
     def called(self) -> bool:
         """Whether it calls for a refit."""
-        return self.gain > 0 and self.p_value <= 1 / QUIET_WEEKS
+        return self.gain > LEAST_GAIN and self.p_value <= 1 / QUIET_WEEKS
 
 
 def gain(
@@ -61,10 +64,11 @@ def gain(
 ) -> Gain:
     """Compare two models on the same flights with outcomes, day by day.
 
-    The test changes the sign of the difference in every combination of half weeks: half weeks,
-    because a strike or a storm lasts some days. It is exact where the differences of half weeks
-    are independent and symmetric around zero. Tested once a week at level one in `QUIET_WEEKS`,
-    it calls in vain at most once in as many weeks, on average, however much windows overlap.
+    The test asks whether the gain is more than `LEAST_GAIN`. It changes the sign of what each half
+    week gains beyond that in every combination: half weeks, because a strike or a storm lasts some
+    days. It is exact where these differences are independent and symmetric around zero. Tested
+    once a week at level one in `QUIET_WEEKS`, it then calls in vain at most once in as many weeks,
+    on average, however much windows overlap.
 
     Parameters
     ----------
@@ -87,7 +91,7 @@ def gain(
         gain=float(difference.mean()),
         low=low,
         high=high,
-        p_value=_p_value(days, sums) if test else float("nan"),
+        p_value=_p_value(days, sums - LEAST_GAIN * counts) if test else float("nan"),
         flights=len(day),
         weeks=len(np.unique(week_of(days))),
     )
