@@ -14,8 +14,8 @@ from serving.asgi import PROTECTION
 from serving.contract import EXAMPLE_FLIGHT
 from serving.runtime import Runtime
 from serving.sweeper import SWEEP_SECONDS, Sweeper
-from tests.serving.test_short_way import BROKEN, Server, ask, read_answer, request, run, until
-from tests.serving.test_short_way import runtime as runtime  # noqa: PLC0414 - a fixture
+from tests.serving.sockets import BROKEN, Server, ask, read_answer, request, run, until
+from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
 
 LARGE = json.dumps({"flights": [EXAMPLE_FLIGHT] * 1_000}).encode()
 UNFINISHED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"

@@ -3,137 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pytest
-import uvicorn
 
-from model.bundle import Bundle
 from model.predictor import Predictor
 from serving import batching, inline
-from serving.batching import BentoBatcher, Row
 from serving.contract import EXAMPLE_FLIGHT
-from serving.front import FrontDoor
-from serving.house import House
-from serving.inline import InlineBatcher
-from serving.predict import PredictDelay
-from serving.protocol import ShortWayProtocol
 from serving.runtime import Runtime
-from serving.settings import Settings
-
-BODY = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
-BROKEN = b'{"flights": [{}]}'
-
-
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
-async def _inside(scope: Any, receive: Any, send: Any) -> None:
-    raise AssertionError(scope, receive, send)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server."""
-
-    engine: InlineBatcher
-    port: int
-
-
-@pytest.fixture
-def runtime(bundle: Bundle) -> Runtime:
-    """The loaded model."""
-    return Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
-
-
-@asynccontextmanager
-async def serving(
-    runtime: Runtime, settings: Settings | None = None, **limits: float
-) -> AsyncIterator[Server]:
-    """Serve on a free port of the loopback for as long as the block lasts."""
-    allowed = {"bytes": 4_000_000, "connections": 100, "read": 30.0, "idle": 30.0, **limits}
-    door = FrontDoor(_inside, lambda: runtime, settings or Settings())
-    house = House(
-        door.predict_delay,
-        door.keys,
-        int(allowed["bytes"]),
-        int(allowed["connections"]),
-        allowed["read"],
-        allowed["idle"],
-    )
-    config = uvicorn.Config(door, port=0, log_level="error", lifespan="off", access_log=False)
-    config.load()
-    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    assert isinstance(runtime.engine, InlineBatcher)
-    yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    await asyncio.wait_for(task, 10)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something to become true inside the server."""
-    while not condition():  # noqa: ASYNC110 - it happens in code that announces nothing
-        await asyncio.sleep(0.001)
-
-
-def request(body: bytes = BODY, headers: str = "content-type: application/json\r\n") -> bytes:
-    """The bytes of a plain request."""
-    head = (
-        f"POST /predict_delay HTTP/1.1\r\nhost: x\r\n{headers}content-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], Any]:
-    """Status, headers and body of the next answer on a connection."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in head[1:-2])
-    body = await reader.readexactly(int(headers["content-length"]))
-    return int(head[0].split()[1]), headers, json.loads(body)
-
-
-async def ask(port: int, *requests: bytes) -> list[tuple[int, dict[str, str], Any]]:
-    """Send requests at once over one connection, and read as many answers."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"".join(requests))
-    answers = [await read_answer(reader) for _ in requests]
-    writer.close()
-    return answers
-
-
-def run(test: Callable[[Server], Awaitable[None]], runtime: Runtime, **limits: float) -> None:
-    """Run a test against a server."""
-
-    async def main() -> None:
-        async with serving(runtime, None, **limits) as server:
-            await asyncio.wait_for(test(server), 30)
-
-    asyncio.run(main())
-
-
-@pytest.fixture
-def shortened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Bodies that went the short way."""
-    bodies: list[bytes] = []
-    submit = PredictDelay.submit
-
-    def spy(self: PredictDelay, body: bytes, *rest: Any) -> Any:
-        bodies.append(body)
-        return submit(self, body, *rest)
-
-    monkeypatch.setattr(PredictDelay, "submit", spy)
-    return bodies
-
+from tests.serving.sockets import (
+    BODY,
+    BROKEN,
+    Server,
+    ask,
+    read_answer,
+    request,
+    run,
+    serving,
+    until,
+)
+from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
+from tests.serving.sockets import shortened as shortened  # noqa: PLC0414 - a fixture
 
 PLAIN = [
     request(),
@@ -354,123 +245,3 @@ def test_an_answer_under_way_survives_the_shutdown(runtime: Runtime) -> None:
 
     status, headers, _ = asyncio.run(asyncio.wait_for(main(), 30))
     assert (status, headers["connection"]) == (200, "close")
-
-
-@pytest.mark.parametrize("sent", [b"", b"POST /pre", request()[:-1]])
-def test_slow_clients_are_cut(runtime: Runtime, sent: bytes) -> None:
-    """A connection whose request does not get complete is closed; the client is told why."""
-
-    async def test(server: Server) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(sent)
-        said = await asyncio.wait_for(reader.read(), 5)
-        assert said.startswith(b"HTTP/1.1 408") == bool(sent)
-        writer.close()
-
-    run(test, runtime, read=0.2)
-
-
-def test_bytes_that_trickle_in_do_not_help(runtime: Runtime) -> None:
-    """The time for a request counts from its first byte, however steadily the rest follows."""
-
-    async def test(server: Server) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        for byte in request():
-            writer.write(bytes([byte]))
-            await asyncio.sleep(0.02)
-            if reader._buffer:  # type: ignore[attr-defined] # asyncio does not say otherwise
-                break
-        assert (await reader.read()).startswith(b"HTTP/1.1 408")
-        writer.close()
-
-    run(test, runtime, read=0.2)
-
-
-def test_idle_connections_are_closed(runtime: Runtime) -> None:
-    """Between requests a connection is kept for its time and not longer."""
-
-    async def test(server: Server) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        for _ in range(2):
-            writer.write(request())
-            assert (await read_answer(reader))[0] == 200
-            await asyncio.sleep(0.1)
-        assert await asyncio.wait_for(reader.read(), 5) == b""
-        writer.close()
-
-    run(test, runtime, idle=0.3)
-
-
-def test_connections_beyond_the_limit_are_told_so(runtime: Runtime) -> None:
-    """One connection too many gets 503; the others go on, and make room when they close."""
-
-    async def test(server: Server) -> None:
-        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
-        await asyncio.sleep(0.05)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        assert (await read_answer(reader))[0] == 503
-        writer.close()
-        held[0][1].write(request())
-        assert (await read_answer(held[0][0]))[0] == 200
-        held[1][1].close()
-        await asyncio.sleep(0.05)
-        assert [status for status, _, _ in await ask(server.port, request())] == [200]
-        for _, each in held:
-            each.close()
-
-    run(test, runtime, connections=3)
-
-
-@pytest.mark.parametrize("body", [BODY, BROKEN])
-def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) -> None:
-    """What a request needed is freed with it: collections stop everybody else's requests too."""
-
-    async def test(server: Server) -> None:
-        await ask(server.port, request(body))
-        gc.collect()
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            for _ in range(20):
-                writer.write(request(body))
-                await read_answer(reader)
-            gc.collect()
-            left = [type(each).__name__ for each in gc.garbage]
-        finally:
-            gc.set_debug(0)
-            gc.garbage.clear()
-        writer.close()
-        assert not {"Exchange", "Job", "Flights", "PredictionRequest"} & set(left)
-
-    run(test, runtime)
-
-
-CHUNKED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("start", "more", "status"),
-    [
-        (b"POST /predict_delay HTTP/1.1\r\n", b"x-padding: " + b"y" * 990 + b"\r\n", 431),
-        (b"GET /", b"a" * 1_000, 431),
-        (CHUNKED, b"1;" + b"e" * 990 + b"\r\n \r\n", 413),
-        (CHUNKED + b"0\r\n", b"x-trailer: " + b"y" * 990 + b"\r\n", 413),
-    ],
-)  # fmt: skip
-def test_requests_without_end_are_ended(
-    runtime: Runtime, start: bytes, more: bytes, status: int
-) -> None:
-    """Headers, addresses, chunk extensions and trailers cannot be sent for ever."""
-
-    async def test(server: Server) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(start)
-        for _ in range(1_000):
-            writer.write(more)
-            await writer.drain()
-            await asyncio.sleep(0)
-        said = await asyncio.wait_for(reader.read(), 5)
-        assert said.startswith(b"HTTP/1.1 %d" % status)
-        writer.close()
-
-    run(test, runtime, bytes=200_000)

@@ -14,9 +14,9 @@ from serving import inline
 from serving.keys import digest
 from serving.runtime import Runtime
 from serving.settings import Settings
-from tests.serving.test_short_way import Server, ask, request, serving
-from tests.serving.test_short_way import runtime as runtime  # noqa: PLC0414 - a fixture
-from tests.serving.test_short_way import shortened as shortened  # noqa: PLC0414 - a fixture
+from tests.serving.sockets import Server, ask, request, serving
+from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
+from tests.serving.sockets import shortened as shortened  # noqa: PLC0414 - a fixture
 
 KEY, SLOW = "key of the board", "key of the slow one"
 LONG_WAY = "connection: Keep-Alive\r\n"

@@ -1,0 +1,140 @@
+"""What the short way cuts: slow and idle clients, too many, and requests without end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from serving.runtime import Runtime
+from tests.serving.sockets import (
+    BODY,
+    BROKEN,
+    Server,
+    ask,
+    read_answer,
+    request,
+    run,
+)
+from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /pre", request()[:-1]])
+def test_slow_clients_are_cut(runtime: Runtime, sent: bytes) -> None:
+    """A connection whose request does not get complete is closed; the client is told why."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(sent)
+        said = await asyncio.wait_for(reader.read(), 5)
+        assert said.startswith(b"HTTP/1.1 408") == bool(sent)
+        writer.close()
+
+    run(test, runtime, read=0.2)
+
+
+def test_bytes_that_trickle_in_do_not_help(runtime: Runtime) -> None:
+    """The time for a request counts from its first byte, however steadily the rest follows."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for byte in request():
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.02)
+            if reader._buffer:  # type: ignore[attr-defined] # asyncio does not say otherwise
+                break
+        assert (await reader.read()).startswith(b"HTTP/1.1 408")
+        writer.close()
+
+    run(test, runtime, read=0.2)
+
+
+def test_idle_connections_are_closed(runtime: Runtime) -> None:
+    """Between requests a connection is kept for its time and not longer."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for _ in range(2):
+            writer.write(request())
+            assert (await read_answer(reader))[0] == 200
+            await asyncio.sleep(0.1)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+    run(test, runtime, idle=0.3)
+
+
+def test_connections_beyond_the_limit_are_told_so(runtime: Runtime) -> None:
+    """One connection too many gets 503; the others go on, and make room when they close."""
+
+    async def test(server: Server) -> None:
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        assert (await read_answer(reader))[0] == 503
+        writer.close()
+        held[0][1].write(request())
+        assert (await read_answer(held[0][0]))[0] == 200
+        held[1][1].close()
+        await asyncio.sleep(0.05)
+        assert [status for status, _, _ in await ask(server.port, request())] == [200]
+        for _, each in held:
+            each.close()
+
+    run(test, runtime, connections=3)
+
+
+@pytest.mark.parametrize("body", [BODY, BROKEN])
+def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) -> None:
+    """What a request needed is freed with it: collections stop everybody else's requests too."""
+
+    async def test(server: Server) -> None:
+        await ask(server.port, request(body))
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            for _ in range(20):
+                writer.write(request(body))
+                await read_answer(reader)
+            gc.collect()
+            left = [type(each).__name__ for each in gc.garbage]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+        writer.close()
+        assert not {"Exchange", "Job", "Flights", "PredictionRequest"} & set(left)
+
+    run(test, runtime)
+
+
+CHUNKED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "more", "status"),
+    [
+        (b"POST /predict_delay HTTP/1.1\r\n", b"x-padding: " + b"y" * 990 + b"\r\n", 431),
+        (b"GET /", b"a" * 1_000, 431),
+        (CHUNKED, b"1;" + b"e" * 990 + b"\r\n \r\n", 413),
+        (CHUNKED + b"0\r\n", b"x-trailer: " + b"y" * 990 + b"\r\n", 413),
+    ],
+)  # fmt: skip
+def test_requests_without_end_are_ended(
+    runtime: Runtime, start: bytes, more: bytes, status: int
+) -> None:
+    """Headers, addresses, chunk extensions and trailers cannot be sent for ever."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(start)
+        for _ in range(1_000):
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(0)
+        said = await asyncio.wait_for(reader.read(), 5)
+        assert said.startswith(b"HTTP/1.1 %d" % status)
+        writer.close()
+
+    run(test, runtime, bytes=200_000)
