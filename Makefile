@@ -204,7 +204,7 @@ check: .venv/dev.stamp  ## formatting, lint, strict types, import contract
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(MAKE) deploy-check
-	$(BIN)/bandit -q -ll -r data features model serving service.py train.py
+	$(BIN)/bandit -q -ll -r data features model serving score monitor client/src service.py train.py
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString \
 	  --exclude-files '(\.lock$$|corpus/.*\.jsonl$$)' --exclude-lines 'noqa: S10|//[a-z]+:[a-z]+@'
 
