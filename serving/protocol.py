@@ -121,13 +121,16 @@ class ShortWayProtocol(HttpToolsProtocol):
         The parser takes all that follows such an offer for the other protocol. A new one is given
         the same head without it, and what follows.
         """
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            first = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
-            kept = [each for each in self.headers if each[0] not in (b"upgrade", b"connection")]
-            self.parser = httptools.HttpRequestParser(self)
-            self._parse(b"%b%b\r\n%b" % (first, lines(kept), data[offer.args[0] :]))
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                first = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+                kept = [each for each in self.headers if each[0] not in (b"upgrade", b"connection")]
+                self.parser = httptools.HttpRequestParser(self)
+                data = b"%b%b\r\n%b" % (first, lines(kept), data[offer.args[0] :])
+            else:
+                return
 
     def cut(self) -> None:
         """Close the connection; a second time, without waiting for the client to read."""

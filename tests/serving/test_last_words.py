@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -157,6 +158,18 @@ def test_nothing_is_upgraded(runtime: Runtime, headers: str) -> None:
         for each in (offer + request(BROKEN), request() + offer + offer + request(BROKEN)):
             answers = await ask(server.port, each, *[b""] * (each.count(b"HTTP/1.1") - 1))
             assert statuses(answers) == [200] * (len(answers) - 1) + [422]
+
+    run(test, runtime)
+
+
+def test_many_offers_at_once_are_answered_one_by_one(runtime: Runtime) -> None:
+    """More offers in one read than Python would nest calls are all answered."""
+    count = 2 * sys.getrecursionlimit()
+    head = b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+
+    async def test(server: Server) -> None:
+        answers = await ask(server.port, head * count, *[b""] * (count - 1))
+        assert statuses(answers) == [404] * count
 
     run(test, runtime)
 
