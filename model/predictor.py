@@ -71,6 +71,11 @@ class Predictor:
         """Trees of the schedule level."""
         return self.schedule.booster
 
+    def tabulate(self) -> None:
+        """Make what scores many flights at once faster: see `Booster.tabulate`."""
+        self.schedule.booster.tabulate()
+        self.fresh.booster.tabulate()
+
     def predict(self, flights: Flights) -> Scores:
         """Score flights with all that is said about them."""
         probability = self.score(flights)

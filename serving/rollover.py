@@ -160,6 +160,7 @@ class Rollover:
             tag, bundle = registry.read(reference, THREADS)
             loaded = self._make(tag, bundle)
             golden.check(tag, loaded.predictor, before.predictor)
+            loaded.predictor.tabulate()
         except (NoModelRegistered, BundleError, ModelRefused) as error:
             raise ModelRefused(str(error)) from None
         except Exception as error:  # whatever it is, the model in place goes on
