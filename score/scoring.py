@@ -112,23 +112,12 @@ def score_rows(rows: Rows, predictor: Predictor) -> Scored:
 
 
 def probabilities(flights: Flights, predictor: Predictor) -> Probabilities:
-    """Probability of each flight, shape ``(n,)``.
-
-    They are scored in an order that puts like beside like: consecutive rows then take the same
-    turns in the trees, which the processor foresees.
-    """
+    """Probability of each flight, shape ``(n,)``."""
     found = np.empty(len(flights))
-    order = _alike(flights)
-    for start in range(0, len(order), BATCH_ROWS):
-        batch = order[start : start + BATCH_ROWS]
-        found[batch] = predictor.score(flights.pick(batch))
+    for start in range(0, len(flights), BATCH_ROWS):
+        stop = start + BATCH_ROWS
+        found[start:stop] = predictor.score(flights.slice(start, stop))
     return found
-
-
-def _alike(flights: Flights) -> IntArray:
-    """Positions of the flights, by destination and minute of the day."""
-    destination = Coded.of(flights.destination).code
-    return np.argsort(destination * 1440 + flights.minute, kind="stable")
 
 
 def _table(numbers: IntArray, flights: Flights, predictor: Predictor) -> pa.Table:
