@@ -39,11 +39,13 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
         """Put the front door before BentoML's application."""
         from serving import protocol  # noqa: PLC0415 - see serving.start
         from serving.front import FrontDoor  # noqa: PLC0415 - see serving.start
+        from serving.house import House  # noqa: PLC0415 - see serving.start
 
         inner = cast("ASGIApp", super().to_asgi(is_main))
         door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
         short = settings().batching is Batching.INLINE
-        protocol.install(door.predict_delay if short else None, door.keys, settings())
+        predict = door.predict_delay if short else None
+        protocol.install(House.of(predict, door.keys, settings()))
         return door
 
     def _admin(self) -> Admin | None:

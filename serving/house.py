@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from serving.answers import Heads
 from serving.keys import Keys
 from serving.predict import PredictDelay
+from serving.settings import Settings
 from serving.sweeper import Sweeper
 
 
@@ -38,3 +40,15 @@ class House:
     idle_seconds: float
     sweeper: Sweeper = field(default_factory=Sweeper)
     heads: Heads = field(default_factory=Heads)
+
+    @classmethod
+    def of(cls, predict: PredictDelay | None, keys: Keys | None, settings: Settings) -> Self:
+        """With the limits of the settings."""
+        return cls(
+            predict,
+            keys,
+            max_message_bytes=2 * settings.max_body_bytes,
+            max_connections=settings.max_connections,
+            read_seconds=settings.read_seconds,
+            idle_seconds=settings.idle_seconds,
+        )

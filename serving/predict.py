@@ -65,6 +65,12 @@ class PredictDelay:
         self._bulk = BulkReader(max_bulk_bytes)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def full(self) -> bool:
+        """Whether any small request would be refused for want of room, whatever it holds."""
+        engine = self._runtime().engine
+        return isinstance(engine, InlineBatcher) and engine.full
+
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """Answer a request by ASGI.
 
@@ -99,7 +105,7 @@ class PredictDelay:
                     decode(body), started, timeout_seconds(timeout), reply, names
                 )
             if engine.full:  # asked before the work of reading the body
-                _refuse_at_once(reply)
+                refuse_at_once(reply)
                 return None
             request = decode(body)
             if request.explain:
@@ -189,7 +195,7 @@ def refuse(reply: Reply, error: Exception, names: OwnNames) -> None:
 _NO_ROOM = problem(no_room())
 
 
-def _refuse_at_once(reply: Reply) -> None:
+def refuse_at_once(reply: Reply) -> None:
     """Refuse for want of room, by what was written before: most requests of a storm end here."""
     metrics.tally.refused_for(Overloaded.kind)
     metrics.tally.refused(Overloaded.status)

@@ -35,9 +35,8 @@ from serving.errors import (
 )
 from serving.exchange import Exchange
 from serving.house import House
-from serving.keys import Keys
-from serving.predict import TIMEOUT_HEADER, OwnNames, PredictDelay, refuse
-from serving.settings import Settings
+from serving.plain import is_plain
+from serving.predict import TIMEOUT_HEADER, OwnNames, PredictDelay, refuse, refuse_at_once
 from serving.transport import CorkedTransport
 
 LONGEST_HEAD = 32_768
@@ -105,6 +104,10 @@ class ShortWayProtocol(HttpToolsProtocol):
         """Take what the client has sent, unless a request gets longer than any may be."""
         if self._last_word is not None or self.transport.is_closing():
             return
+        predict = self._predict
+        if predict is not None and predict.full and self._may_refuse_unread(data):
+            refuse_at_once(self._reply_unread)
+            return
         if self._reading:
             self._received += len(data)
             if self._received > (LONGEST_HEAD if self._head else self._house.max_message_bytes):
@@ -114,6 +117,20 @@ class ShortWayProtocol(HttpToolsProtocol):
             self._parse(data)
         except httptools.HttpParserError:
             self._end_with(_NOT_HTTP)
+
+    def _may_refuse_unread(self, data: bytes) -> bool:
+        """Whether data is all that there is on the connection, and plain enough not to be parsed.
+
+        Most requests of a storm are: what they cost is taken from those that are answered.
+        """
+        house = self._house
+        calm = not (self._reading or self._stopping or self._busy() or self.flow.write_paused)
+        return calm and house.keys is None and is_plain(data)
+
+    def _reply_unread(self, status: int, body: bytes, headers: Headers) -> None:
+        self._write(status, body, headers, trace.of_request(()), keep_alive=True)
+        self.server_state.total_requests += 1
+        self._expect(self._house.idle_seconds)
 
     def _parse(self, data: bytes) -> None:
         """Parse what has arrived; nothing is upgraded, so offers to do so are overlooked.
@@ -163,7 +180,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         """Whether requests before it wait for their answers, and whether it has been answered."""
         cycle = self.cycle
         if not self._reading or self._head or cycle is None:  # it has no cycle yet
-            return cycle is not None and not cycle.response_complete, False
+            return self._busy(), False
         if self.pipeline and self.pipeline[0][0] is cycle:
             self.pipeline.popleft()
             return True, False
@@ -192,8 +209,7 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def _wait_for_us(self) -> None:
         """Have the connection stay while we are at work, unless the client does not read."""
-        at_work = self.cycle is not None and not self.cycle.response_complete
-        if at_work and not self.flow.write_paused:
+        if self._busy() and not self.flow.write_paused:
             self.quiet_since = inf
         else:
             self._expect(self._house.idle_seconds)
@@ -322,11 +338,14 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def _is_plain(self) -> bool:
         """Whether the first line of a request, and the connection, allow the short way."""
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if self.url != _PATH or self._predict is None or busy or self.flow.write_paused:
+        if self.url != _PATH or self._predict is None or self._busy() or self.flow.write_paused:
             return False
         parser = self.parser
         return bool(parser.get_method() == _METHOD and parser.get_http_version() == _VERSION)
+
+    def _busy(self) -> bool:
+        """Whether a request of this connection waits for its answer."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._at_work = cycle
@@ -347,31 +366,28 @@ class ShortWayProtocol(HttpToolsProtocol):
         exchange.abandon = None  # what it refers to refers to us: leave no work to the collector
         if exchange.disconnected:
             return
-        head = self._house.heads.head(status, headers, self.server_state.default_headers)
-        names = lines(trace.of_request(exchange.names))
-        end = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
-        answer = b"%b%bcontent-length: %d%b%b" % (head, names, len(body), end, body)
-        self.transport.write_whole(answer)  # type: ignore[attr-defined] # corked
+        names = trace.of_request(exchange.names)
+        self._write(status, body, headers, names, keep_alive=exchange.keep_alive)
         exchange.response_complete = True
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
+    def _write(
+        self, status: int, body: bytes, headers: Headers, names: Headers, *, keep_alive: bool
+    ) -> None:
+        head = self._house.heads.head(status, headers, self.server_state.default_headers)
+        end = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
+        answer = b"%b%bcontent-length: %d%b%b" % (head, lines(names), len(body), end, body)
+        self.transport.write_whole(answer)  # type: ignore[attr-defined] # corked
 
-def install(predict: PredictDelay | None, keys: Keys | None, settings: Settings) -> None:
+
+def install(house: House) -> None:
     """Make this the protocol of the server that BentoML is about to start in this process.
 
     uvicorn's access log goes with it: it formats a line per request before it asks whether
     anybody wants to read it.
     """
-    house = House(
-        predict,
-        keys,
-        max_message_bytes=2 * settings.max_body_bytes,
-        max_connections=settings.max_connections,
-        read_seconds=settings.read_seconds,
-        idle_seconds=settings.idle_seconds,
-    )
     protocol: Callable[..., asyncio.Protocol] = partial(ShortWayProtocol, house)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
     access = logging.getLogger("uvicorn.access")
