@@ -51,7 +51,7 @@ async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientLeft
-    body: bytes = message.get("body", b"")
+    body = bytearray(message.get("body", b""))
     while message.get("more_body", False):
         if len(body) > limit:
             break
@@ -63,7 +63,7 @@ async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]
     if len(body) > limit:
         detail = f"At most {limit} bytes are accepted: send fewer flights per request."
         raise TooLarge(detail, headers=((b"connection", b"close"),))
-    return body
+    return bytes(body)
 
 
 async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,)) -> None:

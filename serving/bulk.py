@@ -6,16 +6,26 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from data.flights import Flights
-from serving.contract import PredictionRequest
+from serving.contract import MAX_FLIGHTS
 from serving.decoding import decode, to_flights
-from serving.errors import Overloaded
+from serving.errors import Invalid, NotJson, Overloaded
+from serving.pieces import cut
 
 LARGE_BODY = 65_536
 """Bytes from which on a body is read in a thread."""
 
 _LATER = ((b"retry-after", b"1"), (b"connection", b"close"))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a valid request asks: the delay of flights, and reasons for it or not."""
+
+    flights: Flights
+    explain: bool
 
 
 class BulkReader:
@@ -60,7 +70,7 @@ class BulkReader:
         finally:
             self._free += held
 
-    async def read(self, body: bytes) -> tuple[PredictionRequest, Flights]:
+    async def read(self, body: bytes) -> Asked:
         """Validate a body, large or small.
 
         Raises
@@ -68,10 +78,35 @@ class BulkReader:
         NotJson, Invalid
         """
         if len(body) <= LARGE_BODY:
-            return _read(body)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _read, body)
+            return read(body)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read_large, body)
 
 
-def _read(body: bytes) -> tuple[PredictionRequest, Flights]:
+def read(body: bytes) -> Asked:
+    """Validate a body in one go.
+
+    Raises
+    ------
+    NotJson, Invalid
+    """
     request = decode(body)
-    return request, to_flights(request.flights, request.airport_state)
+    return Asked(to_flights(request.flights, request.airport_state), request.explain)
+
+
+def read_large(body: bytes) -> Asked:
+    """Validate a body piece by piece: the same result, and the same refusal.
+
+    Raises
+    ------
+    NotJson, Invalid
+    """
+    pieces = cut(body)
+    if len(pieces) == 1:
+        return read(body)
+    try:
+        flights = Flights.concatenate([read(piece).flights for piece in pieces])
+    except (NotJson, Invalid):
+        return read(body)  # a refusal names places in the whole
+    if len(flights) > MAX_FLIGHTS:
+        return read(body)
+    return Asked(flights, explain=False)

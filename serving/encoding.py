@@ -21,7 +21,7 @@ class AnswerEncoder:
 
     def __init__(self, model: str, predictor: Predictor) -> None:
         decision, codes = predictor.decision, predictor.builder.codes
-        self._head = f'{{"model":{json.dumps(model)},"predictions":['
+        self._head = f'{{"model":{json.dumps(model)},"predictions":['.encode()
         self._threshold = decision.threshold
         self._bounds = decision.bounds
         self._airlines, self._destinations = codes.airline_, codes.destination_
@@ -41,16 +41,16 @@ class AnswerEncoder:
         flights: Flights,
         probabilities: Sequence[float],
         explanations: Sequence[Explanation] | None = None,
-    ) -> str:
+    ) -> bytes:
         """Return the predictions alone, a piece of an answer that is written in pieces."""
         rows = map(self._prediction, probabilities, flights.airline, flights.destination)
         if explanations is not None:
             rows = map(_explained, rows, explanations)
-        return ",".join(rows)
+        return ",".join(rows).encode()
 
-    def join(self, pieces: Sequence[str]) -> bytes:
+    def join(self, pieces: Sequence[bytes]) -> bytes:
         """Return the answer of all pieces."""
-        return (self._head + ",".join(pieces) + "]}").encode()
+        return b"%b%b]}" % (self._head, b",".join(pieces))
 
     def _prediction(self, probability: float, airline: str, destination: str) -> str:
         delayed = "true" if probability >= self._threshold else "false"

@@ -22,7 +22,7 @@ from serving.asgi import (
     read_body,
     refused,
 )
-from serving.bulk import LARGE_BODY, BulkReader
+from serving.bulk import LARGE_BODY, Asked, BulkReader
 from serving.contract import PredictionRequest
 from serving.decoding import decode, timeout_seconds, to_flights
 from serving.errors import Overloaded, TooLate, UnsupportedType
@@ -126,8 +126,8 @@ class PredictDelay:
         reply: Reply,
         names: OwnNames,
     ) -> Abandon:
-        flights = to_flights(request.flights, request.airport_state)
-        answer = self._answer(request, flights, started, timeout, names)
+        asked = Asked(to_flights(request.flights, request.airport_state), request.explain)
+        answer = self._answer(asked, started, timeout, names)
         task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply, names))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -136,24 +136,17 @@ class PredictDelay:
     async def _read_and_answer(
         self, body: bytes, started: float, within: float, names: Names
     ) -> Answer:
-        request, flights = await self._bulk.read(body)
-        return await self._answer(request, flights, started, within, names)
+        asked = await self._bulk.read(body)
+        return await self._answer(asked, started, within, names)
 
-    async def _answer(
-        self,
-        request: PredictionRequest,
-        flights: Flights,
-        started: float,
-        within: float,
-        names: Names,
-    ) -> Answer:
+    async def _answer(self, asked: Asked, started: float, within: float, names: Names) -> Answer:
         left = None if within == inf else within - (perf_counter() - started)
         try:
             async with asyncio.timeout(left):
-                body = await self._runtime().answer(flights, names, explain=request.explain)
+                body = await self._runtime().answer(asked.flights, names, explain=asked.explain)
         except TimeoutError as error:
             raise TooLate from error
-        metrics.tally.answered(len(flights), perf_counter() - started)
+        metrics.tally.answered(len(asked.flights), perf_counter() - started)
         return OK, body, _JSON
 
 

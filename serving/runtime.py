@@ -78,9 +78,8 @@ class Runtime:
             part = None if explanations is None else explanations[start:stop]
             these = flights.slice(start, stop)
             pieces.append(self.encoder.predictions(these, probabilities[start:stop], part))
-        body = self.encoder.join(pieces)
-        metrics.tally.unknown_in(body)
-        return body
+            metrics.tally.unknown_in(pieces[-1])
+        return self.encoder.join(pieces)
 
     async def _explain(self, flights: Flights) -> list[Explanation]:
         """Explain a few flights at a time: others get their turn in between."""

@@ -35,8 +35,8 @@ def test_only_large_bodies_are_read_beside_the_loop(
 
     monkeypatch.setattr(bulk, "decode", spy)
     reader = BulkReader(10**7)
-    request, columns = asyncio.run(reader.read(body_of(flights)))
-    assert len(request.flights) == len(columns) == flights
+    asked = asyncio.run(reader.read(body_of(flights)))
+    assert len(asked.flights) == flights
     assert threads[0].startswith("bulk") == beside
 
 
