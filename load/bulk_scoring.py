@@ -136,10 +136,18 @@ def stages(bundle: Bundle, folder: Path) -> dict[str, float]:
     note("validation")
     matrix = predictor.builder.transform(flights)
     note("features, at once")
+    predictor.booster.tabulate()
+    note("making the trees' tables")
     predictor.booster.raw_scores(matrix)
-    note("Booster, in the order of the file")
+    note("trees, as tables")
+    predictor.schedule.linear.raw_scores(matrix)
+    note("line")
     probabilities(flights, predictor)
-    note("features and Booster, as bulk scoring calls them")
+    note("features, trees and line, as bulk scoring calls them")
+    booster = lgb.Booster(model_str=predictor.booster.text)
+    clock = time.thread_time()
+    booster.predict(matrix, raw_score=True, num_threads=1)
+    note("Booster.predict alone")
     return found
 
 
