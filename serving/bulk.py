@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from data.flights import Flights
@@ -15,7 +15,7 @@ from serving.errors import Invalid, NotJson, Overloaded
 from serving.pieces import cut
 
 LARGE_BODY = 65_536
-"""Bytes from which on a body is read in a thread."""
+"""Bytes from which on a body is read in pieces."""
 
 _LATER = ((b"retry-after", b"1"), (b"connection", b"close"))
 
@@ -29,11 +29,12 @@ class Asked:
 
 
 class BulkReader:
-    """Reads large bodies in one thread beside the event loop, and bounds what they hold.
+    """Reads large bodies between the other work of the event loop, and bounds what they hold.
 
-    Reading ten thousand flights takes some 50 ms. In a thread it is interrupted as often as the
-    interpreter's switch interval says, so that the event loop goes on answering. One thread is
-    enough: it shares the interpreter with the loop, and more of them would only slow it down.
+    A body is read in pieces, and everybody else gets a turn after each of them: one body at a
+    time, so that many do not take as many turns. One that cannot be cut, or is refused, is read
+    in a thread instead. That is slower for all: the interpreter runs one thread at a time, and
+    the loop waits for it again and again.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ class BulkReader:
 
     def __init__(self, max_bytes: int) -> None:
         self._free = max_bytes
+        self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bulk")
 
     @contextmanager
@@ -79,7 +81,14 @@ class BulkReader:
         """
         if len(body) <= LARGE_BODY:
             return read(body)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read_large, body)
+        pieces = cut(body)
+        if len(pieces) > 1:
+            with suppress(NotJson, Invalid):  # a refusal has to name places in the whole
+                async with self._turn:
+                    asked = await _read_pieces(pieces)
+                if len(asked.flights) <= MAX_FLIGHTS:
+                    return asked
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read, body)
 
 
 def read(body: bytes) -> Asked:
@@ -93,20 +102,10 @@ def read(body: bytes) -> Asked:
     return Asked(to_flights(request.flights, request.airport_state), request.explain)
 
 
-def read_large(body: bytes) -> Asked:
-    """Validate a body piece by piece: the same result, and the same refusal.
-
-    Raises
-    ------
-    NotJson, Invalid
-    """
-    pieces = cut(body)
-    if len(pieces) == 1:
-        return read(body)
-    try:
-        flights = Flights.concatenate([read(piece).flights for piece in pieces])
-    except (NotJson, Invalid):
-        return read(body)  # a refusal names places in the whole
-    if len(flights) > MAX_FLIGHTS:
-        return read(body)
-    return Asked(flights, explain=False)
+async def _read_pieces(pieces: list[bytes]) -> Asked:
+    first = decode(pieces[0])
+    parts = [to_flights(first.flights, first.airport_state)]
+    for piece in pieces[1:]:
+        await asyncio.sleep(0)
+        parts.append(to_flights(decode(piece).flights, first.airport_state))
+    return Asked(Flights.concatenate(parts), first.explain)

@@ -1,4 +1,4 @@
-"""Large requests: read in a thread, bounded in what they hold, never in the way of small ones."""
+"""Large requests: read in pieces, bounded in what they hold, never in the way of small ones."""
 
 from __future__ import annotations
 
@@ -21,26 +21,73 @@ def body_of(flights: int) -> bytes:
     return json.dumps({"flights": [EXAMPLE_FLIGHT] * flights}).encode()
 
 
-@pytest.mark.parametrize(("flights", "beside"), [(1, False), (1_000, True)])
-def test_only_large_bodies_are_read_beside_the_loop(
-    monkeypatch: pytest.MonkeyPatch, flights: int, beside: bool
-) -> None:
-    """A small body is read where it is; a large one by the thread, with the same result."""
-    threads: list[str] = []
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the threads that bodies, or pieces of them, were read in."""
+    names: list[str] = []
     decode = decoding.decode
 
     def spy(body: bytes) -> Any:
-        threads.append(threading.current_thread().name)
+        names.append(threading.current_thread().name)
         return decode(body)
 
     monkeypatch.setattr(bulk, "decode", spy)
-    reader = BulkReader(10**7)
-    asked = asyncio.run(reader.read(body_of(flights)))
+    return names
+
+
+@pytest.mark.parametrize("flights", [1, 1_000])
+def test_valid_bodies_are_read_by_the_loop(threads: list[str], flights: int) -> None:
+    """A small body at once, a large one in pieces, none of them in a thread."""
+    asked = asyncio.run(BulkReader(10**7).read(body_of(flights)))
     assert len(asked.flights) == flights
-    assert threads[0].startswith("bulk") == beside
+    assert set(threads) == {"MainThread"}
+    assert len(threads) == 1 if flights == 1 else len(threads) > 10
 
 
-def test_what_is_wrong_with_a_large_body_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("broken", ['"lan"', '"},{"', '"[]"'])
+def test_a_large_body_that_cannot_be_cut_is_read_beside_the_loop(
+    threads: list[str], broken: str
+) -> None:
+    """What is wrong in it is found in the whole, by the thread."""
+    body = body_of(1_000).replace(b'"LAN"', broken.encode(), 1)
+    with pytest.raises(Invalid, match="/flights/0/airline"):
+        asyncio.run(BulkReader(10**7).read(body))
+    assert threads[-1].startswith("bulk")
+
+
+def test_others_get_their_turn_while_a_large_body_is_read() -> None:
+    """Between two pieces the loop does what else there is to do."""
+    turns = 0
+
+    async def main() -> None:
+        reading = asyncio.create_task(BulkReader(10**7).read(body_of(1_000)))
+        nonlocal turns
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+
+    asyncio.run(main())
+    assert turns > 10
+
+
+def test_large_bodies_are_read_one_after_the_other(threads: list[str]) -> None:
+    """Of several, one is finished before the next is begun; a client that leaves lets it go on."""
+
+    async def main() -> list[int]:
+        reader = BulkReader(10**7)
+        first, second, third = [
+            asyncio.create_task(reader.read(body_of(n))) for n in (1_000, 2_000, 3_000)
+        ]
+        await asyncio.sleep(0)
+        begun = len(threads)
+        first.cancel()
+        sizes = [len((await each).flights) for each in (second, third)]
+        return [begun, *sizes]
+
+    assert asyncio.run(main()) == [1, 2_000, 3_000]
+
+
+def test_what_is_wrong_with_a_large_body_is_told() -> None:
     """The refusal of the thread reaches the caller, with the index of the flight."""
     broken = body_of(1_000).replace(b'"LAN"', b'"lan"', 1)
     with pytest.raises(Invalid) as refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from data.flights import Flights
-from serving.bulk import read, read_large
+from serving.bulk import Asked, BulkReader, read
 from serving.contract import EXAMPLE_FLIGHT, EXAMPLE_STATE, MAX_FLIGHTS
 from serving.errors import Invalid, NotJson
 from serving.pieces import PIECE_BYTES, cut
@@ -34,6 +35,11 @@ def _outcome(reader: Callable[[bytes], Any], body: bytes) -> Any:
     columns = (flights.airline, flights.flight_number, flights.destination, flights.flight_type)
     airport = None if flights.airport is None else np.nan_to_num(flights.airport).tolist()
     return [list(each) for each in columns], flights.departure.tolist(), airport, asked.explain
+
+
+def read_large(body: bytes) -> Asked:
+    """Read a body as the service does."""
+    return asyncio.run(BulkReader(10**8).read(body))
 
 
 COMPACT = json.dumps({"flights": _flights()}, separators=(",", ":"))
