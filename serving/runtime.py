@@ -30,7 +30,7 @@ EXPLAINED_AT_ONCE = 8
 """An explanation costs some 40 times as much as a score."""
 WRITTEN_AT_ONCE = 500
 SWITCH_SECONDS = 0.0005
-"""How long the thread that reads large bodies may keep the event loop waiting."""
+"""How long a thread may keep the event loop waiting: that of odd large bodies, of a roll-over."""
 
 
 class Runtime:
