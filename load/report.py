@@ -28,13 +28,6 @@ SOAK_JSON = "soak.json"
 SOAK_TABLE = "soak.md"
 PROFILE_JSON = "profile.json"
 PROFILE_TABLE = "performance.md"
-LISTED = {
-    OVERLOAD_TABLE: "[Beyond capacity](overload.md): half to four times what the service can do.",
-    SOAK_TABLE: "[A long run](soak.md): memory, file handles and p99 at 70 % of the capacity.",
-    PROFILE_TABLE: "[Where the time goes](performance.md): of a request, by profile.",
-}
-"""How docs/README.md lists the pages that are there only once they have been measured."""
-LISTED_AFTER = "- [Faults](faults.md)"
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = "-"
 SIMPLE = 1
@@ -53,19 +46,7 @@ def write_table(docs: Path, result: Result, table: str = LOAD_TABLE) -> Path:
     conclusions = docs / f"{path.stem}-conclusions.md"
     text = conclusions.read_text() if conclusions.is_file() else ""
     path.write_text(render(f"{table}.jinja", result=result, conclusions=text.strip()))
-    _list(docs / "README.md", table)
     return path
-
-
-def _list(readme: Path, table: str) -> None:
-    """List a page with the others, unless it is listed."""
-    text = readme.read_text() if readme.is_file() else ""
-    if table in LISTED and f"]({table})" not in text:
-        lines = text.splitlines(keepends=True)
-        at = [n for n, line in enumerate(lines) if line.startswith(LISTED_AFTER)]
-        if at:
-            lines.insert(at[0] + 1, f"- {LISTED[table]}\n")
-            readme.write_text("".join(lines))
 
 
 def write_page(folder: Path, result: Result) -> Path:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
-import subprocess
-import sys
 import warnings
 from typing import Any
 
@@ -222,18 +219,3 @@ def test_bentoml_client_understands_the_service(server: Server) -> None:
         warnings.simplefilter("ignore", ResourceWarning)
         del client
         gc.collect()
-
-
-def test_without_a_model_the_service_says_what_to_run(tmp_path: object) -> None:
-    """Where no model is registered, `bentoml serve` names the command and fails."""
-    run = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve"],
-        cwd=PROJECT,
-        env={**os.environ, "BENTOML_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode != 0
-    assert "python train.py" in run.stderr

@@ -84,14 +84,3 @@ def test_the_page_needs_nothing_from_outside(tmp_path: Path) -> None:
 def test_latencies_have_the_digits_that_mean_something(value: float | None, written: str) -> None:
     """Three of them."""
     assert report.milliseconds(value) == written
-
-
-def test_a_page_is_listed_once_it_is_there(tmp_path: Path) -> None:
-    """The index of the documents names a measured page after the others, and names it once."""
-    index = tmp_path / "README.md"
-    index.write_text("- [Under load](load.md)\n- [Faults](faults.md): all.\n\nThe end.\n")
-    for _ in range(2):
-        report.write_table(tmp_path, _measured("profile.json"), report.PROFILE_TABLE)
-    lines = index.read_text().splitlines()
-    assert lines[2].startswith("- [Where the time goes](performance.md)")
-    assert len(lines) == 5

@@ -62,6 +62,14 @@ def test_the_file_of_sums_has_one_name() -> None:
 
 
 @pytest.mark.server
+def test_without_a_model_the_start_says_what_to_run(tmp_path: Path) -> None:
+    """Where no model is registered, `bentoml serve` names the command and fails."""
+    code, said = _serve(tmp_path)
+    assert code == 1
+    assert "python train.py" in said
+
+
+@pytest.mark.server
 def test_a_damaged_model_ends_the_start(copied: Path, tmp_path: Path) -> None:
     """A file that differs from its sum is named by the supervisor, which starts no worker."""
     (copied / FEATURES_FILE).write_text("{}")
