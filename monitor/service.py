@@ -13,6 +13,7 @@ import pandas as pd
 
 from data.flights import Flights
 from data.frame import data_hash
+from data.home import mismatch
 from data.sources import Dataset
 from features.builder import FeatureBuilder
 from model.bundle import Bundle
@@ -70,22 +71,15 @@ def subject(
     MonitorError
         If there is nothing to watch.
     """
-    known = bundle.predictor.builder.home.airport
-    if dataset.home.airport != known:
-        message = (
-            f"the model knows flights from {known}, and these leave from {dataset.home.airport}: "
-            "describe its file with --mapping"
-        )
+    home = bundle.predictor.builder.home
+    refusal = mismatch(home, dataset.home, "and these leave")
+    if refusal:
+        message = f"{refusal}: describe its file with --mapping"
         raise MonitorError(message)
     last = np.datetime64(bundle.card["data"]["last_departure"][:10], "D")
     fitted_before = int(last.astype(np.int64)) + 1
     training = bundle.card["training"]
-    recipe = Recipe(
-        training["seed"],
-        training["parameters"],
-        training["trees"],
-        home=bundle.predictor.builder.home,
-    )
+    recipe = Recipe(training["seed"], training["parameters"], training["trees"], home=home)
     history = History(dataset.frame, recipe, progress)
     notes = _same_flights(history, fitted_before, bundle)
     if log is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -212,11 +213,22 @@ def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) 
     """The gate, a roll-over and a refresh refuse a model or flights of another airport."""
     verdict = gate.judge(madrid, bundle)
     assert not verdict.accepted
-    assert verdict.reason.startswith("made for LEMD, the registered one for SCEL")
-    with pytest.raises(ModelRefused, match="from LEMD, the serving model from SCEL"):
+    assert verdict.reason.startswith(
+        "the model knows flights from LEMD, the registered one those from SCEL"
+    )
+    with pytest.raises(ModelRefused, match="from LEMD, the serving one those from SCEL"):
         golden.check("m:1", madrid.predictor, bundle.predictor)
     with pytest.raises(RefreshError, match="from LEMD, and these leave from SCEL"):
         refresh.refresh(madrid, "m:1", pd.DataFrame(), is_sample=False, home=SANTIAGO)
+
+
+def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
+    """A model of the same airport on another clock needs a restart, and the refusal says so."""
+    moved = copy.copy(madrid.predictor.builder)
+    moved.home = replace(moved.home, time_zone="Europe/Lisbon")
+    scorer = replace(madrid.predictor.schedule, builder=moved)
+    with pytest.raises(ModelRefused, match=r"Europe/Lisbon.*Europe/Madrid: restart"):
+        golden.check("m:2", replace(madrid.predictor, schedule=scorer), madrid.predictor)
 
 
 def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:
