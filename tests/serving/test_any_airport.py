@@ -200,13 +200,30 @@ def test_no_fact_of_chile_is_told(door: FrontDoor, madrid: Bundle) -> None:
     assert card["destinations"]["LEBL"]["flight_type"] == "N"
     assert card["destinations"]["SAEZ"]["flight_type"] == "I"
     contract = _ask(door, "GET", "/openapi.json").text
+    assert json.loads(contract)["info"]["title"] == "Flight delays at Madrid (LEMD)"
+    assert "wall clock of Europe/Madrid" in contract
     for text in (json.dumps(card), contract):
         assert "Madrid" in text
-        assert not any(word in text for word in ("Santiago", "Chile", "SCEL"))
+        assert not any(word in text for word in ("Santiago", "Chile", "SCEL", "LAN", "SCFA"))
     saved = json.loads(madrid.predictor.builder.to_json())
     assert saved["home"]["airport"] == "LEMD"
     assert "2017-10-12" in saved["families"]["holidays"]["dates"]
     assert "2017-09-18" not in saved["families"]["holidays"]["dates"]
+
+
+def test_the_published_example_is_a_flight_that_the_model_knows(door: FrontDoor) -> None:
+    """Nothing of it is unknown, in the examples of the route and in those of the models."""
+    document = _ask(door, "GET", "/openapi.json").json()
+    content = document["paths"]["/predict_delay"]["post"]["requestBody"]["content"]
+    examples = [each["value"] for each in content["application/json"]["examples"].values()]
+    schemas = document["components"]["schemas"]
+    for request in (*examples, *schemas["PredictionRequest"]["examples"]):
+        answer = PredictionResponse.model_validate_json(
+            _ask(door, "POST", "/predict_delay", request).content
+        )
+        assert answer.predictions[0].unknown == []
+    shown = {name: field["examples"] for name, field in schemas["Flight"]["properties"].items()}
+    assert shown == {name: [value] for name, value in examples[0]["flights"][0].items()}
 
 
 def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) -> None:
