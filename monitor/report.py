@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,8 @@ def features(finding: Finding, reference: Reference) -> list[Json]:
     aging = [row for row in rows if row["js_limit"] is None]
     judged = [row for row in rows if row["js_limit"] is not None]
     return [
-        *sorted(judged, key=lambda row: -row["z"]),
-        *sorted(aging, key=lambda row: -row["js"]),
+        *sorted(judged, key=itemgetter("z"), reverse=True),
+        *sorted(aging, key=itemgetter("js"), reverse=True),
     ]
 
 
