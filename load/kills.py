@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -49,6 +49,8 @@ MOST_SECONDS = 600.0
 CLOCK_SHARE = 0.25
 """Moments that are drawn from the whole run; most of it is its start. The others come later."""
 LONGEST_PAUSE = 0.5
+MERGE_PAUSE = 0.2
+"""Seconds; with 300,000 flights, putting together takes about as long."""
 LOOK_SECONDS = 0.002
 MOST_RUNS = 10
 """Per kill that was asked for: a bound, should the moments always come too late."""
@@ -76,12 +78,12 @@ class Moment:
     ----------
     pause
         Seconds after the start, or after the run has got on.
-    after_progress
-        Whether to wait until it has finished one piece more, or begun to put pieces together.
+    after
+        What the run must have finished or begun before the pause: a piece more, or any such thing.
     """
 
     pause: float
-    after_progress: bool
+    after: After
 
 
 @dataclass
@@ -102,6 +104,26 @@ class Tally:
     runs: int = 0
     files: int = 0
     wrong: list[str] = field(default_factory=list)
+
+
+After = Callable[[set[str], set[str]], bool]
+"""Whether a run has got far enough, by what its folder held at its start and holds now."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Draws moments; with `merging` only those after the first file of the output is begun."""
+
+    random: random.Random
+    merging: bool = False
+
+    def draw(self, trial: Trial) -> Moment:
+        """Draw the next one."""
+        if self.merging:
+            return Moment(self.random.uniform(0, MERGE_PAUSE), _merges)
+        if self.random.random() < CLOCK_SHARE:
+            return Moment(self.random.uniform(0, trial.seconds), lambda _before, _now: True)
+        return Moment(self.random.uniform(0, LONGEST_PAUSE), set.__ne__)
 
 
 @dataclass(frozen=True)
@@ -127,6 +149,9 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     engine: Annotated[str, typer.Option(help="threads or dask.")] = "threads",
     workers: Annotated[int, typer.Option("-j", min=1, help="Threads or workers.")] = 2,
     victim: Annotated[Victim, typer.Option(help="What is killed.")] = Victim.COMMAND,
+    merging: Annotated[
+        bool, typer.Option("--merging", help="Only while the output is put together.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the moments.")] = 1,
     reports: Annotated[Path, typer.Option(help="Folder for kills.json.")] = Path("reports"),
 ) -> None:
@@ -135,7 +160,8 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     options = ("--engine", engine, "-j", str(workers))
     with tempfile.TemporaryDirectory(prefix="flight-delay-kills-") as name:
         trials = list(prepare(Path(name), rows, options))
-        tally = torment(trials, Path(name) / "scores.parquet", kills, victim, seed)
+        moments = Moments(random.Random(seed), merging)  # noqa: S311 - it only picks moments
+        tally = torment(trials, Path(name) / "scores.parquet", kills, victim, moments)
     found = {
         "command": shlex.join(["python", "-m", "load.kills", *sys.argv[1:]]),
         "machine": machine.facts(),
@@ -173,9 +199,10 @@ def prepare(folder: Path, rows: int, options: tuple[str, ...]) -> Iterator[Trial
         yield Trial(source, rows, expected, options, time.monotonic() - started)
 
 
-def torment(trials: list[Trial], output: Path, kills: int, victim: Victim, seed: int) -> Tally:
+def torment(
+    trials: list[Trial], output: Path, kills: int, victim: Victim, moments: Moments
+) -> Tally:
     """Kill until there are so many, and finish the file that is begun."""
-    moments = random.Random(seed)  # noqa: S311 - it only picks moments
     tally = Tally()
     while (tally.kills.total() < kills or Path(f"{output}{SUFFIX}").exists()) and (
         tally.runs < MOST_RUNS * kills
@@ -183,8 +210,9 @@ def torment(trials: list[Trial], output: Path, kills: int, victim: Victim, seed:
         trial = trials[tally.files % len(trials)]
         wanted = tally.kills.total() < kills
         tally.runs += 1
+        output.unlink(missing_ok=True)
         run = _start(trial.source, output, trial.options)
-        killed = wanted and _kill(run, _moment(moments, trial), output, victim, tally)
+        killed = wanted and _kill(run, moments.draw(trial), output, victim, tally)
         if killed and victim is Victim.COMMAND:
             if output.exists() and not Path(f"{output}{SUFFIX}", MANIFEST).exists():
                 _judge(trial, output, tally)  # it was in place already
@@ -205,24 +233,21 @@ def _start(source: Path, output: Path, options: tuple[str, ...]) -> subprocess.P
     )
 
 
-def _moment(moments: random.Random, trial: Trial) -> Moment:
-    if moments.random() < CLOCK_SHARE:
-        return Moment(moments.uniform(0, trial.seconds), after_progress=False)
-    return Moment(moments.uniform(0, LONGEST_PAUSE), after_progress=True)
-
-
 def _kill(
     run: subprocess.Popen[bytes], moment: Moment, output: Path, victim: Victim, tally: Tally
 ) -> bool:
     """Wait for the moment, then kill; false where the run had ended, or had no worker yet."""
     before, deadline = _finished(output), time.monotonic() + MOST_SECONDS
-    if moment.after_progress:
-        while run.poll() is None and _finished(output) == before and time.monotonic() < deadline:
-            time.sleep(LOOK_SECONDS)
+    while (
+        run.poll() is None
+        and not moment.after(before, _finished(output))
+        and time.monotonic() < deadline
+    ):
+        time.sleep(LOOK_SECONDS)
     with suppress(subprocess.TimeoutExpired):
         run.wait(moment.pause)
         return False
-    at = _at(before, _finished(output))
+    at = "ending" if output.exists() else _at(before, _finished(output))
     if victim is Victim.WORKER:
         workers = [pid for pid in tree(run.pid) if b"spawn_main" in _command_line(pid)]
         if not workers:
@@ -237,20 +262,27 @@ def _kill(
 
 
 def _finished(output: Path) -> set[str]:
-    """What a run has finished, and whether it is putting that together."""
+    """What a run has finished and is putting together: names, and when they were written."""
     folder = Path(f"{output}{SUFFIX}")
-    return {
-        path.name
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.name.startswith(("piece-", output.stem)) and "arrow.unf" not in path.name
-    }
+    found = set()
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name.startswith(("piece-", output.stem)) and "arrow.unf" not in path.name:
+            with suppress(FileNotFoundError):  # renamed just now
+                # what a dead run left half-written is begun anew under its name
+                found.add(f"{path.name}@{path.stat().st_mtime_ns}")
+    return found
+
+
+def _merges(before: set[str], now: set[str]) -> bool:
+    """Whether a run puts pieces together."""
+    return any(not name.startswith("piece-") for name in now - before)
 
 
 def _at(before: set[str], now: set[str]) -> str:
     """What a run is at, as its folder showed at its start and shows now."""
-    if any(not name.startswith("piece-") for name in now - before):
+    if _merges(before, now):
         return "putting together"
-    return "scoring" if now - before else "starting or ending"
+    return "scoring" if now - before else "starting"
 
 
 def _command_line(pid: int) -> bytes:
