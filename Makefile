@@ -150,6 +150,10 @@ load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports
 load-bulk: .venv/train.stamp $(MODEL)  ## bulk scoring beside the Booster alone, and ten million flights
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.bulk_scoring
 
+.PHONY: kills
+kills: .venv/dev.stamp $(MODEL)  ## kill bulk scoring at random moments and count its rows (OPTIONS="--engine dask")
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.kills $(OPTIONS)
+
 .PHONY: profile
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.profiling

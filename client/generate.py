@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from data.catalogue import DELAY_MINUTES, TIME_ZONE
+from data.catalogue import DELAY_MINUTES
 from data.flights import AIRPORT_HOURS
 from data.schema import ENGLISH, SCHEDULE_COLUMNS
 from features.airport import LONGEST_DELAY, SHORTEST_DELAY
@@ -104,7 +104,6 @@ def _facts() -> str:
             f"{limits['max_body_bytes'].default:_}",
             "Largest request, unless the service is set otherwise.",
         ),
-        ("TIME_ZONE", repr(TIME_ZONE), "Whose wall clock a time without an offset is."),
         ("LATE_MINUTES", str(DELAY_MINUTES), "Late is more than this after schedule."),
         ("SHORTEST_DELAY", str(SHORTEST_DELAY), "Minutes below which a delay is cut."),
         ("LONGEST_DELAY", str(LONGEST_DELAY), "Minutes above which a delay is cut."),

@@ -67,6 +67,21 @@ class Home:
         return cls(**{field.name: _frozen(saved[field.name]) for field in fields(cls)})
 
 
+def mismatch(model: Home, other: Home, whose: str) -> str | None:
+    """Return why a model does not go with something of another airport; ``None`` where it does.
+
+    Parameters
+    ----------
+    model
+        What the model knows.
+    other, whose
+        The other home, and the words between: "and these leave", "the registered one those".
+    """
+    if model.airport == other.airport:
+        return None
+    return f"the model knows flights from {model.airport}, {whose} from {other.airport}"
+
+
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(each) for each in value) if isinstance(value, list | tuple) else value
 

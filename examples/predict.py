@@ -16,7 +16,7 @@ flight = Flight(
     airline="LAN",
     flight_number="120",
     destination="SCFA",
-    scheduled_departure="2017-07-14T08:30",  # Santiago's wall clock; a datetime will do too
+    scheduled_departure="2017-07-14T08:30",  # the airport's wall clock; a datetime will do too
 )
 
 with DelayClient(URL) as client:

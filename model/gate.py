@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.home import mismatch
 from model.bundle import Bundle
 
 GATE_PROTOCOL = "E3.schedule"
@@ -38,9 +39,10 @@ def judge(challenger: Bundle, champion: Bundle | None) -> Verdict:
         )
     if champion is None:
         return Verdict(True, "the first of its name")
-    ours, theirs = (each.predictor.builder.home.airport for each in (challenger, champion))
-    if ours != theirs:
-        return Verdict(False, f"made for {ours}, the registered one for {theirs}: --name another")
+    ours, theirs = (each.predictor.builder.home for each in (challenger, champion))
+    refusal = mismatch(ours, theirs, "the registered one those")
+    if refusal:
+        return Verdict(False, f"{refusal}: give this airport a --name of its own")
     on_sample = challenger.card["data"]["is_sample"]
     if champion.card["data"]["is_sample"] != on_sample:
         return _across_samples(on_sample)

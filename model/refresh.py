@@ -10,7 +10,7 @@ import pandas as pd
 
 from data.flights import Flights, Outcomes
 from data.frame import data_hash
-from data.home import SANTIAGO, Home
+from data.home import SANTIAGO, Home, mismatch
 from features.airport import airport_states
 from model.bundle import Bundle
 from model.calibration import FloatArray, sigmoid
@@ -52,10 +52,9 @@ def refresh(
         If the flights are of another airport or of the other kind (generated, real), older than
         those that the model knows, or reach back too short a time.
     """
-    known = parent.predictor.builder.home.airport
-    if home.airport != known:
-        message = f"the model knows flights from {known}, and these leave from {home.airport}"
-        raise RefreshError(message)
+    refusal = mismatch(parent.predictor.builder.home, home, "and these leave")
+    if refusal:
+        raise RefreshError(refusal)
     _require_fit(parent, frame, is_sample=is_sample)
     old, outcomes = parent.predictor, Outcomes.from_columns(frame)
     schedule, fresh = (

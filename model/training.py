@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,10 +144,35 @@ def fit_scorer(lesson: Lesson, recipe: Recipe, grow: Grower | None = None) -> Sc
 
 def fit_line(lesson: Lesson) -> Linear:
     """Fit the line of one level, on the rows and labels of its trees; no seed has a part in it."""
-    at = lesson.builder.feature_names.index
-    codes = [at(name) for name in (*lesson.builder.categorical, *MORE_CODES)]
-    rising = [at(name) for name in lesson.builder.monotone]
-    return fit_linear(training_matrix(lesson, LINE_SEED), lesson.label, codes, rising)
+    builder = lesson.builder
+    matrix = training_matrix(lesson, LINE_SEED)
+    names = builder.feature_names
+    return line_on(matrix, lesson.label, names, builder.categorical, builder.monotone)
+
+
+def line_on(
+    matrix: FloatArray,
+    label: FloatArray,
+    names: Sequence[str],
+    categorical: Collection[str],
+    rising: Collection[str],
+) -> Linear:
+    """Fit a line on named columns.
+
+    Parameters
+    ----------
+    matrix
+        As the line shall see it, shape ``(n, len(names))``.
+    label
+        Between 0 and 1, shape ``(n,)``.
+    categorical, rising
+        Names of the columns that are codes to the trees, and of those that may only raise the risk.
+    """
+    codes = {*categorical, *MORE_CODES}
+    at_codes, at_rising = (
+        [at for at, name in enumerate(names) if name in chosen] for chosen in (codes, rising)
+    )
+    return fit_linear(matrix, label, at_codes, at_rising)
 
 
 def fit_booster(lesson: Lesson, recipe: Recipe) -> Booster:

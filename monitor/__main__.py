@@ -13,6 +13,8 @@ Exit codes: 0 nothing to do (or a refit was called for and registered), 10 a ref
 from __future__ import annotations
 
 import logging
+import shlex
+import textwrap
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -29,12 +31,17 @@ from monitor import demo, report
 from monitor.errors import MonitorError
 from monitor.log import read_log
 from monitor.outcomes import join
-from monitor.service import Subject, refit, subject
+from monitor.service import Subject, newcomers, refit, subject
 from monitor.watch import Finding, Reference, State, judge
 from serving import registry
 from serving.errors import ServingError
 
 EXIT_UNUSABLE = 2
+REPORTS = Path("reports")
+WIDTH = 80
+"""Columns of a terminal; what people read is wrapped to them."""
+
+_STUCK = "\N{NO-BREAK SPACE}%"
 
 logger = logging.getLogger("monitor")
 app = typer.Typer(add_completion=False)
@@ -62,7 +69,7 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Judge as if it were this day."),
     ] = None,
-    reports: Reports = Path("reports"),
+    reports: Reports = REPORTS,
     act: Annotated[
         bool, typer.Option("--refit", help="Refit through the champion gate if it is called for.")
     ] = False,
@@ -80,7 +87,8 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     except (DataError, ModelError, MonitorError, ServingError) as error:
         logger.error("%s", error)  # noqa: TRY400 - for people: the text says all
         raise typer.Exit(EXIT_UNUSABLE) from error
-    _report(watched, finding, reference, dataset, reports)
+    command = _refit_command(log=log, data=data, mapping=mapping, name=name, reports=reports)
+    _report(watched, finding, reference, dataset, reports, command)
     if finding.state is State.REFIT and act:
         raise typer.Exit(refit(data, mapping, name, reports))
     raise typer.Exit(int(finding.state))
@@ -140,22 +148,64 @@ def _until(dataset: Dataset, until: datetime | None) -> Dataset:
     return replace(dataset, frame=frame.reset_index(drop=True))
 
 
+def _refit_command(**options: object) -> str:
+    """The command that was given, as it refits: `--until` judges the past, a refit does not."""
+    usual = {"name": registry.DEFAULT_NAME, "reports": REPORTS}
+    given = {
+        f"--{option}": str(value)
+        for option, value in options.items()
+        if value is not None and value != usual.get(option)
+    }
+    words = [word for pair in given.items() for word in pair]
+    return shlex.join(["python", "-m", "monitor", *words, "--refit"])
+
+
 def _report(
-    watched: Subject, finding: Finding, reference: Reference, dataset: Dataset, folder: Path
+    watched: Subject,
+    finding: Finding,
+    reference: Reference,
+    dataset: Dataset,
+    folder: Path,
+    refit_command: str,
 ) -> None:
     about = {
         "model": watched.tag,
         "airport": dataset.home.airport,
+        "place": dataset.home.place,
         "source": dataset.origin,
         "counts": watched.counts,
         "notes": watched.notes,
+        "newcomers": newcomers(watched, int(finding.table.week[-1])),
+        "refit_command": refit_command,
     }
     found = report.summary(finding, reference, about)
     page = report.write(folder, found, finding, reference)
-    logger.info("%s", found["action"])
-    for reason in (*found["reasons"], *watched.notes):
-        logger.info("- %s", reason)
+    logger.info("%s", _told(found))
     logger.info("report: %s", page)
+
+
+def _told(found: report.Json) -> str:
+    """The finding as a terminal shows it: what to do, then why."""
+    lines = _wrapped(f"{found['airport']}: {found['action']}", "")
+    for number, step in enumerate(found["steps"], 1):
+        lines += _wrapped(step["say"], f"{number}. ")
+        lines += [f"     {step['run']}"] if step["run"] else []
+    lines += ["why:"]
+    for reason in (*found["reasons"], *found["notes"]):
+        lines += _wrapped(reason, "- ")
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, mark: str) -> list[str]:
+    lines = textwrap.wrap(
+        text.replace(" %", _STUCK),  # no line begins with the sign
+        WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_STUCK, " %") for line in lines]
 
 
 if __name__ == "__main__":

@@ -64,14 +64,13 @@ def ranking(figure: Figure, week: IntArray, family: Family) -> None:
 
 
 @picture(height=4.4)
-def features(
-    figure: Figure, names: Sequence[str], distance: FloatArray, normal: FloatArray
-) -> None:
-    """Draw the Jensen-Shannon distance of features, the largest on top, beside what is normal."""
-    axes = figure.add_subplot(xlabel="Jensen-Shannon distance from the reference")
+def features(figure: Figure, names: Sequence[str], share: FloatArray) -> None:
+    """Draw how far features are from the reference, as a share of their limit, the first on top."""
+    axes = figure.add_subplot(xlabel="share of the limit")
     at = np.arange(len(names))
-    axes.barh(at, distance, color=_colour("blue"), height=0.7, label="last week")
-    axes.plot(normal, at, "|", color=_colour("ink"), markersize=9, label="an ordinary week")
+    colours = [_colour("red" if each > 1 else "blue") for each in share.tolist()]
+    axes.barh(at, np.clip(share, 0.0, HIGHEST), color=colours, height=0.7)
+    axes.axvline(1.0, color=_colour("red"), linestyle="--", label="limit")
     axes.set_yticks(at, names)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")

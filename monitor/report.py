@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,13 @@ def summary(finding: Finding, reference: Reference, about: Mapping[str, Any]) ->
     Parameters
     ----------
     about
-        What was watched: `model`, `source`, `counts`, `notes`.
+        What was watched: `model`, `airport`, `place`, `source`, `counts`, `notes`; further
+        `newcomers` (see `monitor.service`) and `refit_command`.
     """
     table = finding.table
     return {
         "action": advice.headline(finding),
+        "steps": advice.steps(finding, about["refit_command"], about["newcomers"]),
         "state": finding.state.name.lower(),
         "exit_code": int(finding.state),
         "reasons": advice.reasons(finding),
@@ -58,7 +61,10 @@ def summary(finding: Finding, reference: Reference, about: Mapping[str, Any]) ->
 
 
 def features(finding: Finding, reference: Reference) -> list[Json]:
-    """PSI and Jensen-Shannon distance of each feature in the last week, the furthest off first."""
+    """PSI and Jensen-Shannon distance of each feature in the last week.
+
+    The most unusual comes first; those that raise no alarm, because they grow old, come last.
+    """
     family, table = finding.families[DRIFT], finding.table
     pool = reference.table.counts.sum(axis=0, keepdims=True)
     stability = population_stability(table.counts[-1:], pool, table.starts)[0]
@@ -69,11 +75,17 @@ def features(finding: Finding, reference: Reference) -> list[Json]:
             "js": float(family.value[-1, n]),
             "js_normal": float(family.centre[n]),
             "js_limit": None if table.aging[n] else _limit(finding, n),
+            "z": float(family.z[-1, n]),
             "alarm": bool(family.z[-1, n] > family.limit),
         }
         for n, name in enumerate(table.names)
     ]
-    return sorted(rows, key=lambda row: (not row["alarm"], -row["js"]))
+    aging = [row for row in rows if row["js_limit"] is None]
+    judged = [row for row in rows if row["js_limit"] is not None]
+    return [
+        *sorted(judged, key=itemgetter("z"), reverse=True),
+        *sorted(aging, key=itemgetter("js"), reverse=True),
+    ]
 
 
 def write(folder: Path, found: Json, finding: Finding, reference: Reference) -> Path:
@@ -138,7 +150,8 @@ def _week(finding: Finding, position: int) -> Json:
 def _pictures(finding: Finding, reference: Reference) -> list[tuple[str, str, str]]:
     """Title, caption and SVG of each picture."""
     table, quality = finding.table, finding.families[QUALITY]
-    listed = features(finding, reference)[:DRAWN_FEATURES]
+    judged = [row for row in features(finding, reference) if row["js_limit"] is not None]
+    listed = judged[:DRAWN_FEATURES]
     found = [
         (
             "Alarms by week",
@@ -147,11 +160,10 @@ def _pictures(finding: Finding, reference: Reference) -> list[tuple[str, str, st
         ),
         (
             "Features of the last week",
-            "How far each feature lies from the reference; the mark is an ordinary week.",
+            "How far each is from the reference, as a share of its limit: above 1 is an alarm.",
             plots.features(
                 [row["name"].replace("_", " ") for row in listed],
-                np.array([row["js"] for row in listed]),
-                np.array([row["js_normal"] for row in listed]),
+                np.array([row["z"] for row in listed]) / finding.families[DRIFT].limit,
             ),
         ),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.flights import Flights
+from data.flights import Flights, IntArray
 from data.frame import data_hash
+from data.home import mismatch
 from data.sources import Dataset
 from features.builder import FeatureBuilder
 from model.bundle import Bundle
@@ -21,7 +23,7 @@ from monitor.errors import MonitorError
 from monitor.history import History, Progress, silent
 from monitor.log import read_log
 from monitor.outcomes import join, latest_per_flight
-from monitor.weeks import Watched
+from monitor.weeks import Watched, week_of
 from serving.predictions.record import digests
 
 CHECKED = 2000
@@ -37,6 +39,8 @@ class Subject:
     ----------
     fitted_before
         The day after its last training flight, days since 1970-01-01.
+    flights
+        What `watched` is of, in its order.
     counts
         Where the rows of the log went; empty where there is none.
     notes
@@ -47,6 +51,7 @@ class Subject:
     bundle: Bundle
     history: History
     fitted_before: int
+    flights: Flights
     watched: Watched
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -70,43 +75,44 @@ def subject(
     MonitorError
         If there is nothing to watch.
     """
-    known = bundle.predictor.builder.home.airport
-    if dataset.home.airport != known:
-        message = (
-            f"the model knows flights from {known}, and these leave from {dataset.home.airport}: "
-            "describe its file with --mapping"
-        )
+    home = bundle.predictor.builder.home
+    refusal = mismatch(home, dataset.home, "and these leave")
+    if refusal:
+        message = f"{refusal}: describe its file with --mapping"
         raise MonitorError(message)
     last = np.datetime64(bundle.card["data"]["last_departure"][:10], "D")
     fitted_before = int(last.astype(np.int64)) + 1
     training = bundle.card["training"]
-    recipe = Recipe(
-        training["seed"],
-        training["parameters"],
-        training["trees"],
-        home=bundle.predictor.builder.home,
-    )
+    recipe = Recipe(training["seed"], training["parameters"], training["trees"], home=home)
     history = History(dataset.frame, recipe, progress)
     notes = _same_flights(history, fitted_before, bundle)
     if log is None:
         notes.append("No log was given: the model scored the later flights again, each once.")
-        return Subject(
-            tag,
-            bundle,
-            history,
-            fitted_before,
-            _scored_again(bundle, history, fitted_before),
-            {},
-            notes,
-        )
-    watched, counts = _logged(tag, bundle, history, fitted_before, log)
+        later = _later(history, fitted_before)
+        flights = history.flights.pick(later)
+        watched = _scored_again(bundle, history, flights, later)
+        return Subject(tag, bundle, history, fitted_before, flights, watched, notes=notes)
+    flights, watched, counts = _logged(tag, bundle, history, fitted_before, log)
     changed = counts["features_changed"]
     if changed:
         notes.append(
             f"The features of {changed} of {counts['features_checked']} logged predictions are not "
             "what the model makes of these flights now: service and monitor have come apart."
         )
-    return Subject(tag, bundle, history, fitted_before, watched, counts, notes)
+    return Subject(tag, bundle, history, fitted_before, flights, watched, counts, notes)
+
+
+def newcomers(watched: Subject, week: int) -> dict[str, dict[str, int]]:
+    """Flights of a week by each airline and destination that training never saw, the most first."""
+    flights = watched.flights.pick(np.flatnonzero(week_of(watched.flights.day) == week))
+    counts: dict[str, Counter[str]] = {"airline": Counter(), "destination": Counter()}
+    unknown = watched.bundle.predictor.builder.unknown(flights)
+    for airline, destination, fields in zip(
+        flights.airline, flights.destination, unknown, strict=True
+    ):
+        for field_name in fields:
+            counts[field_name][airline if field_name == "airline" else destination] += 1
+    return {name: dict(each.most_common()) for name, each in counts.items()}
 
 
 def refit(data: str | None, mapping: Path | None, name: str, reports: Path) -> int:
@@ -132,22 +138,27 @@ def _same_flights(history: History, fitted_before: int, bundle: Bundle) -> list[
     return ["The earlier flights at hand are not exactly those that the model was trained on."]
 
 
-def _scored_again(bundle: Bundle, history: History, fitted_before: int) -> Watched:
-    rows = np.flatnonzero(history.day >= fitted_before)
+def _later(history: History, fitted_before: int) -> IntArray:
+    """Rows of the flights after the training."""
+    rows: IntArray = np.flatnonzero(history.day >= fitted_before)
     if not len(rows):
         message = (
             "the model was trained on every flight at hand: there is nothing to watch yet. Give "
             "later flights with --data, or a log with --log"
         )
         raise MonitorError(message)
-    flights, predictor = history.flights.pick(rows), bundle.predictor
+    return rows
+
+
+def _scored_again(bundle: Bundle, history: History, flights: Flights, rows: IntArray) -> Watched:
+    predictor = bundle.predictor
     said = predictor.score(flights)
     return Watched.of(predictor.builder, flights, said, history.late[rows], rows)
 
 
 def _logged(
     tag: str, bundle: Bundle, history: History, fitted_before: int, log: str
-) -> tuple[Watched, dict[str, int]]:
+) -> tuple[Flights, Watched, dict[str, int]]:
     logged, repeated = read_log(log)
     joined, counts = join(logged, history.frame, repeated)
     ours = joined[joined["model"] == tag]
@@ -172,7 +183,7 @@ def _logged(
         "features_checked": checked,
         "features_changed": changed,
     }
-    return _watched(bundle.predictor.builder, kept, flights), found
+    return flights, _watched(bundle.predictor.builder, kept, flights), found
 
 
 def _watched(builder: FeatureBuilder, kept: pd.DataFrame, flights: Flights) -> Watched:

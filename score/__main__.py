@@ -22,6 +22,7 @@ from model.bundle import Bundle
 from model.errors import MissingExtra, ModelError
 from score.engines import Engine, Threads
 from score.errors import ScoreError
+from score.merge import Totals, first_reject, rejects_of
 from score.run import Order, Shard, run
 from serving import registry
 from serving.errors import ServingError
@@ -91,11 +92,19 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     except Exception as failure:  # Python's own exit code would say that rows were rejected
         logger.exception("failed; the same command goes on from here")
         raise typer.Exit(EXIT_CANNOT) from failure
+    _tell(totals, tag, shard.output(output))
+    raise typer.Exit(EXIT_REJECTED if totals.rejected and not allow_rejects else 0)
+
+
+def _tell(totals: Totals, tag: str, output: str) -> None:
     logger.info(
         "%s rows: %s scored by %s, %s rejected",
         *(f"{totals.rows:,}", f"{totals.scored:,}", tag, f"{totals.rejected:,}"),
     )
-    raise typer.Exit(EXIT_REJECTED if totals.rejected and not allow_rejects else 0)
+    logger.info("scores:  %s", output)
+    if totals.rejected:
+        logger.info("rejects: %s", rejects_of(output))
+        logger.info("         the first: %s", first_reject(output))
 
 
 def _engine(

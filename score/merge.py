@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+import fsspec
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
@@ -54,6 +56,18 @@ def split_name(path: str) -> tuple[str, str]:
     raise OutputError(message)
 
 
+def rejects_of(output: str) -> str:
+    """Where the rejected rows of an output stand."""
+    return split_name(output)[0] + REJECTS_SUFFIX
+
+
+def first_reject(output: str) -> str:
+    """The first rejected row of a finished output, with its reason: often that of all."""
+    with fsspec.open(rejects_of(output), "rt", encoding="utf-8", newline="") as stream:
+        first = next(csv.DictReader(stream))
+    return f"row {first['row']}, {first['reason']}"
+
+
 def merge(store: Store, names: Sequence[str], model: str) -> Totals:
     """Put pieces together, in order; the scores are in place last.
 
@@ -62,7 +76,7 @@ def merge(store: Store, names: Sequence[str], model: str) -> Totals:
     Totals
         Counted again from the files themselves.
     """
-    rejects = split_name(store.path)[0] + REJECTS_SUFFIX
+    rejects = rejects_of(store.path)
     totals = _merge_rejects(store, names, rejects)
     if not totals.rejected:
         store.drop(rejects)

@@ -91,16 +91,32 @@ def run(order: Order, make_engine: AbstractContextManager[Engine]) -> Totals:
         done = store.begin(_manifest(order, source))
         if done:
             logger.info("going on after %s pieces of an earlier run", len(done))
-        names: list[str] = []
-        with _bar(source, order.shard) as bar:
-            todo = _todo(source, order.shard, done, names, bar)
-            with make_engine as engine:
-                for piece, content in engine.run(todo):
-                    store.write(piece.name, content)
-                    bar.update(piece.rows)
+        try:
+            names = _score(order, source, store, done, make_engine)
+        except InputError:
+            store.clear_if_nothing_is_done()
+            raise
         totals = merge(store, names, order.model)
         store.clear()
     return totals
+
+
+def _score(
+    order: Order,
+    source: Input,
+    store: Store,
+    done: set[str],
+    make_engine: AbstractContextManager[Engine],
+) -> list[str]:
+    """Score what is left; return the names of all pieces of the shard, in order."""
+    names: list[str] = []
+    with _bar(source, order.shard) as bar:
+        todo = _todo(source, order.shard, done, names, bar)
+        with make_engine as engine:
+            for piece, content in engine.run(todo):
+                store.write(piece.name, content)
+                bar.update(piece.rows)
+    return names
 
 
 def _todo(

@@ -126,6 +126,11 @@ class Store:
         self.drop(f"{self._folder}/{MANIFEST}")
         self._system.rm(self._folder, recursive=True)
 
+    def clear_if_nothing_is_done(self) -> None:
+        """Leave no folder behind where there is nothing to go on from."""
+        if not any(name.startswith("piece-") for name in self.names()):
+            self.clear()
+
     def _exists(self, path: str) -> bool:
         return bool(self._system.exists(path))
 

@@ -82,7 +82,7 @@ class _Strict(BaseModel):
 
 
 class Flight(_Strict):
-    """One scheduled departure from Santiago (SCEL)."""
+    """One scheduled departure from the home airport."""
 
     airline: Airline = Field(
         description="ICAO code of the airline, as scheduled.", examples=["LAN"]
@@ -95,8 +95,8 @@ class Flight(_Strict):
     )
     scheduled_departure: Departure = Field(
         description=(
-            "Scheduled departure, ISO 8601. Without an offset: Santiago's wall clock; with one it"
-            " is converted. Years 2000 to 2049."
+            "Scheduled departure, ISO 8601. Without an offset: the home airport's wall clock; with"
+            " one it is converted. Years 2000 to 2049."
         ),
         examples=["2017-07-14T08:30:00"],
     )
@@ -108,7 +108,7 @@ class Flight(_Strict):
 
 
 class AirportWindow(_Strict):
-    """Flights that left Santiago within some hours before the observation."""
+    """Flights that left the home airport within some hours before the observation."""
 
     departures: float = Field(
         ge=0, le=2000, multiple_of=1, description="How many left.", examples=[9]

@@ -27,7 +27,7 @@ from serving.asgi import (
 )
 from serving.errors import Failed, MethodNotAllowed, NotFound
 from serving.keys import Keys, guarded
-from serving.openapi import openapi_document
+from serving.openapi import About, openapi_document
 from serving.page import pages
 from serving.predict import PredictDelay
 from serving.runtime import Runtime
@@ -153,8 +153,9 @@ class FrontDoor:
         return OK, metrics.exposition(), _METRICS
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
-        home = self._runtime().predictor.builder.home
-        return OK, openapi_document(home, keys=self.keys is not None, admin=self._admin), _JSON
+        runtime = self._runtime()
+        about = About(runtime.predictor.builder.home, runtime.example)
+        return OK, openapi_document(about, keys=self.keys is not None, admin=self._admin), _JSON
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from data.flights import AIRPORT_FIGURES, AIRPORT_HOURS, MINUTES_PER_DAY, Flights
+from data.home import mismatch
 from model.predictor import Predictor
 from serving.contract import PredictionResponse
 from serving.encoding import AnswerEncoder
@@ -91,9 +92,15 @@ def golden_flights() -> Flights:
 
 def _require_same_home(tag: str, predictor: Predictor, serving: Predictor | None) -> None:
     """The wall clock of the requests is the home airport's: it does not change under them."""
-    if serving is not None and predictor.builder.home != serving.builder.home:
-        ours, theirs = predictor.builder.home.airport, serving.builder.home.airport
-        raise _refused(tag, f"it knows flights from {ours}, the serving model from {theirs}")
+    if serving is None:
+        return
+    ours, theirs = predictor.builder.home, serving.builder.home
+    refusal = mismatch(ours, theirs, "the serving one those")
+    if refusal:
+        raise _refused(tag, refusal)
+    if ours.time_zone != theirs.time_zone:
+        clocks = f"its clock is {ours.time_zone}, that of the serving model {theirs.time_zone}"
+        raise _refused(tag, f"{clocks}: restart the service to serve it")
 
 
 def _check_answer(tag: str, predictor: Predictor, flights: Flights, scores: FloatArray) -> None:

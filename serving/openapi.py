@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic.json_schema import models_json_schema
 
-from data.home import SANTIAGO, Home
+from data.home import Home
 from serving.admin import PATH as ADMIN_PATH
 from serving.admin import ReloadRequest
 from serving.asgi import problem
@@ -16,6 +16,7 @@ from serving.contract import (
     EXAMPLE_FLIGHT,
     EXAMPLE_STATE,
     LONGEST_TIMEOUT_MS,
+    Flight,
     PredictionRequest,
     PredictionResponse,
     Problem,
@@ -93,18 +94,6 @@ _RELOADING: tuple[Words, ...] = (
     _TOO_MANY_CONNECTIONS,
 )
 
-_EXAMPLES = {
-    "schedule": {"summary": "One flight", "value": {"flights": [EXAMPLE_FLIGHT]}},
-    "explained": {
-        "summary": "The same, and what its probability is made of",
-        "value": {"flights": [EXAMPLE_FLIGHT], "explain": True},
-    },
-    "live": {
-        "summary": "The same, with the airport as it is now",
-        "value": {"flights": [EXAMPLE_FLIGHT], "airport_state": EXAMPLE_STATE},
-    },
-}
-
 _TIMEOUT = {
     "name": "X-Request-Timeout-Ms",
     "in": "header",
@@ -147,14 +136,35 @@ _CHANGE = {
 }
 
 
+_HOME = "the home airport"
+"""How the contract's models call it."""
+
+
+class About(NamedTuple):
+    """Whom the document of a running service speaks of: what its model knows.
+
+    Attributes
+    ----------
+    home
+        The airport that the flights leave from.
+    flight
+        The example, one that the model knows.
+    """
+
+    home: Home
+    flight: Flight
+
+
 @cache
-def openapi_document(home: Home = SANTIAGO, *, keys: bool = False, admin: bool = False) -> bytes:
-    """Return the document as JSON text, in words about the airport that the model is for.
+def openapi_document(
+    about: About | None = None, *, keys: bool = False, admin: bool = False
+) -> bytes:
+    """Return the document as JSON text.
 
     Parameters
     ----------
-    home
-        That airport.
+    about
+        The served model's airport and example. Without it: words that hold for any airport.
     keys
         Whether the service asks for API keys.
     admin
@@ -171,23 +181,54 @@ def openapi_document(home: Home = SANTIAGO, *, keys: bool = False, admin: bool =
     document = {
         "openapi": "3.1.0",
         "info": {
-            "title": "Flight delays at Santiago de Chile",
+            "title": f"Flight delays at {_HOME}",
             "version": VERSION,
             "description": _ABOUT,
         },
         "paths": _paths(keys=keys) | ({ADMIN_PATH: {"post": _reload()}} if admin else {}),
         "components": {"schemas": definitions["$defs"], **_schemes(keys=keys, admin=admin)},
     }
-    return _about(home, json.dumps(document)).encode()
+    if about is None:
+        return json.dumps(document).encode()
+    _tell_of(about, document)
+    return json.dumps(document).replace(_HOME, _escaped(about.home.place)).encode()
 
 
-def _about(home: Home, text: str) -> str:
-    if home == SANTIAGO:
-        return text
-    place = json.dumps(home.place)[1:-1]
-    for words in (f"{SANTIAGO.place} de Chile", SANTIAGO.place):
-        text = text.replace(words, place)
-    return text.replace(SANTIAGO.airport, home.airport)
+def _tell_of(about: About, document: JsonObject) -> None:
+    """Put the airport's clock and the model's example in place of the contract's own."""
+    document["info"]["title"] += f" ({about.home.airport})"
+    document["info"]["description"] += (
+        f" Times without an offset are on the wall clock of {about.home.time_zone}."
+    )
+    departure = about.flight.scheduled_departure.isoformat()
+    flight = about.flight.model_dump() | {"scheduled_departure": departure}
+    for name, value in flight.items():
+        document["components"]["schemas"]["Flight"]["properties"][name]["examples"] = [value]
+    examples = _examples(flight)
+    request = document["components"]["schemas"]["PredictionRequest"]
+    request["examples"] = [examples[name]["value"] for name in ("schedule", "live")]
+    content = document["paths"]["/predict_delay"]["post"]["requestBody"]["content"]
+    content["application/json"]["examples"] = examples
+
+
+def _examples(flight: JsonObject) -> JsonObject:
+    asked = {"flights": [flight]}
+    return {
+        "schedule": {"summary": "One flight", "value": asked},
+        "explained": {
+            "summary": "The same, and what its probability is made of",
+            "value": asked | {"explain": True},
+        },
+        "live": {
+            "summary": "The same, with the airport as it is now",
+            "value": asked | {"airport_state": EXAMPLE_STATE},
+        },
+    }
+
+
+def _escaped(text: str) -> str:
+    """Text as it stands inside a JSON string."""
+    return json.dumps(text)[1:-1]
 
 
 def _paths(*, keys: bool) -> JsonObject:
@@ -231,7 +272,9 @@ def _predict_delay() -> JsonObject:
         "parameters": [_TIMEOUT],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": schema, "examples": _EXAMPLES}},
+            "content": {
+                "application/json": {"schema": schema, "examples": _examples(EXAMPLE_FLIGHT)}
+            },
         },
         "responses": {
             "200": _good("One prediction per flight, in order.", _json(answer)),

@@ -13,9 +13,9 @@ from model.bundle import Bundle
 from model.explanation import Explainer, Explanation
 from serving import metrics
 from serving.batching import BentoBatcher, Engine, Unbatched
-from serving.contract import EXAMPLE_FLIGHT, Flight
 from serving.decoding import to_flights
 from serving.encoding import AnswerEncoder
+from serving.examples import example_flight
 from serving.inline import InlineBatcher
 from serving.predictions.log import PredictionLog
 from serving.predictions.record import Headers
@@ -44,6 +44,8 @@ class Runtime:
         Writes answers.
     card
         The body of `GET /model`.
+    example
+        A flight that the model knows well.
     log
         Takes predictions; ``None`` where that is off.
     """
@@ -57,7 +59,8 @@ class Runtime:
         self._explainer = Explainer(bundle.predictor)
         self.is_sample: bool = bundle.card["data"]["is_sample"]
         self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
-        self._probe = to_flights([Flight.model_validate(EXAMPLE_FLIGHT)])
+        self.example = example_flight(bundle)
+        self._probe = to_flights([self.example])
 
     @property
     def waiting(self) -> int:

@@ -8,8 +8,7 @@ from model.calibration import FloatArray, sigmoid
 from model.experiments.boosted import Boosted
 from model.experiments.table import Score, Table, Training
 from model.linear import Linear
-from model.logistic import fit_linear
-from model.training import HIDDEN_SHARE, LINE_SEED, MORE_CODES, masked
+from model.training import LINE_SEED, line_on, masked
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,11 @@ class Line:
     def line(self, training: Training) -> Linear:
         """Fit on the rows and labels of the trees."""
         table = training.table
-        codes = [n for n, c in enumerate(table.columns) if c.categorical or c.name in MORE_CODES]
-        rising = [n for n, column in enumerate(table.columns) if column.monotone and self.rising]
-        matrix = masked(table.matrix, table.positions("airport_now"), LINE_SEED, HIDDEN_SHARE)
-        return fit_linear(matrix, training.label, codes, rising)
+        codes = [column.name for column in table.columns if column.categorical]
+        rising = [column.name for column in table.columns if column.monotone and self.rising]
+        matrix = masked(table.matrix, table.positions("airport_now"), LINE_SEED)
+        names = [column.name for column in table.columns]
+        return line_on(matrix, training.label, names, codes, rising)
 
 
 @dataclass(frozen=True)

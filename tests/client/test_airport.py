@@ -15,6 +15,7 @@ from features.airport import airport_states
 from scl_delay import AirportState, ColumnsError, airport_state
 from scl_delay.models import AirportWindow
 
+ZONE = "America/Santiago"
 COLUMNS = ["scheduled_departure", "actual_departure"]
 
 
@@ -74,9 +75,7 @@ def _as_raw_text(frame: pd.DataFrame) -> Any:
 
 
 def _with_offset(frame: pd.DataFrame) -> Any:
-    return frame.apply(
-        lambda column: column.dt.tz_localize("America/Santiago").dt.tz_convert("UTC")
-    )
+    return frame.apply(lambda column: column.dt.tz_localize(ZONE).dt.tz_convert("UTC"))
 
 
 @pytest.mark.parametrize("form", [_as_polars, _as_dictionary, _as_raw_text, _with_offset])
@@ -85,10 +84,25 @@ def test_every_form_of_the_same_departures_says_the_same(
 ) -> None:
     """Frames of both libraries, dictionaries, text, raw names and zones make no difference."""
     at = "2017-07-12T09:30:00"
-    assert airport_state(form(departures), at) == airport_state(departures, at)
-    assert airport_state(departures, "2017-07-12T13:30:00Z").last_hour == (
-        airport_state(departures, at).last_hour
-    )
+    expected = airport_state(departures, at)
+    assert airport_state(form(departures), at, time_zone=ZONE) == expected
+    assert airport_state(departures, "2017-07-12T13:30:00Z", time_zone=ZONE) == expected
+
+
+def test_times_with_offsets_need_no_zone(departures: pd.DataFrame) -> None:
+    """At any airport: the figures are the same, and the time is sent with its offset."""
+    newark = departures.apply(lambda column: column.dt.tz_localize("America/New_York"))
+    found = airport_state(newark, "2017-07-12T13:30:00Z")
+    assert figures(found) == figures(airport_state(departures, "2017-07-12T09:30:00"))
+    assert found.observed_at == "2017-07-12T13:30:00+00:00"
+
+
+@pytest.mark.parametrize("at", ["2017-07-12T09:30:00", "2017-07-12T13:30:00Z"])
+def test_offsets_beside_none_ask_for_the_zone(departures: pd.DataFrame, at: str) -> None:
+    """Whose clock the plain times are on is not guessed."""
+    mixed = departures if at.endswith("Z") else _with_offset(departures)
+    with pytest.raises(ValueError, match="give time_zone="):
+        airport_state(mixed, at)
 
 
 def test_what_had_not_left_is_not_seen(departures: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ from data.sources import load_flights
 from model.bundle import Bundle
 from model.card import make_card
 from model.training import Recipe, fit
-from monitor.__main__ import app
+from monitor.__main__ import _refit_command, _told, app
 from serving import registry
 from serving.predictions.record import Answered, Record, records
 from serving.predictions.sinks import ParquetSink
@@ -107,6 +107,33 @@ def test_the_log_is_joined_with_outcomes_and_judged(
     remade = json.loads((tmp_path / "again" / "monitor.json").read_text())
     assert again.exit_code in {0, 10, 11}
     assert len(remade["weeks"]) == len(found["weeks"]) == 4
+
+
+def test_new_airlines_are_named(
+    good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The report and the terminal say which codes training never saw, and no line is too long."""
+    last_week = later["scheduled_departure"] >= pd.Timestamp(UNTIL) - pd.Timedelta(days=7)
+    renamed = later["airline"].astype("str").mask(last_week & (later["airline"] == "SKU"), "QQQ")
+    log = _log(good, later.assign(airline=renamed), tmp_path / "log")
+    _monitor(GOOD, flights, tmp_path, "--log", log)
+    found = json.loads((tmp_path / "monitor.json").read_text())
+    count = int((renamed == "QQQ").sum())
+    assert found["newcomers"] == {"airline": {"QQQ": count}, "destination": {}}
+    assert any(f"airline QQQ ({count} flights)" in step["say"] for step in found["steps"])
+    told = _told(found)
+    assert f"airline QQQ ({count} flights)" in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
+def test_the_refit_is_the_same_command_with_one_option_more(tmp_path: Path) -> None:
+    """What is said to run watches the same model on the same flights; usual values are left out."""
+    given = _refit_command(
+        log=None, data="my flights.csv", mapping=None, name="x", reports=Path("reports")
+    )
+    assert given == "python -m monitor --data 'my flights.csv' --name x --refit"
+    usual = {"log": None, "data": None, "mapping": None, "name": registry.DEFAULT_NAME}
+    assert _refit_command(**usual, reports=tmp_path).endswith(f"--reports {tmp_path} --refit")
 
 
 def test_skew_between_service_and_watch_is_told(

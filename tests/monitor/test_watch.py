@@ -12,12 +12,23 @@ import numpy as np
 import pytest
 
 from model.calibration import FloatArray
-from monitor import report
+from monitor import advice, report
 from monitor.chart import limits_of
 from monitor.watch import Finding, Reference, State, judge
 from monitor.weeks import Bins, Watched, WeekTable, week_of
 from tests.monitor.conftest import Make
 
+COMMAND = "python -m monitor --name newark_delay --refit"
+ABOUT: dict[str, Any] = {
+    "model": "m:1",
+    "airport": "KEWR",
+    "place": "Newark",
+    "source": "s",
+    "counts": {},
+    "notes": [],
+    "newcomers": {},
+    "refit_command": COMMAND,
+}
 BUILDER: Any = SimpleNamespace(feature_names=("driver", "kind"), categorical=("kind",), families=())
 
 
@@ -41,6 +52,7 @@ def test_quiet_weeks_need_nothing(make: Make) -> None:
     later = make(4, seed=4)
     finding, _ = _judge(make, later, later.probability)
     assert finding.state is State.FINE
+    assert [step["say"][:9] for step in advice.steps(finding, COMMAND, {})] == ["Run the w"]
 
 
 def test_bad_week_calls_for_a_look_not_for_a_refit(make: Make) -> None:
@@ -49,6 +61,10 @@ def test_bad_week_calls_for_a_look_not_for_a_refit(make: Make) -> None:
     finding, _ = _judge(make, later, later.probability)
     assert (finding.state, int(finding.state)) == (State.LOOK, 11)
     assert finding.quality_alarm
+    steps = [step["say"] for step in advice.steps(finding, COMMAND, {})]
+    assert "Ask the airport" in steps[0]
+    assert "too low" in steps[1]
+    assert not any(step["run"] for step in advice.steps(finding, COMMAND, {}))
 
 
 def test_better_shadow_calls_for_a_refit(make: Make, tmp_path: Path) -> None:
@@ -57,11 +73,11 @@ def test_better_shadow_calls_for_a_refit(make: Make, tmp_path: Path) -> None:
     mixed = np.random.default_rng(0).permutation(later.probability)
     finding, reference = _judge(make, replace(later, probability=mixed), later.probability)
     assert (finding.state, int(finding.state)) == (State.REFIT, 10)
-    found = report.summary(
-        finding, reference, {"model": "m:1", "source": "s", "counts": {}, "notes": ["a <note>"]}
-    )
+    found = report.summary(finding, reference, ABOUT | {"notes": ["a <note>"]})
     page = report.write(tmp_path, found, finding, reference).read_text()
-    assert page.index("Refit the model") < page.index("<h2>Why</h2>")
+    assert "<title>KEWR: Refit the model" in page
+    assert "departures from Newark (KEWR)" in page
+    assert page.index("Refit the model") < page.index(COMMAND) < page.index("<h2>Why</h2>")
     assert "a &lt;note&gt;" in page
     read = json.loads((tmp_path / report.JSON_FILE).read_text())
     assert next(iter(read)) == "action"
@@ -76,9 +92,10 @@ def test_without_outcomes_inputs_are_still_judged(make: Make, tmp_path: Path) ->
     finding, reference = _judge(make, later, later.probability)
     assert finding.state is State.LOOK
     assert finding.gain is None
-    found = report.summary(
-        finding, reference, {"model": "m:1", "source": "s", "counts": {}, "notes": []}
-    )
+    assert advice.steps(finding, COMMAND, {})[0]["say"].startswith("Compare driver with")
+    said = advice.steps(finding, COMMAND, {"airline": {"ZZZ": 3}, "destination": {}})[0]["say"]
+    assert said.startswith("Never seen in training: airline ZZZ (3 flights). If a code is wrong")
+    found = report.summary(finding, reference, ABOUT)
     assert "not known yet" in found["reasons"][0]
     assert report.write(tmp_path, found, finding, reference).is_file()
     assert "NaN" not in (tmp_path / report.JSON_FILE).read_text()

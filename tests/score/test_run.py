@@ -224,6 +224,35 @@ def test_the_exit_code_says_what_became_of_the_rows(
         assert CliRunner().invoke(app, command).exit_code == code, path
 
 
+def test_the_command_says_where_the_rejects_are(
+    source: Path, tmp_path: Path, registered: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the first of them and its reason, which often is that of all."""
+    with caplog.at_level("INFO", "score"):
+        command = [str(source), "-o", str(tmp_path / "o.csv"), "--model", registered]
+        CliRunner().invoke(app, command)
+    said = "\n".join(caplog.messages)
+    assert f"5,000 rows: 4,997 scored by {registered}, 3 rejected" in said
+    assert f"scores:  {tmp_path / 'o.csv'}" in said
+    assert f"rejects: {tmp_path / 'o.rejects.csv'}" in said
+    assert "the first: row 101, " in said
+
+
+def test_an_input_that_cannot_be_read_leaves_no_folder(
+    source: Path, tmp_path: Path, bundle: Bundle
+) -> None:
+    """Unless there is something to go on from once it is mended."""
+    bad = tmp_path / "bad.csv"
+    bad.write_text("flight_number,destination\n1,SCFA\n")
+    with pytest.raises(InputError, match="columns are missing: airline"):
+        score(bad, tmp_path / "o.csv", Breaks(bundle))
+    assert not (tmp_path / "o.csv.pieces").exists()
+    with pytest.raises(Stopped):
+        score(source, tmp_path / "p.csv", Breaks(bundle, after=2))
+    Store(str(tmp_path / "p.csv")).clear_if_nothing_is_done()
+    assert len(list((tmp_path / "p.csv.pieces").glob("piece-*"))) == 2
+
+
 @pytest.mark.parametrize(
     ("failure", "code"), [(OSError(28, "No space left"), EXIT_CANNOT), (KeyboardInterrupt(), 130)]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -199,24 +200,52 @@ def test_no_fact_of_chile_is_told(door: FrontDoor, madrid: Bundle) -> None:
     assert card["destinations"]["LEBL"]["flight_type"] == "N"
     assert card["destinations"]["SAEZ"]["flight_type"] == "I"
     contract = _ask(door, "GET", "/openapi.json").text
+    assert json.loads(contract)["info"]["title"] == "Flight delays at Madrid (LEMD)"
+    assert "wall clock of Europe/Madrid" in contract
     for text in (json.dumps(card), contract):
         assert "Madrid" in text
-        assert not any(word in text for word in ("Santiago", "Chile", "SCEL"))
+        assert not any(word in text for word in ("Santiago", "Chile", "SCEL", "LAN", "SCFA"))
     saved = json.loads(madrid.predictor.builder.to_json())
     assert saved["home"]["airport"] == "LEMD"
     assert "2017-10-12" in saved["families"]["holidays"]["dates"]
     assert "2017-09-18" not in saved["families"]["holidays"]["dates"]
 
 
+def test_the_published_example_is_a_flight_that_the_model_knows(door: FrontDoor) -> None:
+    """Nothing of it is unknown, in the examples of the route and in those of the models."""
+    document = _ask(door, "GET", "/openapi.json").json()
+    content = document["paths"]["/predict_delay"]["post"]["requestBody"]["content"]
+    examples = [each["value"] for each in content["application/json"]["examples"].values()]
+    schemas = document["components"]["schemas"]
+    for request in (*examples, *schemas["PredictionRequest"]["examples"]):
+        answer = PredictionResponse.model_validate_json(
+            _ask(door, "POST", "/predict_delay", request).content
+        )
+        assert answer.predictions[0].unknown == []
+    shown = {name: field["examples"] for name, field in schemas["Flight"]["properties"].items()}
+    assert shown == {name: [value] for name, value in examples[0]["flights"][0].items()}
+
+
 def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) -> None:
     """The gate, a roll-over and a refresh refuse a model or flights of another airport."""
     verdict = gate.judge(madrid, bundle)
     assert not verdict.accepted
-    assert verdict.reason.startswith("made for LEMD, the registered one for SCEL")
-    with pytest.raises(ModelRefused, match="from LEMD, the serving model from SCEL"):
+    assert verdict.reason.startswith(
+        "the model knows flights from LEMD, the registered one those from SCEL"
+    )
+    with pytest.raises(ModelRefused, match="from LEMD, the serving one those from SCEL"):
         golden.check("m:1", madrid.predictor, bundle.predictor)
     with pytest.raises(RefreshError, match="from LEMD, and these leave from SCEL"):
         refresh.refresh(madrid, "m:1", pd.DataFrame(), is_sample=False, home=SANTIAGO)
+
+
+def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
+    """A model of the same airport on another clock needs a restart, and the refusal says so."""
+    moved = copy.copy(madrid.predictor.builder)
+    moved.home = replace(moved.home, time_zone="Europe/Lisbon")
+    scorer = replace(madrid.predictor.schedule, builder=moved)
+    with pytest.raises(ModelRefused, match=r"Europe/Lisbon.*Europe/Madrid: restart"):
+        golden.check("m:2", replace(madrid.predictor, schedule=scorer), madrid.predictor)
 
 
 def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from serving.admin import PATH as ADMIN_PATH
 from serving.admin import Admin
 from serving.asgi import Receive, Scope, Send
 from serving.batching import BentoBatcher, Row
-from serving.contract import PredictionResponse, Problem
+from serving.contract import EXAMPLE_FLIGHT, Flight, PredictionResponse, Problem
+from serving.examples import example_flight
 from serving.front import FrontDoor
 from serving.keys import digest
 from serving.openapi import VERSION, openapi_document
@@ -102,6 +104,23 @@ def test_every_example_of_a_request_works(runtime: Runtime) -> None:
         found = ask(runtime, Settings(), "/predict_delay", method="POST", json=example["value"])
         assert found.status_code == 200
         PredictionResponse.model_validate_json(found.content)
+
+
+def test_the_served_document_speaks_of_the_models_airport(runtime: Runtime) -> None:
+    """Its name, clock and best known route; without a model, words that hold for any airport."""
+    served = ask(runtime, Settings(), "/openapi.json")
+    home = runtime.predictor.builder.home
+    assert served.json()["info"]["title"] == f"Flight delays at {home.place} ({home.airport})"
+    assert home.time_zone in served.json()["info"]["description"]
+    assert "the home airport" not in served.text
+    assert FULL["info"]["title"] == "Flight delays at the home airport"
+    assert runtime.example.airline == next(iter(runtime.predictor.builder.codes.airline_))
+
+
+def test_the_example_of_a_card_without_flight_numbers(bundle: Bundle) -> None:
+    """Models older than that part of the card show the contract's own."""
+    card = {key: value for key, value in bundle.card.items() if key != "flight_numbers"}
+    assert example_flight(replace(bundle, card=card)) == Flight.model_validate(EXAMPLE_FLIGHT)
 
 
 def test_keys_are_told_where_they_are_asked_for(runtime: Runtime, tmp_path: Path) -> None:

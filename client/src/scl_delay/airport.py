@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from scl_delay.columns import is_missing, operation_columns
 from scl_delay.facts import AIRPORT_HOURS, LATE_MINUTES, LONGEST_DELAY, SHORTEST_DELAY
 from scl_delay.frames import values_of
 from scl_delay.models import AirportState, AirportWindow
-from scl_delay.times import wall_clock
+from scl_delay.times import read_time
 
 NEEDED_HOURS = 3
 """A state has to tell at least of these."""
@@ -18,7 +19,9 @@ NEEDED_HOURS = 3
 _WINDOWS = tuple(name for name in AirportState.model_fields if name.startswith("last_"))
 
 
-def airport_state(departures: Any, at: datetime | str, *, hours: float = 24) -> AirportState:
+def airport_state(
+    departures: Any, at: datetime | str, *, hours: float = 24, time_zone: str | None = None
+) -> AirportState:
     """Compute what the airport looks like from the flights that left it recently.
 
     Parameters
@@ -28,10 +31,13 @@ def airport_state(departures: Any, at: datetime | str, *, hours: float = 24) -> 
         ``actual_departure`` (``Fecha-I`` and ``Fecha-O`` do too), as times or text. Flights that
         had not left at `at`, or have no actual departure, are left out; older ones do no harm.
     at
-        The time of the observation. Without an offset: Santiago's wall clock.
+        The time of the observation. Without an offset: the home airport's wall clock.
     hours
         How far back `departures` reach, at least 3. Longer windows are left out of the state
         rather than told wrong.
+    time_zone
+        The home airport's, as the model card's ``time_zone`` names it. It is needed only where
+        some of the times have an offset and others have none.
 
     Returns
     -------
@@ -43,7 +49,8 @@ def airport_state(departures: Any, at: datetime | str, *, hours: float = 24) -> 
     ColumnsError
         Where a column is missing.
     ValueError
-        Where `hours` is less than 3, or a value is no time.
+        Where `hours` is less than 3, a value is no time, or times with and without an offset
+        stand beside each other and no `time_zone` is given.
 
     Examples
     --------
@@ -57,8 +64,9 @@ def airport_state(departures: Any, at: datetime | str, *, hours: float = 24) -> 
     if hours < NEEDED_HOURS:
         message = f"hours={hours}: a state has to tell of the last {NEEDED_HOURS} hours"
         raise ValueError(message)
-    now = wall_clock(at).replace(second=0, microsecond=0)
-    left = _left(departures, now)
+    zone = ZoneInfo(time_zone) if time_zone else None
+    now = read_time(at, zone).replace(second=0, microsecond=0)
+    left = _left(departures, now, zone)
     windows = {
         name: _window(left, now - timedelta(hours=reach))
         for name, reach in zip(_WINDOWS, AIRPORT_HOURS, strict=True)
@@ -67,7 +75,7 @@ def airport_state(departures: Any, at: datetime | str, *, hours: float = 24) -> 
     return AirportState(observed_at=now, **windows)
 
 
-def _left(departures: Any, now: datetime) -> list[tuple[datetime, float]]:
+def _left(departures: Any, now: datetime, zone: ZoneInfo | None) -> list[tuple[datetime, float]]:
     """When each flight left, to the minute, and its delay in minutes."""
     names = operation_columns([str(name) for name in _names(departures)])
     pairs = zip(*(values_of(departures[name]) for name in names), strict=True)
@@ -76,11 +84,21 @@ def _left(departures: Any, now: datetime) -> list[tuple[datetime, float]]:
     for scheduled, actual in pairs:
         if is_missing(scheduled) or is_missing(actual):
             continue
-        time = wall_clock(actual)
+        time, planned = (_beside(now, read_time(each, zone)) for each in (actual, scheduled))
         if oldest < time < now + timedelta(minutes=1):
-            delay = (time - wall_clock(scheduled)).total_seconds() / 60
+            delay = (time - planned).total_seconds() / 60
             found.append((time.replace(second=0, microsecond=0), delay))
     return found
+
+
+def _beside(now: datetime, time: datetime) -> datetime:
+    if (time.tzinfo is None) != (now.tzinfo is None):
+        message = (
+            "some times have an offset and others have none: give time_zone=, the home airport's, "
+            'as the model card names it (client.model()["time_zone"])'
+        )
+        raise ValueError(message)
+    return time
 
 
 def _names(departures: Any) -> Iterable[Any]:

@@ -11,9 +11,6 @@ MAX_FLIGHTS = 10_000
 MAX_BODY_BYTES = 4_000_000
 """Largest request, unless the service is set otherwise."""
 
-TIME_ZONE = "America/Santiago"
-"""Whose wall clock a time without an offset is."""
-
 LATE_MINUTES = 15
 """Late is more than this after schedule."""
 

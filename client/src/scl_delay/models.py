@@ -28,7 +28,7 @@ class _Answered(BaseModel):
 
 
 class AirportWindow(_Sent):
-    """Flights that left Santiago within some hours before the observation."""
+    """Flights that left the home airport within some hours before the observation."""
 
     departures: float = Field(ge=0, le=2000, multiple_of=1)
     """How many left."""
@@ -90,7 +90,7 @@ class FieldError(_Answered):
 
 
 class Flight(_Sent):
-    """One scheduled departure from Santiago (SCEL)."""
+    """One scheduled departure from the home airport."""
 
     airline: Airline
     """ICAO code of the airline, as scheduled."""
@@ -99,8 +99,8 @@ class Flight(_Sent):
     destination: Airport
     """ICAO code of the destination, as scheduled."""
     scheduled_departure: Departure
-    """Scheduled departure, ISO 8601. Without an offset: Santiago's wall clock; with one it is
-    converted. Years 2000 to 2049.
+    """Scheduled departure, ISO 8601. Without an offset: the home airport's wall clock; with one
+    it is converted. Years 2000 to 2049.
     """
     flight_type: Literal["N", "I"] | None = None
     """N national, I international; left out, it follows from the destination."""

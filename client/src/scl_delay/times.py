@@ -1,13 +1,12 @@
-"""Times as the service reads them: ISO 8601, Santiago's wall clock where no offset is given."""
+"""Times as the service reads them: ISO 8601, the home airport's clock where no offset is given."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from functools import cache
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from scl_delay.facts import DEPARTURE_PATTERN, TIME_ZONE
+from scl_delay.facts import DEPARTURE_PATTERN
 
 _NOT_A_TIME = "must be a date and time in ISO 8601, years 2000 to 2049, like 2017-07-14T08:30:00"
 _is_accepted = re.compile(DEPARTURE_PATTERN).fullmatch
@@ -20,7 +19,7 @@ def departure_text(value: object) -> str:
     ----------
     value
         Text in ISO 8601 or a `datetime`. With an offset the service converts it; without one it
-        is Santiago's wall clock.
+        is on the home airport's wall clock.
 
     Raises
     ------
@@ -33,8 +32,8 @@ def departure_text(value: object) -> str:
     return text
 
 
-def wall_clock(value: object) -> datetime:
-    """Return a time, text or `datetime`, as Santiago's wall clock.
+def read_time(value: object, zone: ZoneInfo | None) -> datetime:
+    """Return a time, text or `datetime`: one with an offset on a zone's wall clock, or in UTC.
 
     Raises
     ------
@@ -44,11 +43,6 @@ def wall_clock(value: object) -> datetime:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime):
         raise ValueError(_NOT_A_TIME)  # noqa: TRY004 - text that is no time is a value too
-    if moment.tzinfo is not None:
-        return moment.astimezone(_santiago()).replace(tzinfo=None)
-    return moment
-
-
-@cache
-def _santiago() -> ZoneInfo:
-    return ZoneInfo(TIME_ZONE)
+    if moment.tzinfo is None:
+        return moment
+    return moment.astimezone(UTC) if zone is None else moment.astimezone(zone).replace(tzinfo=None)
