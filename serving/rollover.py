@@ -159,8 +159,8 @@ class Rollover:
                 return before
             tag, bundle = registry.read(reference, THREADS)
             loaded = self._make(tag, bundle)
+            loaded.predictor.tabulate()  # before the check, which then covers the tables too
             golden.check(tag, loaded.predictor, before.predictor)
-            loaded.predictor.tabulate()
         except (NoModelRegistered, BundleError, ModelRefused) as error:
             raise ModelRefused(str(error)) from None
         except Exception as error:  # whatever it is, the model in place goes on
