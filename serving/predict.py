@@ -105,7 +105,8 @@ class PredictDelay:
                     decode(body), started, timeout_seconds(timeout), reply, names
                 )
             if engine.full:  # asked before the work of reading the body
-                refuse_at_once(reply)
+                count_no_room()
+                reply(*NO_ROOM)
                 return None
             request = decode(body)
             if request.explain:
@@ -185,14 +186,14 @@ def refuse(reply: Reply, error: Exception, names: OwnNames) -> None:
     reply(status, body, headers)
 
 
-_NO_ROOM = problem(no_room())
+NO_ROOM: Answer = problem(no_room())
+"""Written before: most requests of a storm end with it."""
 
 
-def refuse_at_once(reply: Reply) -> None:
-    """Refuse for want of room, by what was written before: most requests of a storm end here."""
+def count_no_room() -> None:
+    """Count a request that is refused by `NO_ROOM`."""
     metrics.tally.refused_for(Overloaded.kind)
     metrics.tally.refused(Overloaded.status)
-    reply(*_NO_ROOM)
 
 
 async def _reply_when_done(answer: Awaitable[Answer], reply: Reply, names: OwnNames) -> None:

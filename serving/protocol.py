@@ -36,7 +36,14 @@ from serving.errors import (
 from serving.exchange import Exchange
 from serving.house import House
 from serving.plain import is_plain
-from serving.predict import TIMEOUT_HEADER, OwnNames, PredictDelay, refuse, refuse_at_once
+from serving.predict import (
+    NO_ROOM,
+    TIMEOUT_HEADER,
+    OwnNames,
+    PredictDelay,
+    count_no_room,
+    refuse,
+)
 from serving.transport import CorkedTransport
 
 LONGEST_HEAD = 32_768
@@ -106,7 +113,7 @@ class ShortWayProtocol(HttpToolsProtocol):
             return
         predict = self._predict
         if predict is not None and predict.full and self._may_refuse_unread(data):
-            refuse_at_once(self._reply_unread)
+            self._refuse_unread()
             return
         if self._reading:
             self._received += len(data)
@@ -127,8 +134,10 @@ class ShortWayProtocol(HttpToolsProtocol):
         calm = not (self._reading or self._stopping or self._busy() or self.flow.write_paused)
         return calm and house.keys is None and is_plain(data)
 
-    def _reply_unread(self, status: int, body: bytes, headers: Headers) -> None:
-        self._write(status, body, headers, trace.of_request(()), keep_alive=True)
+    def _refuse_unread(self) -> None:
+        count_no_room()
+        before, after = self._house.heads.frame(NO_ROOM, self.server_state.default_headers)
+        self.transport.write_whole(b"%b%b%b" % (before, trace.fresh(), after))  # type: ignore[attr-defined] # corked
         self.server_state.total_requests += 1
         self._expect(self._house.idle_seconds)
 
@@ -366,20 +375,15 @@ class ShortWayProtocol(HttpToolsProtocol):
         exchange.abandon = None  # what it refers to refers to us: leave no work to the collector
         if exchange.disconnected:
             return
-        names = trace.of_request(exchange.names)
-        self._write(status, body, headers, names, keep_alive=exchange.keep_alive)
+        names = lines(trace.of_request(exchange.names))
+        head = self._house.heads.head(status, headers, self.server_state.default_headers)
+        end = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
+        answer = b"%b%bcontent-length: %d%b%b" % (head, names, len(body), end, body)
+        self.transport.write_whole(answer)  # type: ignore[attr-defined] # corked
         exchange.response_complete = True
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
-
-    def _write(
-        self, status: int, body: bytes, headers: Headers, names: Headers, *, keep_alive: bool
-    ) -> None:
-        head = self._house.heads.head(status, headers, self.server_state.default_headers)
-        end = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
-        answer = b"%b%bcontent-length: %d%b%b" % (head, lines(names), len(body), end, body)
-        self.transport.write_whole(answer)  # type: ignore[attr-defined] # corked
 
 
 def install(house: House) -> None:

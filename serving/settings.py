@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Server processes; one per vCPU.")
     max_batch: int = Field(256, ge=1, description="Most flights scored in one call.")
     max_queue: int = Field(
-        4_096, ge=1, description="Flights that may wait, of requests up to a batch."
+        8_192, ge=1, description="Flights that may wait, of requests up to a batch."
     )
     max_bulk: int = Field(40_000, ge=1, description="The same, of larger requests.")
     max_bulk_bytes: int = Field(

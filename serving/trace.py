@@ -40,4 +40,9 @@ def of_request(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
             traced = _TRACEPARENT(value)
     if traced is not None:
         return ((REQUEST_ID, given or traced[1]), (TRACEPARENT, traced[0]))
-    return ((REQUEST_ID, given or b"%s-%x" % (_START, next(_next))),)
+    return ((REQUEST_ID, given or fresh()),)
+
+
+def fresh() -> bytes:
+    """Return a name for a request that has none."""
+    return b"%b-%x" % (_START, next(_next))
