@@ -35,6 +35,8 @@ logger = logging.getLogger("load")
 FLIGHTS = 50
 """Flights per request of the storm."""
 SHARES = (0.5, 1.0, 2.0, 4.0)
+ROUNDS = 5
+"""In which the seconds of each step are spent."""
 CONNECTIONS = 1_000
 """Those of the storm together carry more flights than the service lets wait: with fewer of them
 the client would wait for a free one, and its arrivals would not be open-loop any more."""
@@ -110,26 +112,53 @@ def bars(storm: dict[str, Any], beside: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _storm(server: Server, workload: Workload, folder: Path, seconds: int) -> dict[str, Any]:
-    """Capacity, the same from half to four times of it, and what follows the worst."""
+    """Capacity, the same from half to four times of it, and what follows the worst.
+
+    All steps are taken in rounds, each with a capacity of its own: a guest's cores change their
+    speed from minute to minute, which must not pass for a difference between steps.
+    """
     path = storm_bodies(workload, folder)
     requests = openloop.http_requests(path.read_bytes().splitlines(), server.port)
-    run = wrk.run(server.url, path, connections=64, seconds=min(seconds, 10))
-    capacity = run.good_rate
-    logger.info("capacity %.0f requests/s of %d flights", capacity, FLIGHTS)
-    steps = []
-    for share in SHARES:
-        due = openloop.poisson(share * capacity, seconds)
-        steps.append({"share": share, **_arrive(server, requests, due)})
-        logger.info("%3.0f %%: %s", 100 * share, _line(steps[-1]))
+    capacities, rounds = [], []
+    for _ in range(ROUNDS):
+        run = wrk.run(server.url, path, connections=64, seconds=max(1, seconds // ROUNDS))
+        capacities.append(run.good_rate)
+        logger.info("capacity %.0f requests/s of %d flights", run.good_rate, FLIGHTS)
+        rounds.append(_round(server, requests, run.good_rate, seconds / ROUNDS))
+    capacity = float(np.median(capacities))
     due = openloop.poisson(CALM_SHARE * capacity, min(seconds, 6))
     calm = _arrive(server, requests, due)
     logger.info("right after: %s", _line(calm))
     return {
         "flights_per_request": FLIGHTS,
+        "rounds": ROUNDS,
         "capacity": capacity,
-        "steps": steps,
+        "steps": [together(runs) for runs in zip(*rounds, strict=True)],
         "after": calm,
     }
+
+
+def _round(
+    server: Server, requests: Sequence[bytes], capacity: float, seconds: float
+) -> list[dict[str, Any]]:
+    steps = []
+    for share in SHARES:
+        due = openloop.poisson(share * capacity, seconds)
+        steps.append({"share": share, **_arrive(server, requests, due)})
+        logger.info("%3.0f %%: %s", 100 * share, _line(steps[-1]))
+    return steps
+
+
+def together(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One step, from its runs in all rounds: counts are added up, of all else it is the median."""
+    found: dict[str, Any] = {name: sum(run[name] for run in runs) for name in ("failed", "refused")}
+    for name in ("share", "rate", "goodput"):
+        found[name] = float(np.median([run[name] for run in runs]))
+    for name in ("latency_ms", "refused_ms", "cores"):
+        told = [run[name] for run in runs if run[name]]
+        keys = told[0] if told else {}
+        found[name] = {key: float(np.median([each[key] for each in told])) for key in keys}
+    return {**found, "goodputs": [run["goodput"] for run in runs]}
 
 
 def _arrive(server: Server, requests: Sequence[bytes], due: FloatArray) -> dict[str, Any]:

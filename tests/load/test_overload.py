@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from load.overload import bars
+from load.overload import bars, together
 
 
 def step(goodput: float, p99: float, refused_p99: float, lost: int = 0) -> dict[str, Any]:
@@ -47,3 +47,19 @@ def test_a_good_storm_meets_all_bars() -> None:
 def test_each_bar_can_be_missed(missed: int, worst: dict[str, Any], more: dict[str, float]) -> None:
     """What is too little or too late is told, and nothing else with it."""
     assert told(worst, **more) == [number != missed for number in range(6)]
+
+
+def test_rounds_are_put_together() -> None:
+    """Counts add up, all else is the median of the rounds that tell of it."""
+    runs = [
+        {**step(goodput, p99, p99 / 10), "share": 4.0, "rate": 400.0, "cores": {"worker": 0.9}}
+        for goodput, p99 in ((90.0, 300.0), (50.0, 500.0), (80.0, 200.0))
+    ]
+    runs[1]["refused_ms"] = {}
+    found = together(runs)
+    assert (found["refused"], found["failed"]) == (300, 300)
+    assert (found["share"], found["rate"], found["goodput"]) == (4.0, 400.0, 80.0)
+    assert found["latency_ms"] == {"p99": 300.0}
+    assert found["refused_ms"] == {"p99": 25.0}
+    assert found["goodputs"] == [90.0, 50.0, 80.0]
+    assert together([{**run, "refused_ms": {}} for run in runs])["refused_ms"] == {}
