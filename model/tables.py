@@ -84,10 +84,9 @@ class Tables:
             spans, leaves = _places(tree)
             values[number, : len(leaves)] = [tree.leaves[leaf] for leaf in leaves]
             for split, (start, middle, stop) in zip(tree.splits, spans, strict=True):
-                asked = _Asked(
-                    split, number, _ALL & ~_bits(middle, stop), _ALL & ~_bits(start, middle)
-                )
-                by_feature.setdefault(split.feature, []).append(asked)
+                if_left, if_right = _ALL & ~_bits(middle, stop), _ALL & ~_bits(start, middle)
+                one = _Asked(split, number, if_left, if_right)
+                by_feature.setdefault(split.feature, []).append(one)
         found = cls([], [], values)
         for feature, asked in sorted(by_feature.items()):
             if asked[0].split.categories is None:
