@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from math import inf
 from time import monotonic, perf_counter
@@ -128,7 +128,7 @@ class PredictDelay:
         names: OwnNames,
     ) -> Abandon:
         asked = Asked(to_flights(request.flights, request.airport_state), request.explain)
-        answer = self._answer(asked, started, timeout, names)
+        answer = self._answer_in_time(asked, started, timeout, names)
         task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply, names))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -137,18 +137,35 @@ class PredictDelay:
     async def _read_and_answer(
         self, body: bytes, started: float, within: float, names: Names
     ) -> Answer:
-        asked = await self._bulk.read(body)
-        return await self._answer(asked, started, within, names)
+        async with _in_time(started, within):
+            asked = await self._bulk.read(body)  # a large one waits for those before it
+            return await self._answer(asked, started, names)
 
-    async def _answer(self, asked: Asked, started: float, within: float, names: Names) -> Answer:
-        left = None if within == inf else within - (perf_counter() - started)
-        try:
-            async with asyncio.timeout(left):
-                body = await self._runtime().answer(asked.flights, names, explain=asked.explain)
-        except TimeoutError as error:
-            raise TooLate from error
+    async def _answer_in_time(
+        self, asked: Asked, started: float, within: float, names: Names
+    ) -> Answer:
+        async with _in_time(started, within):
+            return await self._answer(asked, started, names)
+
+    async def _answer(self, asked: Asked, started: float, names: Names) -> Answer:
+        body = await self._runtime().answer(asked.flights, names, explain=asked.explain)
         metrics.tally.answered(len(asked.flights), perf_counter() - started)
         return OK, body, _JSON
+
+
+@asynccontextmanager
+async def _in_time(started: float, within: float) -> AsyncIterator[None]:
+    """Give up the work of a request once its time has passed.
+
+    Raises
+    ------
+    TooLate
+    """
+    try:
+        async with asyncio.timeout(None if within == inf else within - (perf_counter() - started)):
+            yield
+    except TimeoutError as error:
+        raise TooLate from error
 
 
 def _deliver(

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from model.predictor import Predictor
-from serving import batching, inline
-from serving.contract import EXAMPLE_FLIGHT
+from serving import batching, bulk, inline
+from serving.contract import EXAMPLE_FLIGHT, PredictionRequest
+from serving.decoding import decode
+from serving.pieces import cut
 from serving.runtime import Runtime
 from tests.serving.sockets import (
     BODY,
@@ -209,6 +211,28 @@ def test_late_requests_are_told_so(runtime: Runtime) -> None:
         server.engine._schedule()
         [(status, _, problem)] = await answer
         assert (status, problem["type"]) == (504, "urn:flight-delay:problem:too-late")
+
+    run(test, runtime)
+
+
+def test_a_large_body_is_read_no_longer_than_it_is_wanted(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of a request ends the reading of its body, too."""
+    pieces: list[bytes] = []
+
+    def spy(body: bytes) -> PredictionRequest:
+        pieces.append(body)
+        return decode(body)
+
+    monkeypatch.setattr(bulk, "decode", spy)
+    body = json.dumps({"flights": [EXAMPLE_FLIGHT] * 10_000}).encode()
+
+    async def test(server: Server) -> None:
+        late = request(body, headers="x-request-timeout-ms: 5\r\n")
+        [(status, _, problem)] = await ask(server.port, late)
+        assert (status, problem["type"]) == (504, "urn:flight-delay:problem:too-late")
+        assert len(pieces) < len(cut(body)) // 2
 
     run(test, runtime)
 
