@@ -1,16 +1,16 @@
 """Whether a model that was just loaded is fit to take over: what it says of golden flights.
 
-The golden flights are fixed: airlines and destinations that every year has, and one of each that
-none has, at all hours and seasons, a part of them with the airport's state. Their outcomes do not
-matter; only that the model says something sane, and nothing wildly different from the model that
-it is to replace.
+The golden flights are of the airlines and destinations that the serving model knows best, and of
+one of each that none knows, at all hours and seasons, a part of them with the airport's state.
+Their outcomes do not matter; only that the model says something sane, and nothing wildly different
+from the model that it is to replace.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from functools import cache
+from itertools import cycle, islice, product
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from data.flights import AIRPORT_FIGURES, AIRPORT_HOURS, MINUTES_PER_DAY, Flights
 from data.home import mismatch
+from features.codes import Codes
 from model.predictor import Predictor
 from serving.contract import PredictionResponse
 from serving.encoding import AnswerEncoder
@@ -33,8 +34,10 @@ SINGLE_ROWS = 16
 """Golden flights that are also scored alone: by LightGBM, where many are by the trees' tables."""
 TOLERANCE = 1e-9
 
-_AIRLINES = ("LAN", "SKU", "TAM", "ARG", "AAL", "ZZZ")
-_DESTINATIONS = ("SCFA", "SCTE", "SCIE", "SAEZ", "KMIA", "ZZZZ")
+_KNOWN = 5
+"""Airlines and destinations that the model knows, beside one of each that it does not."""
+_COUNT = (_KNOWN + 1) ** 2
+_NOBODY, _NOWHERE = "ZZZ", "ZZZZ"
 _FIRST_DAY = 17_167
 """2017-01-01, in days since 1970; a flight every nine days and some hours from there."""
 _STRIDE_MINUTES = 9 * MINUTES_PER_DAY + 7 * 60 + 35
@@ -58,7 +61,7 @@ def check(tag: str, predictor: Predictor, serving: Predictor | None) -> None:
         it is of another home airport, or if the mean has moved by more than `FARTHEST_LOG_ODDS`.
     """
     _require_same_home(tag, predictor, serving)
-    flights = golden_flights()
+    flights = golden_flights((serving or predictor).builder.codes)
     probability = predictor.score(flights)
     if not ((probability >= 0) & (probability <= 1)).all():  # false for what is missing, too
         raise _refused(tag, "it gives probabilities that are missing or outside 0 to 1")
@@ -72,19 +75,23 @@ def check(tag: str, predictor: Predictor, serving: Predictor | None) -> None:
         _compare(tag, float(probability.mean()), float(serving.score(flights).mean()))
 
 
-@cache
-def golden_flights() -> Flights:
-    """Return the golden flights; those with the airport's state are every third one."""
-    pairs = [(airline, destination) for airline in _AIRLINES for destination in _DESTINATIONS]
+def golden_flights(codes: Codes) -> Flights:
+    """Return the golden flights; those with the airport's state are every third one.
+
+    Where the codes know fewer airlines or destinations, pairs of them come again at other times.
+    """
+    airlines = [*islice(codes.airline_, _KNOWN), _NOBODY]  # the most frequent first
+    destinations = [*islice(codes.destination_, _KNOWN), _NOWHERE]
+    pairs = list(islice(cycle(product(airlines, destinations)), _COUNT))
     start = _FIRST_DAY * MINUTES_PER_DAY
-    departure = np.array([start + n * _STRIDE_MINUTES for n in range(len(pairs))], dtype=np.int64)
-    airport = np.full((len(pairs), AIRPORT_FIGURES), np.nan)
+    departure = np.array([start + n * _STRIDE_MINUTES for n in range(_COUNT)], dtype=np.int64)
+    airport = np.full((_COUNT, AIRPORT_FIGURES), np.nan)
     airport[::3] = [figure for hours in AIRPORT_HOURS for figure in (8.0 * hours, 0.2, 9.0)]
     return Flights(
         airline=[airline for airline, _ in pairs],
-        flight_number=[str(100 + n) for n in range(len(pairs))],
+        flight_number=[str(100 + n) for n in range(_COUNT)],
         destination=[destination for _, destination in pairs],
-        flight_type=[None] * len(pairs),
+        flight_type=[None] * _COUNT,
         departure=departure,
         airport=airport,
     )

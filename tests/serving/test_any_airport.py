@@ -249,7 +249,11 @@ def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
 
 
 def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:
-    """Golden flights are scored soundly, and a newer model of the same airport is taken."""
+    """Golden flights are those of its own airlines, and a newer model of the airport is taken."""
+    codes = madrid.predictor.builder.codes
+    flights = golden.golden_flights(codes)
+    assert set(flights.airline) - set(codes.airline_) == {"ZZZ"}
+    assert set(flights.destination) - set(codes.destination_) == {"ZZZZ"}
     golden.check("m:2", madrid.predictor, replace(madrid).predictor)
 
 

@@ -74,7 +74,8 @@ def test_an_unfit_model_is_refused(bundle: Bundle, change: str, reason: str) -> 
 def test_the_mean_may_move_a_little(bundle: Bundle, shift: float, passes: bool) -> None:
     """A model whose odds are up to three times those in place passes; one beyond that does not."""
     there = bundle.predictor
-    only_schedule = replace(golden.golden_flights(), airport=None)
+    golden_flights = golden.golden_flights(there.builder.codes)
+    only_schedule = replace(golden_flights, airport=None)
     moved = replace(there, calibration=Calibration(1.0, there.calibration.intercept + shift))
     mean = float(moved.score(only_schedule).mean())
     if passes:
