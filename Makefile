@@ -160,6 +160,7 @@ profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/pe
 
 .PHONY: faults
 faults: .venv/dev.stamp  ## do the service every harm at full size, write docs/faults.md
+	rm -f reports/faults.json
 	FAULTS_FULL=1 $(BIN)/pytest -q tests/faults
 	$(BIN)/python -m load.report
 
