@@ -59,8 +59,8 @@ port:
 	  echo "Port $(PORT) is in use. Stop what listens there, or take another:  make serve PORT=$$(($(PORT) + 1))"; exit 1; fi
 
 .PHONY: test
-test: .venv/dev.stamp  ## run the whole test suite
-	$(BIN)/pytest
+test: .venv/dev.stamp  ## run the whole test suite, in two processes
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # --- the model --------------------------------------------------------------------------------
 

@@ -182,7 +182,7 @@ def test_a_damaged_model_is_not_served(
     """A model whose files are damaged is refused at start, with a line that says which file."""
     store = tmp_path / "store"
     shutil.copytree(os.environ["BENTOML_HOME"], store)
-    [model] = list((store / "models").rglob("saved_model.ubj"))
+    [model] = (store / "models" / registered.replace(":", "/")).rglob("saved_model.ubj")
     content = bytearray(model.read_bytes())
     if damage == "a flipped bit":
         content[len(content) // 2] ^= 1
