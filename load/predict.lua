@@ -1,11 +1,12 @@
 -- Script for wrk: POST /predict_delay, cycling through the bodies of a file, one body a line.
 --
---   wrk ... -s predict.lua URL -- FILE [PATH] [count]
+--   wrk ... -s predict.lua URL -- FILE [PATH] [count|close]
 --
 -- Every request is written out whole before the clock starts, and each thread begins at another
 -- place of the file. At the end one line of JSON, after the word RESULT, tells what happened.
 -- With "count", answers are counted by status: it costs the load generator time, so it is for
 -- runs that look for errors and not for speed. Without it wrk still counts answers above 399.
+-- With "close", each request has a connection of its own.
 
 local threads = {}
 
@@ -14,8 +15,11 @@ function setup(thread)
    table.insert(threads, thread)
 end
 
-local function read_requests(file, path)
+local function read_requests(file, path, close)
    local headers = { ["Content-Type"] = "application/json" }
+   if close then
+      headers["Connection"] = "close"
+   end
    local requests = {}
    for body in io.lines(file) do
       requests[#requests + 1] = wrk.format("POST", path, headers, body)
@@ -28,7 +32,7 @@ local function count_status(status)
 end
 
 function init(args)
-   local requests = read_requests(args[1], args[2] or "/predict_delay")
+   local requests = read_requests(args[1], args[2] or "/predict_delay", args[3] == "close")
    local count = #requests
    local position = (number * 7919) % count
    function request()

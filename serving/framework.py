@@ -37,7 +37,7 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Put the front door before BentoML's application."""
-        from serving import protocol  # noqa: PLC0415 - see serving.start
+        from serving import server  # noqa: PLC0415 - see serving.start
         from serving.front import FrontDoor  # noqa: PLC0415 - see serving.start
         from serving.house import House  # noqa: PLC0415 - see serving.start
 
@@ -45,7 +45,7 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
         door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
         short = settings().batching is Batching.INLINE
         predict = door.predict_delay if short else None
-        protocol.install(House.of(predict, door.keys, settings()))
+        server.install(House.of(predict, door.keys, settings()))
         return door
 
     def _admin(self) -> Admin | None:

@@ -11,14 +11,11 @@ uvicorn's own way, through ASGI, and gets the same answer there.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Any
 
 import httptools
-import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving import trace
@@ -384,16 +381,3 @@ class ShortWayProtocol(HttpToolsProtocol):
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
-
-
-def install(house: House) -> None:
-    """Make this the protocol of the server that BentoML is about to start in this process.
-
-    uvicorn's access log goes with it: it formats a line per request before it asks whether
-    anybody wants to read it.
-    """
-    protocol: Callable[..., asyncio.Protocol] = partial(ShortWayProtocol, house)
-    uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
-    access = logging.getLogger("uvicorn.access")
-    access.handlers.clear()
-    access.propagate = False

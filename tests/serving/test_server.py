@@ -1,0 +1,95 @@
+"""The server takes a burst of new connections within few turns of its event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from functools import partial
+from typing import Any
+
+import pytest
+import uvicorn
+import uvloop
+
+from serving import server
+from serving.house import House
+from serving.protocol import ShortWayProtocol
+from serving.server import ACCEPTED_AT_ONCE, KeenServer
+
+BURST = 3 * ACCEPTED_AT_ONCE
+REQUEST = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
+
+
+async def hello(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answer everything."""
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    )
+    await send({"type": "http.response.body", "body": b"hi"})
+
+
+async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
+    """Turns that a server needs for a burst of connections; each of them is answered then."""
+    config = uvicorn.Config(hello, lifespan="off", log_config=None)
+    config.load()
+    house = House(None, None, 10**6, 100, 30.0, 30.0)
+    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
+    listener = socket.create_server(("127.0.0.1", 0), backlog=BURST)
+    keen = kind(config)
+    running = asyncio.create_task(keen.serve([listener]))
+    while not keen.started:  # noqa: ASYNC110 - uvicorn offers no event
+        await asyncio.sleep(0.01)
+    # without a turn of the loop: the kernel lets them in
+    clients = [socket.create_connection(listener.getsockname()) for _ in range(BURST)]
+    turns = 0
+    while len(house.sweeper) < BURST:
+        await asyncio.sleep(0)
+        turns += 1
+    answers = await asyncio.gather(*map(ask, clients))
+    assert [each[-2:] for each in answers] == [b"hi"] * BURST
+    port = listener.getsockname()[1]
+    keen.should_exit = True
+    await asyncio.wait_for(running, 10)
+    with pytest.raises(ConnectionRefusedError):  # all handles are closed
+        socket.create_connection(("127.0.0.1", port)).close()
+    return turns
+
+
+async def ask(client: socket.socket) -> bytes:
+    """The answer to a request; the connection is closed then."""
+    reader, writer = await asyncio.open_connection(sock=client)
+    writer.write(REQUEST)
+    answer = await reader.readuntil(b"hi")
+    writer.close()
+    return answer
+
+
+def test_a_burst_is_in_after_a_few_turns() -> None:
+    """It is not one connection a turn, as with uvicorn's own server."""
+    keen = uvloop.run(turns_until_all_are_in(KeenServer))
+    assert keen <= BURST // ACCEPTED_AT_ONCE + 2
+    assert uvloop.run(turns_until_all_are_in(uvicorn.Server)) >= BURST
+
+
+def test_a_server_that_opens_its_own_socket_is_left_as_it_is() -> None:
+    """Without sockets there is nothing to double."""
+
+    async def main() -> int:
+        config = uvicorn.Config(hello, port=0, lifespan="off", log_config=None)
+        keen = KeenServer(config)
+        running = asyncio.create_task(keen.serve())
+        while not keen.started:  # noqa: ASYNC110 - uvicorn offers no event
+            await asyncio.sleep(0.01)
+        keen.should_exit = True
+        await running
+        return len(keen.servers)
+
+    assert asyncio.run(main()) == 1
+
+
+def test_it_takes_the_place_of_uvicorns_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What BentoML starts by uvicorn's name is this server."""
+    monkeypatch.setattr(uvicorn, "Server", uvicorn.Server)
+    monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", "")
+    server.install(House(None, None, 10**6, 100, 30.0, 30.0))
+    assert uvicorn.Server is KeenServer
