@@ -45,7 +45,8 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
         door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
         short = settings().batching is Batching.INLINE
         predict = door.predict_delay if short else None
-        server.install(House.of(predict, door.keys, settings()))
+        house = House.of(predict, door.keys, settings())
+        server.install(house, alone=settings().workers == 1)
         return door
 
     def _admin(self) -> Admin | None:

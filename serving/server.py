@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import uvicorn
 import uvicorn.config
@@ -14,35 +15,77 @@ import uvicorn.config
 from serving.house import House
 from serving.protocol import ShortWayProtocol
 
-ACCEPTED_AT_ONCE = 8
-"""New connections that one turn of the event loop takes from each listening socket."""
+MakeProtocol = Callable[..., asyncio.Protocol]
+
+ACCEPTED_AT_ONCE = 64
+"""New connections that one turn of the event loop takes, beside the one that it takes itself."""
 
 
 class KeenServer(uvicorn.Server):
-    """uvicorn's server, listening by several handles of each socket.
+    """uvicorn's server, which takes all clients that wait at the door, and not one a turn.
 
-    libuv, which uvloop runs on, takes one new connection per handle and turn of the event loop
+    libuv, which uvloop runs on, accepts one connection per turn of the event loop
     (https://github.com/libuv/libuv/pull/3696). Under load a turn lasts for milliseconds, because
     it scores a batch: the last of 64 new clients would wait for 64 batches, and clients that
-    connect for each request would be scored one by one. A handle more costs a failed `accept` per
-    new connection (docs/decisions/0022-new-connections.md).
+    connect for each request would be scored one by one. So whenever the loop has accepted one, the
+    server looks whether more are waiting (docs/decisions/0022-new-connections.md). That is for a
+    lone worker: among several, the first to wake up would take all.
     """
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._listeners: list[socket.socket] = []
+        self._looking = False
+        self._opening: set[asyncio.Task[Any]] = set()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen on sockets; the doubles are closed together with them."""
-        doubles = (each.dup() for each in sockets or () for _ in range(ACCEPTED_AT_ONCE - 1))
-        await super().startup(sockets and [*sockets, *doubles])
+        """Begin to listen, and to look for more where sockets are given."""
+        if sockets:
+            self._listeners = sockets
+            self.config.http_protocol_class = partial(  # type: ignore[assignment] # it takes a class too
+                self._make_protocol, self.config.http_protocol_class
+            )
+        await super().startup(sockets)
+
+    def _make_protocol(self, make: MakeProtocol, **of_uvicorn: Any) -> asyncio.Protocol:
+        """Make the protocol of a connection that the loop has accepted."""
+        if not self._looking:
+            self._looking = True
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._accept_more, loop, partial(make, **of_uvicorn))
+        return make(**of_uvicorn)
+
+    def _accept_more(self, loop: asyncio.AbstractEventLoop, make: MakeProtocol) -> None:
+        self._looking = False
+        for listener in self._listeners:
+            for _ in range(ACCEPTED_AT_ONCE):
+                try:
+                    connection, _ = listener.accept()
+                except OSError:  # nobody is waiting; whatever else it is, the loop will meet it
+                    break
+                connection.setblocking(False)
+                opened = loop.connect_accepted_socket(make, connection, ssl=self.config.ssl)
+                task = loop.create_task(opened)
+                self._opening.add(task)
+                task.add_done_callback(self._opened)
+
+    def _opened(self, task: asyncio.Task[Any]) -> None:
+        """Forget it, however it went: a client that fails at the handshake has gone."""
+        self._opening.discard(task)
+        if not task.cancelled():
+            task.exception()
 
 
-def install(house: House) -> None:
-    """Have BentoML start this server with this protocol in the process.
+def install(house: House, *, alone: bool) -> None:
+    """Have BentoML start a server with this protocol in the process; a keen one if it is alone.
 
     uvicorn's access log goes with it: it formats a line per request before it asks whether
     anybody wants to read it.
     """
-    protocol: Callable[..., asyncio.Protocol] = partial(ShortWayProtocol, house)
+    protocol: MakeProtocol = partial(ShortWayProtocol, house)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
-    uvicorn.Server = KeenServer  # type: ignore[misc] # the name that BentoML starts its server by
+    if alone:
+        uvicorn.Server = KeenServer  # type: ignore[misc] # the name by which BentoML starts it
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
