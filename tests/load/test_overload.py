@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from load.overload import bars, together
+from load.openloop import OpenRun
+from load.overload import bars, median_latencies, together
 
 
 def step(goodput: float, p99: float, refused_p99: float, lost: int = 0) -> dict[str, Any]:
@@ -63,3 +64,12 @@ def test_rounds_are_put_together() -> None:
     assert found["refused_ms"] == {"p99": 25.0}
     assert found["goodputs"] == [90.0, 50.0, 80.0]
     assert together([{**run, "refused_ms": {}} for run in runs])["refused_ms"] == {}
+
+
+def test_latencies_of_rounds_are_their_medians() -> None:
+    """One round that something else disturbed does not count; what failed in it does."""
+    runs = [
+        OpenRun(300.0, 1_800, {"p50": p50, "p99": p99}, {}, [], failed, 0, {}, 0.1)
+        for p50, p99, failed in ((1.0, 3.0, 0), (2.0, 50.0, 2), (1.5, 4.0, 0))
+    ]
+    assert median_latencies(runs) == {"latency_ms": {"p50": 1.5, "p99": 4.0}, "failed": 2}
