@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import dask
 import dask.array as da
 import lightgbm as lgb
 from distributed import Client, LocalCluster
@@ -29,6 +30,8 @@ from model.training import Grower, Lesson, Recipe, parameters, training_matrix
 
 CHUNK_ROWS = 50_000
 CONNECT_SECONDS = "10s"
+_AT_SPAWN = "distributed.nanny.pre-spawn-environ"
+"""Variables that Dask sets before it starts a worker; ``None`` leaves one as it is."""
 
 _NETWORK = re.compile(
     r"^\[(num_machines|local_listen_port|time_out|machines): .*\]\n", re.MULTILINE
@@ -103,13 +106,16 @@ def fit_booster_on(client: Client, lesson: Lesson, recipe: Recipe) -> Booster:
 
 
 def _local_cluster(workers: int, memory: str) -> LocalCluster:
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        memory_limit=memory,
-        host="127.0.0.1",
-        dashboard_address=None,
-    )
+    # Dask has its workers give freed memory back at once; scoring takes megabytes for each step,
+    # and spent most of its time in asking for them again
+    with dask.config.set({f"{_AT_SPAWN}.MALLOC_TRIM_THRESHOLD_": None}):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=memory,
+            host="127.0.0.1",
+            dashboard_address=None,
+        )
 
 
 def _spread(client: Client, values: FloatArray) -> da.Array:
