@@ -20,6 +20,9 @@ MakeProtocol = Callable[..., asyncio.Protocol]
 ACCEPTED_AT_ONCE = 64
 """New connections that one turn of the event loop takes, beside the one that it takes itself."""
 
+LAST_IN_SECONDS = 1.0
+"""How long a stopping server waits for connections that are being opened."""
+
 
 class KeenServer(uvicorn.Server):
     """uvicorn's server, which takes all clients that wait at the door, and not one a turn.
@@ -42,10 +45,19 @@ class KeenServer(uvicorn.Server):
         """Begin to listen, and to look for more where sockets are given."""
         if sockets:
             self._listeners = sockets
+            for each in sockets:
+                each.setblocking(False)  # the loop does so, too; here a wait would stop everybody
             self.config.http_protocol_class = partial(  # type: ignore[assignment] # it takes a class too
                 self._make_protocol, self.config.http_protocol_class
             )
         await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; whoever is half in gets in first, to be told so like all others."""
+        self._listeners = []
+        if self._opening:
+            await asyncio.wait(self._opening, timeout=LAST_IN_SECONDS)
+        await super().shutdown(sockets)
 
     def _make_protocol(self, make: MakeProtocol, **of_uvicorn: Any) -> asyncio.Protocol:
         """Make the protocol of a connection that the loop has accepted."""

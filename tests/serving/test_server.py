@@ -64,11 +64,41 @@ async def ask(client: socket.socket) -> bytes:
     return answer
 
 
+def end_of(client: socket.socket) -> bytes:
+    """What the server still says before it closes, within a moment."""
+    with client:
+        client.settimeout(0.5)
+        return client.recv(1)
+
+
 def test_a_burst_is_in_after_a_few_turns() -> None:
     """It is not one connection a turn, as with uvicorn's own server."""
     keen = uvloop.run(turns_until_all_are_in(KeenServer))
     assert keen < 10
     assert uvloop.run(turns_until_all_are_in(uvicorn.Server)) >= BURST
+
+
+def test_a_server_that_stops_tells_those_who_are_half_in() -> None:
+    """Nobody gets in behind the back of a server that is stopping, and keeps it from its end."""
+
+    async def main() -> list[bytes]:
+        config = uvicorn.Config(hello, lifespan="off", log_config=None)
+        config.load()
+        house = House(None, None, 10**6, 100, 30.0, 30.0)
+        config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
+        listener = socket.create_server(("127.0.0.1", 0), backlog=BURST)
+        keen = KeenServer(config)
+        running = asyncio.create_task(keen.serve([listener]))
+        while not keen.started:  # noqa: ASYNC110 - uvicorn offers no event
+            await asyncio.sleep(0.01)
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(BURST)]
+        while not keen._opening:  # noqa: ASYNC110 - turn by turn
+            await asyncio.sleep(0)
+        await asyncio.wait_for(keen.shutdown([listener]), 10)
+        running.cancel()
+        return [end_of(each) for each in clients]
+
+    assert uvloop.run(main()) == [b""] * BURST
 
 
 def test_a_server_that_opens_its_own_socket_is_left_as_it_is() -> None:
