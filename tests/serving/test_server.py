@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvicorn
@@ -16,6 +16,7 @@ from serving.house import House
 from serving.protocol import ShortWayProtocol
 from serving.server import ACCEPTED_AT_ONCE, KeenServer
 
+S = TypeVar("S", bound=uvicorn.Server)
 BURST = ACCEPTED_AT_ONCE // 2
 REQUEST = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 
@@ -28,8 +29,10 @@ async def hello(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hi"})
 
 
-async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
-    """Turns that a server needs for a burst of connections; each of them is answered then."""
+async def with_a_burst(
+    kind: type[S],
+) -> tuple[S, asyncio.Task[None], House, socket.socket, list[socket.socket]]:
+    """A started server, and clients at its door whom no turn of the loop has let in yet."""
     config = uvicorn.Config(hello, lifespan="off", log_config=None)
     config.load()
     house = House(None, None, 10**6, 100, 30.0, 30.0)
@@ -41,6 +44,12 @@ async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
         await asyncio.sleep(0.01)
     # without a turn of the loop: the kernel lets them in
     clients = [socket.create_connection(listener.getsockname()) for _ in range(BURST)]
+    return keen, running, house, listener, clients
+
+
+async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
+    """Turns that a server needs for a burst of connections; each of them is answered then."""
+    keen, running, house, listener, clients = await with_a_burst(kind)
     turns = 0
     while len(house.sweeper) < BURST:
         await asyncio.sleep(0)
@@ -82,16 +91,7 @@ def test_a_server_that_stops_tells_those_who_are_half_in() -> None:
     """Nobody gets in behind the back of a server that is stopping, and keeps it from its end."""
 
     async def main() -> list[bytes]:
-        config = uvicorn.Config(hello, lifespan="off", log_config=None)
-        config.load()
-        house = House(None, None, 10**6, 100, 30.0, 30.0)
-        config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
-        listener = socket.create_server(("127.0.0.1", 0), backlog=BURST)
-        keen = KeenServer(config)
-        running = asyncio.create_task(keen.serve([listener]))
-        while not keen.started:  # noqa: ASYNC110 - uvicorn offers no event
-            await asyncio.sleep(0.01)
-        clients = [socket.create_connection(listener.getsockname()) for _ in range(BURST)]
+        keen, running, _, listener, clients = await with_a_burst(KeenServer)
         while not keen._opening:  # noqa: ASYNC110 - turn by turn
             await asyncio.sleep(0)
         await asyncio.wait_for(keen.shutdown([listener]), 10)
