@@ -168,9 +168,7 @@ def together(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for name in ("share", "rate", "goodput"):
         found[name] = float(np.median([run[name] for run in runs]))
     for name in ("latency_ms", "refused_ms", "cores"):
-        told = [run[name] for run in runs if run[name]]
-        keys = told[0] if told else {}
-        found[name] = {key: float(np.median([each[key] for each in told])) for key in keys}
+        found[name] = _medians([run[name] for run in runs if run[name]])
     return {**found, "goodputs": [run["goodput"] for run in runs]}
 
 
@@ -213,9 +211,14 @@ def _beside_bulk(server: Server, workload: Workload, folder: Path, seconds: int)
 
 def median_latencies(runs: Sequence[OpenRun]) -> dict[str, Any]:
     """Medians of the latencies of all rounds, and how many requests failed in them."""
-    names = runs[0].latency_ms
-    latency = {name: float(np.median([run.latency_ms[name] for run in runs])) for name in names}
+    latency = _medians([run.latency_ms for run in runs])
     return {"latency_ms": latency, "failed": sum(run.failed for run in runs)}
+
+
+def _medians(told: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Medians of figures of the same names; none where nothing was told."""
+    names = told[0] if told else ()
+    return {name: float(np.median([each[name] for each in told])) for name in names}
 
 
 def storm_bodies(workload: Workload, folder: Path, size: int = FLIGHTS) -> Path:
