@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvicorn
@@ -25,7 +25,11 @@ from serving.runtime import Runtime
 from serving.settings import Settings
 
 BODY = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
+HELLO = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 BROKEN = b'{"flights": [{}]}'
+
+
+S = TypeVar("S", bound=uvicorn.Server)
 
 
 async def _no_runner(rows: list[Row]) -> list[float]:
@@ -75,6 +79,22 @@ async def serving(
     yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
     await asyncio.wait_for(task, 10)
+
+
+async def hello(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answer everything."""
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"hi"})
+
+
+def saying_hello(kind: type[S]) -> tuple[S, House]:
+    """A server of `hello` by this protocol, not started yet, and what its connections share."""
+    config = uvicorn.Config(hello, port=0, lifespan="off", log_config=None)
+    config.load()
+    house = House(None, None, 10**6, 100, 30.0, 30.0)
+    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
+    return kind(config), house
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import uvicorn
@@ -15,33 +14,19 @@ from serving import server
 from serving.house import House
 from serving.protocol import ShortWayProtocol
 from serving.server import ACCEPTED_AT_ONCE, KeenServer
+from tests.serving.sockets import HELLO, S, saying_hello, until
 
-S = TypeVar("S", bound=uvicorn.Server)
 BURST = ACCEPTED_AT_ONCE // 2
-REQUEST = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
-
-
-async def hello(_scope: Any, _receive: Any, send: Any) -> None:
-    """Answer everything."""
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
-    )
-    await send({"type": "http.response.body", "body": b"hi"})
 
 
 async def with_a_burst(
     kind: type[S],
 ) -> tuple[S, asyncio.Task[None], House, socket.socket, list[socket.socket]]:
     """A started server, and clients at its door whom no turn of the loop has let in yet."""
-    config = uvicorn.Config(hello, lifespan="off", log_config=None)
-    config.load()
-    house = House(None, None, 10**6, 100, 30.0, 30.0)
-    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
+    keen, house = saying_hello(kind)
     listener = socket.create_server(("127.0.0.1", 0), backlog=BURST)
-    keen = kind(config)
     running = asyncio.create_task(keen.serve([listener]))
-    while not keen.started:  # noqa: ASYNC110 - uvicorn offers no event
-        await asyncio.sleep(0.01)
+    await until(lambda: keen.started)
     # without a turn of the loop: the kernel lets them in
     clients = [socket.create_connection(listener.getsockname()) for _ in range(BURST)]
     return keen, running, house, listener, clients
@@ -67,7 +52,7 @@ async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
 async def ask(client: socket.socket) -> bytes:
     """The answer to a request; the connection is closed then."""
     reader, writer = await asyncio.open_connection(sock=client)
-    writer.write(REQUEST)
+    writer.write(HELLO)
     answer = await reader.readuntil(b"hi")
     writer.close()
     return answer
@@ -105,11 +90,9 @@ def test_a_server_that_opens_its_own_socket_is_left_as_it_is() -> None:
     """Without sockets there is nobody to be looked for."""
 
     async def main() -> int:
-        config = uvicorn.Config(hello, port=0, lifespan="off", log_config=None)
-        keen = KeenServer(config)
+        keen, _ = saying_hello(KeenServer)
         running = asyncio.create_task(keen.serve())
-        while not keen.started:  # noqa: ASYNC110 - uvicorn offers no event
-            await asyncio.sleep(0.01)
+        await until(lambda: keen.started)
         keen.should_exit = True
         await running
         return len(keen.servers)

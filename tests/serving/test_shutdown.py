@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Any
 
 import pytest
 import uvicorn
 
 from serving import protocol
-from serving.house import House
-from serving.protocol import ShortWayProtocol
-
-REQUEST = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
-
-
-async def hello(_scope: Any, _receive: Any, send: Any) -> None:
-    """Answer everything."""
-    headers = [(b"content-length", b"2")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"hi"})
+from tests.serving.sockets import HELLO, saying_hello, until
 
 
 async def stopping_server(
     asked: int,
 ) -> tuple[uvicorn.Server, asyncio.Task[None], list[tuple[asyncio.StreamReader, Any]]]:
     """A server with that many idle connections, each answered once, that is told to stop."""
-    config = uvicorn.Config(hello, port=0, lifespan="off", log_config=None)
-    config.load()
-    house = House(None, None, 10**6, 100, 30.0, 30.0)
-    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
-    server = uvicorn.Server(config)
+    server, _ = saying_hello(uvicorn.Server)
     running = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(asked)]
     for reader, writer in connections:
-        writer.write(REQUEST)
+        writer.write(HELLO)
         assert b"connection: close" not in await reader.readuntil(b"hi")
     server.should_exit = True
-    while server.servers[0].is_serving():  # noqa: ASYNC110 - nor for the end
-        await asyncio.sleep(0.01)
+    await until(lambda: not server.servers[0].is_serving())
     return server, running, connections
 
 
@@ -51,7 +34,7 @@ def test_a_request_on_its_way_when_the_server_stops_is_answered() -> None:
 
     async def run() -> bytes:
         _, running, [(reader, writer)] = await stopping_server(1)
-        writer.write(REQUEST)
+        writer.write(HELLO)
         answer = await reader.read()
         await running
         writer.close()
