@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import time
@@ -34,8 +35,12 @@ def figures() -> Iterator[dict[str, Any]]:
     yield found
     path = PROJECT / "reports" / "faults.json"
     path.parent.mkdir(exist_ok=True)
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps({**known, **found}, indent=1, sort_keys=True) + "\n")
+    with path.open("a+") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)  # tests run in several processes
+        kept.seek(0)
+        known = json.loads(kept.read() or "{}")
+        kept.truncate(0)
+        kept.write(json.dumps({**known, **found}, indent=1, sort_keys=True) + "\n")
 
 
 @pytest.fixture
