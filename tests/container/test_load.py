@@ -14,7 +14,7 @@ import pytest
 from deploy.image import engine
 from load.container import PORT, Container
 from tests.container.conftest import READY
-from tests.container.counting import Callers, Tally
+from tests.counting import Callers, Tally
 
 pytestmark = pytest.mark.container
 

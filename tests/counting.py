@@ -41,10 +41,16 @@ class Tally:
 
 
 class Callers:
-    """Callers that ask one after the other, each on a kept-alive connection, until stopped."""
+    """Callers that ask one request after the other until they are stopped.
 
-    def __init__(self, host: str, port: int, bodies: Sequence[bytes]) -> None:
+    Each keeps its connection alive, or connects anew for every request.
+    """
+
+    def __init__(
+        self, host: str, port: int, bodies: Sequence[bytes], *, anew: bool = False
+    ) -> None:
         self.tally = Tally()
+        self._anew = anew
         self._address = (host, port)
         self._stopped = asyncio.Event()
         self._tasks = [asyncio.create_task(self._call(_request(body))) for body in bodies]
@@ -84,6 +90,8 @@ class Callers:
             self.tally.answers[int(head.split(b" ", 2)[1])] += 1
             if b"\r\nconnection: close\r\n" in head:
                 self.tally.last += 1
+                return
+            if self._anew:
                 return
 
     def _count_failure(self, answered: int, *, partial: bool) -> None:
