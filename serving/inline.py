@@ -58,10 +58,11 @@ class Job:
 
     def next_slice(self, size: int) -> Flights:
         """Take the next flights to be scored."""
-        start, self._taken = self._taken, min(self._taken + size, len(self.flights))
-        if self._taken - start == len(self.flights):
-            return self.flights
-        return self.flights.slice(start, self._taken)
+        start, stop = self._taken, min(self._taken + size, len(self.flights))
+        whole = stop - start == len(self.flights)
+        part = self.flights if whole else self.flights.slice(start, stop)
+        self._taken = stop  # not before: what could not be sliced is still counted as waiting
+        return part
 
     def add(self, scores: list[float]) -> None:
         """Take the scores of the last slice; deliver once all flights have theirs."""
