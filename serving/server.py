@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ class KeenServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._listeners: list[socket.socket] = []
+        self._make: MakeProtocol = asyncio.Protocol
         self._looking = False
         self._opening: set[asyncio.Task[Any]] = set()
 
@@ -47,39 +49,61 @@ class KeenServer(uvicorn.Server):
             self._listeners = sockets
             for each in sockets:
                 each.setblocking(False)  # the loop does so, too; here a wait would stop everybody
-            self.config.http_protocol_class = partial(  # type: ignore[assignment] # it takes a class too
-                self._make_protocol, self.config.http_protocol_class
-            )
+            self._make = self.config.http_protocol_class
+            self.config.http_protocol_class = self._make_protocol  # type: ignore[assignment] # it takes a class too
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; whoever is half in gets in first, to be told so like all others."""
+        """Stop; whoever is at the door gets in first, to be treated like all others.
+
+        The kernel lets clients in as long as anybody listens, and would reset those whom nobody
+        takes. So the last are taken and the door is shut in one go, for the supervisor too, which
+        holds the same socket: who comes later is refused, and knows that nothing was asked.
+        """
+        self._accept(self.config.backlog)
+        for listener in self._listeners:
+            with suppress(OSError):  # whoever else holds it may have done so already
+                listener.shutdown(socket.SHUT_RDWR)
+        for server in self.servers:
+            server.close()
         self._listeners = []
         if self._opening:
             await asyncio.wait(self._opening, timeout=LAST_IN_SECONDS)
         await super().shutdown(sockets)
 
-    def _make_protocol(self, make: MakeProtocol, **of_uvicorn: Any) -> asyncio.Protocol:
+    def _make_protocol(self, **of_uvicorn: Any) -> asyncio.Protocol:
         """Make the protocol of a connection that the loop has accepted."""
         if not self._looking:
             self._looking = True
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._accept_more, loop, partial(make, **of_uvicorn))
-        return make(**of_uvicorn)
+            asyncio.get_running_loop().call_soon(self._accept_more)
+        return self._make(**of_uvicorn)
 
-    def _accept_more(self, loop: asyncio.AbstractEventLoop, make: MakeProtocol) -> None:
+    def _accept_more(self) -> None:
         self._looking = False
+        self._accept(ACCEPTED_AT_ONCE)
+
+    def _accept(self, most: int) -> None:
+        """Take clients that wait at the door, up to so many at each."""
         for listener in self._listeners:
-            for _ in range(ACCEPTED_AT_ONCE):
+            for _ in range(most):
                 try:
                     connection, _ = listener.accept()
                 except OSError:  # nobody is waiting; whatever else it is, the loop will meet it
                     break
                 connection.setblocking(False)
-                opened = loop.connect_accepted_socket(make, connection, ssl=self.config.ssl)
-                task = loop.create_task(opened)
-                self._opening.add(task)
-                task.add_done_callback(self._opened)
+                self._open(connection)
+
+    def _open(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        opened = loop.connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
+        task = loop.create_task(opened)
+        self._opening.add(task)
+        task.add_done_callback(self._opened)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Make a protocol as `uvicorn.Server.startup` does."""
+        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+        return self._make(config=self.config, **state)
 
     def _opened(self, task: asyncio.Task[Any]) -> None:
         """Forget it, however it went: a client that fails at the handshake has gone."""

@@ -14,6 +14,7 @@ from serving import server
 from serving.house import House
 from serving.protocol import ShortWayProtocol
 from serving.server import ACCEPTED_AT_ONCE, KeenServer
+from tests.conftest import free_port
 from tests.serving.sockets import HELLO, S, saying_hello, until
 
 BURST = ACCEPTED_AT_ONCE // 2
@@ -24,7 +25,7 @@ async def with_a_burst(
 ) -> tuple[S, asyncio.Task[None], House, socket.socket, list[socket.socket]]:
     """A started server, and clients at its door whom no turn of the loop has let in yet."""
     keen, house = saying_hello(kind)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=BURST)
+    listener = socket.create_server(("127.0.0.1", free_port()), backlog=BURST)
     running = asyncio.create_task(keen.serve([listener]))
     await until(lambda: keen.started)
     # without a turn of the loop: the kernel lets them in
@@ -84,6 +85,37 @@ def test_a_server_that_stops_tells_those_who_are_half_in() -> None:
         return [end_of(each) for each in clients]
 
     assert uvloop.run(main()) == [b""] * BURST
+
+
+def test_a_server_that_stops_answers_those_at_the_door() -> None:
+    """They asked before it was shut, though nobody had let them in yet; who is later is refused."""
+
+    async def main() -> list[bytes]:
+        keen, running, _, listener, clients = await with_a_burst(KeenServer)
+        address, of_supervisor = listener.getsockname(), listener.dup()
+        for each in clients:
+            each.send(HELLO)
+        stopping = asyncio.create_task(keen.shutdown([listener]))
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        answers = await asyncio.gather(*map(rest, clients))
+        await asyncio.wait_for(stopping, 10)
+        running.cancel()
+        of_supervisor.listen()  # for the next worker
+        socket.create_connection(address).close()
+        of_supervisor.close()
+        return answers
+
+    assert [each[-2:] for each in uvloop.run(main())] == [b"hi"] * BURST
+
+
+async def rest(client: socket.socket) -> bytes:
+    """All that the server still says on a connection."""
+    reader, writer = await asyncio.open_connection(sock=client)
+    said = await reader.read()
+    writer.close()
+    return said
 
 
 def test_a_server_that_opens_its_own_socket_is_left_as_it_is() -> None:

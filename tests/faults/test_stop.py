@@ -1,0 +1,60 @@
+"""A service that is told to stop under load."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Server, running_server
+from tests.counting import Callers, Tally
+from tests.faults.conftest import Figure, Truth, port_of
+
+pytestmark = pytest.mark.server
+
+KEPT, ANEW = 16, 48
+SECONDS = 1.5
+STOP_SECONDS = 10
+
+
+async def stop_under_load(server: Server, bodies: list[bytes]) -> tuple[Tally, Tally, float]:
+    """What became of the requests on kept and on new connections, and how long the stop took."""
+    port = port_of(server)
+    kept = Callers("127.0.0.1", port, bodies[:KEPT])
+    anew = Callers("127.0.0.1", port, bodies[KEPT : KEPT + ANEW], anew=True)
+    await asyncio.sleep(SECONDS)
+    started = time.monotonic()
+    server.process.terminate()
+    await asyncio.to_thread(server.process.wait, 30)
+    took = time.monotonic() - started
+    await asyncio.gather(kept.stop(), anew.stop())
+    return kept.tally, anew.tally, took
+
+
+def test_a_stop_under_load_loses_nobody(
+    registered: str, truth: Truth, figure: Figure, tmp_path: Path
+) -> None:
+    """A service that is told to stop answers all who got in, and refuses to let in any more."""
+    with running_server(tmp_path / "log") as server:
+        kept, anew, took = asyncio.run(stop_under_load(server, truth.bodies))
+    answered = kept.answers + anew.answers
+    lost = kept.lost + anew.lost + kept.cut + anew.cut
+    reset = kept.reset + anew.reset
+    figure(
+        answered=answered[200],
+        lost=lost,
+        reset=reset,
+        refused=anew.refused > 0,
+        seconds=round(took, 1),
+    )
+    assert set(answered) == {200}
+    assert answered[200] > KEPT + ANEW
+    assert lost == 0, (kept, anew)
+    assert kept.last == KEPT, kept
+    assert kept.refused > 0, kept
+    assert anew.refused > 0, anew
+    # the kernel may let one in between the last look at the door and its shutting
+    assert reset <= 1, (kept, anew)
+    assert took < STOP_SECONDS
