@@ -242,6 +242,11 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._received = 0
         self._expect(self._house.read_seconds)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what follows a chunked body is none, and nobody asks for it."""
+        if self._head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
         if self._offers_upgrade():

@@ -104,6 +104,19 @@ def test_what_is_not_plain_goes_the_long_way(
     run(test, runtime)
 
 
+def test_what_follows_a_chunked_body_is_no_header(runtime: Runtime) -> None:
+    """Trailers cannot take the place of headers, which a proxy may have looked through."""
+    head = "content-type: application/json\r\ntransfer-encoding: chunked\r\nx: "
+    chunks = b"%x\r\n%b\r\n0\r\ncontent-encoding: gzip\r\n\r\n" % (len(BODY), BODY)
+    sent = request(headers=head).replace(BODY, chunks)
+
+    async def test(server: Server) -> None:
+        [(status, _, body)] = await ask(server.port, sent)
+        assert (status, len(body["predictions"])) == (200, 1)
+
+    run(test, runtime)
+
+
 def test_pipelined_requests_are_answered_in_order(runtime: Runtime) -> None:
     """Requests that are sent without waiting get their own answers, in their order."""
 
