@@ -75,38 +75,6 @@ def test_a_compressed_bomb_is_not_opened(service: Server, figure: Figure) -> Non
     assert works(service)
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_of_50_megabytes_is_refused(
-    service: Server, figure: Figure, *, chunked: bool
-) -> None:
-    """A body of 50 MB is refused with 413 long before it has arrived, and not kept."""
-    before = memory_mb(service)
-
-    async def send() -> tuple[bytes, int]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
-        piece = b" " * 100_000
-        how = "transfer-encoding: chunked" if chunked else "content-length: 50000000"
-        writer.write(f"POST /predict_delay HTTP/1.1\r\nhost: x\r\n{how}\r\n\r\n".encode())
-        sent = 0
-        said = asyncio.ensure_future(reader.read())
-        try:
-            while sent < 50_000_000 and not said.done():
-                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-                await writer.drain()
-                sent += len(piece)
-            return await asyncio.wait_for(said, 10), sent
-        except ConnectionError:
-            return await said if said.done() else b"", sent
-        finally:
-            writer.close()
-
-    said, sent = asyncio.run(send())
-    figure(sent_bytes=sent, status=413, memory_growth_mb=round(memory_mb(service) - before, 1))
-    assert said.startswith(b"HTTP/1.1 413")
-    assert memory_mb(service) - before < 60
-    assert works(service)
-
-
 def test_slow_clients_hold_nobody_up(service: Server, truth: Truth, figure: Figure) -> None:
     """Hundreds of clients that never finish their request are cut; others are served meanwhile."""
     count = 300

@@ -1,0 +1,112 @@
+"""Requests that do not end: each is refused and cut, fast or slow as it may come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from tests.conftest import Server
+from tests.faults.conftest import READ_SECONDS, Figure, memory_mb, port_of, works
+
+pytestmark = pytest.mark.server
+
+MOST = 50_000_000
+"""Bytes that a client tries to send."""
+READ_AHEAD = MOST // 2
+"""Of these, the most that may have left before the refusal is there: twice the largest body, which
+the service reads with its framing, and what the sockets of both sides hold."""
+GROWTH_MB = 20
+SWEEP_SECONDS = 3
+"""A slow one is cut so soon after its time, at the latest."""
+
+FIRST = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\n"
+CHUNKED = FIRST + b"transfer-encoding: chunked\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A request without end: how it starts, what comes again and again, what is said to it."""
+
+    name: str
+    start: bytes
+    more: bytes
+    status: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FAST: Sequence[Endless] = [
+    Endless(
+        "a body that is said to have 50 MB",
+        FIRST + b"content-length: 50000000\r\n\r\n",
+        b" " * 100_000,
+        413,
+    ),
+    Endless("large chunks", CHUNKED, b"%x\r\n%b\r\n" % (100_000, b" " * 100_000), 413),
+    Endless("chunks of one byte", CHUNKED, b"1\r\n \r\n" * 10_000, 413),
+    Endless("the extension of a chunk", CHUNKED + b"1;", b"e" * 100_000, 413),
+    Endless("trailers", CHUNKED + b"0\r\n", b"x-trailer: y\r\n" * 5_000, 413),
+    Endless("headers", FIRST, b"x-header: y\r\n" * 5_000, 431),
+    Endless("one header", FIRST + b"x-header: ", b"y" * 100_000, 431),
+    Endless("the path", b"POST /", b"a" * 100_000, 431),
+]
+SLOW: Sequence[Endless] = [
+    Endless("the path", b"POST /", b"a", 408),
+    Endless("headers", FIRST, b"x: y\r\n", 408),
+    Endless("a body", FIRST + b"content-length: 50000\r\n\r\n", b" ", 408),
+    Endless("chunks", CHUNKED, b"1\r\n \r\n", 408),
+    Endless("trailers", CHUNKED + b"0\r\n", b"x: y\r\n", 408),
+]
+
+
+async def send_on(port: int, endless: Endless, pause: float = 0.0) -> tuple[int, int, float]:
+    """Send until something is said; status, bytes sent until then, seconds until cut."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    started = time.monotonic()
+    said = asyncio.ensure_future(reader.readuntil(b"\r\n"))
+    writer.write(endless.start)
+    sent = len(endless.start)
+    try:
+        while sent < MOST and not said.done():
+            writer.write(endless.more)
+            await asyncio.gather(writer.drain(), asyncio.sleep(pause))
+            sent += len(endless.more)
+        line = await asyncio.wait_for(said, 10)
+        await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+    return int(line.split()[1]), sent, time.monotonic() - started
+
+
+@pytest.mark.parametrize("endless", FAST, ids=str)
+def test_what_does_not_end_is_refused(service: Server, figure: Figure, endless: Endless) -> None:
+    """A request of 50 MB, in any of its parts, is refused long before it has left, and not kept."""
+    before = memory_mb(service)
+    status, sent, seconds = asyncio.run(send_on(port_of(service), endless))
+    growth = memory_mb(service) - before
+    figure(
+        of=endless.name,
+        status=status,
+        sent_mb=round(sent / 1e6, 1),
+        cut_after_seconds=round(seconds, 1),
+        memory_growth_mb=round(growth, 1),
+    )
+    assert status == endless.status
+    assert sent <= READ_AHEAD
+    assert growth < GROWTH_MB
+    assert works(service)
+
+
+@pytest.mark.parametrize("endless", SLOW, ids=str)
+def test_what_does_not_get_ready_is_cut(service: Server, figure: Figure, endless: Endless) -> None:
+    """A request that comes in crumbs is refused and cut when its time is over."""
+    status, sent, seconds = asyncio.run(send_on(port_of(service), endless, pause=0.05))
+    figure(of=endless.name, status=status, sent_bytes=sent, cut_after_seconds=round(seconds, 1))
+    assert status == endless.status
+    assert READ_SECONDS - 1 < seconds < READ_SECONDS + SWEEP_SECONDS
+    assert works(service)
