@@ -46,6 +46,15 @@ from serving.transport import CorkedTransport
 LONGEST_HEAD = 32_768
 """Bytes after which a head that is still not whole is refused."""
 
+MOST_HEADERS = 256
+"""Of a request: the shortest take forty times the memory of the bytes that they come in."""
+
+MOST_WAITING = 100
+"""Requests of a connection that may wait for those before them until more are read."""
+
+PIECE, BODY_PIECE = 4_096, 16_384
+"""Bytes that are parsed at a time: at most so many more requests may come to wait."""
+
 LINGER_SECONDS = 2.0
 """How long a client that is being refused may go on sending; nothing of it is kept."""
 
@@ -88,6 +97,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         self._reading = False
         self._head = False
         self._received = 0
+        self._unread = b""
         self._stopping = False
         self._last_word: Refusal | None = None
         self.quiet_since = inf
@@ -112,15 +122,39 @@ class ShortWayProtocol(HttpToolsProtocol):
         if predict is not None and predict.full and self._may_refuse_unread(data):
             self._refuse_unread()
             return
+        self._unread = self._unread + data if self._unread else data
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Parse what has arrived, but no more than may wait for its turn.
+
+        A request that waits takes some hundred times the memory of the few bytes that it may have
+        come in: what is not parsed yet is kept as it is, and nothing is read meanwhile.
+        """
+        while self._unread and len(self.pipeline) < MOST_WAITING:
+            size = BODY_PIECE if self._reading and not self._head else PIECE
+            piece, self._unread = self._unread[:size], self._unread[size:]
+            self._read(piece)
+            if self._last_word is not None or self.transport.is_closing():
+                self._unread = b""
+        self.transport.want(not self._unread)  # type: ignore[attr-defined] # corked
+
+    def _read(self, piece: bytes) -> None:
         if self._reading:
-            self._received += len(data)
+            self._received += len(piece)
             if self._received > (LONGEST_HEAD if self._head else self._house.max_message_bytes):
                 self._end_with(_LONG_HEAD if self._head else _LONG)
                 return
         try:
-            self._parse(data)
-        except httptools.HttpParserError:
-            self._end_with(_NOT_HTTP)
+            self._parse(piece)
+        except httptools.HttpParserError as error:
+            why = error.__context__  # what a callback raised
+            self._end_with(why if isinstance(why, Refusal) else _NOT_HTTP)
+
+    def _go_on(self) -> None:
+        """Read on, once those that waited have had their turn."""
+        if not self.transport.is_closing():
+            self._read_on()
 
     def _may_refuse_unread(self, data: bytes) -> bool:
         """Whether data is all that there is on the connection, and plain enough not to be parsed.
@@ -129,7 +163,7 @@ class ShortWayProtocol(HttpToolsProtocol):
         """
         house = self._house
         calm = not (self._reading or self._stopping or self._busy() or self.flow.write_paused)
-        return calm and house.keys is None and is_plain(data)
+        return calm and not self._unread and house.keys is None and is_plain(data)
 
     def _refuse_unread(self) -> None:
         count_no_room()
@@ -161,7 +195,7 @@ class ShortWayProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif not self._reading:
             self.transport.close()
-        elif self.flow.read_paused and not self.flow.write_paused:
+        elif (self._unread or self.flow.read_paused) and not self.flow.write_paused:
             self._expect(self._house.read_seconds)  # it is we who do not read
         else:
             self._end_with(_SLOW)
@@ -230,6 +264,7 @@ class ShortWayProtocol(HttpToolsProtocol):
             if isinstance(at_work, Exchange) and at_work.abandon is not None:
                 at_work.abandon()
                 at_work.abandon = None
+        self._unread = b""
         super().connection_lost(exc)
         self.transport.let_go()  # type: ignore[attr-defined] # corked
 
@@ -244,8 +279,11 @@ class ShortWayProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; what follows a chunked body is none, and nobody asks for it."""
-        if self._head:
-            super().on_header(name, value)
+        if not self._head:
+            return
+        if len(self.headers) >= MOST_HEADERS:
+            raise HeadTooLarge("The request has too many headers.")  # noqa: EM101, TRY003
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
@@ -295,6 +333,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         """Go on with what the client has sent already, or wait for its next request."""
         if self.pipeline:
             super().on_response_complete()
+            if self._unread and not self.pipeline:
+                self.loop.call_soon(self._go_on)
             return
         self.server_state.total_requests += 1
         if self.transport.is_closing():
@@ -305,6 +345,8 @@ class ShortWayProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self.flow.resume_reading()
+        if self._unread:
+            self.loop.call_soon(self._go_on)
         if not self._reading:
             self._expect(self._house.idle_seconds)
 
@@ -321,7 +363,7 @@ class ShortWayProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def _close_if_idle(self) -> None:
-        if self._reading:
+        if self._reading or self._unread:
             self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
         elif self.cycle is None or self.cycle.response_complete:
             self.transport.close()

@@ -1,4 +1,4 @@
-"""One write per answer, and a last word to clients that are refused while they still send."""
+"""One write per answer, a last word to who still sends, and nothing read beyond what is wanted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CorkedTransport:
         gets to read why.
     """
 
-    __slots__ = ("_held", "_inner", "_linger", "_lingering", "_loop")
+    __slots__ = ("_held", "_inner", "_linger", "_lingering", "_loop", "_paused", "_wanted")
 
     def __init__(
         self,
@@ -35,6 +35,30 @@ class CorkedTransport:
         self._linger = linger
         self._lingering = False
         self._held: list[bytes] = []
+        self._paused = False
+        self._wanted = True
+
+    def want(self, more: bool) -> None:
+        """Read no more, or read on, whoever else has reading paused or resumed meanwhile."""
+        if more != self._wanted:
+            self._wanted = more
+            if self.is_closing():
+                return
+            if not more:
+                self._inner.pause_reading()
+            elif not self._paused:
+                self._inner.resume_reading()
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        self._paused = True
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, if any more is wanted."""
+        self._paused = False
+        if self._wanted:
+            self._inner.resume_reading()
 
     def write(self, data: bytes) -> None:
         """Hold data until the next turn of the event loop."""

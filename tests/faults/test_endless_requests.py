@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -52,6 +53,7 @@ FAST: Sequence[Endless] = [
     Endless("the extension of a chunk", CHUNKED + b"1;", b"e" * 100_000, 413),
     Endless("trailers", CHUNKED + b"0\r\n", b"x-trailer: y\r\n" * 5_000, 413),
     Endless("headers", FIRST, b"x-header: y\r\n" * 5_000, 431),
+    Endless("short headers", FIRST, b"a:b\r\n" * 200, 431),
     Endless("one header", FIRST + b"x-header: ", b"y" * 100_000, 431),
     Endless("the path", b"POST /", b"a" * 100_000, 431),
 ]
@@ -109,4 +111,59 @@ def test_what_does_not_get_ready_is_cut(service: Server, figure: Figure, endless
     figure(of=endless.name, status=status, sent_bytes=sent, cut_after_seconds=round(seconds, 1))
     assert status == endless.status
     assert READ_SECONDS - 1 < seconds < READ_SECONDS + SWEEP_SECONDS
+    assert works(service)
+
+
+async def _read_all(reader: asyncio.StreamReader) -> None:
+    while await reader.read(65_536):
+        pass
+
+
+FLOODERS = 20
+FLOOD_SECONDS = 3.0
+FLOOD_GROWTH_MB = 40
+FLOOD = b"GET /livez HTTP/1.1\r\n\r\n" * 20_000
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_requests_that_never_stop_are_not_taken_in(
+    service: Server, figure: Figure, *, reads: bool
+) -> None:
+    """Request after request on one connection, read or unread: few of them are taken in at once."""
+    before = memory_mb(service)
+
+    async def flood() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
+        answers = asyncio.ensure_future(_read_all(reader) if reads else asyncio.sleep(0))
+        ended = time.monotonic() + FLOOD_SECONDS
+        sent = 0
+        while time.monotonic() < ended:
+            writer.write(FLOOD)
+            sent += len(FLOOD)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(writer.drain(), ended - time.monotonic())
+        answers.cancel()
+        writer.transport.abort()
+        return sent
+
+    async def run() -> tuple[int, float, float]:
+        floods = [asyncio.create_task(flood()) for _ in range(FLOODERS)]
+        peak, worst = before, 0.0
+        while not all(each.done() for each in floods):
+            started = time.monotonic()
+            assert await asyncio.to_thread(works, service)
+            worst = max(worst, time.monotonic() - started)
+            peak = max(peak, memory_mb(service))
+            await asyncio.sleep(0.1)
+        return sum([await each for each in floods]), peak, worst
+
+    sent, peak, worst = asyncio.run(run())
+    figure(
+        connections=FLOODERS,
+        answers_read=reads,
+        sent_mb=round(sent / 1e6, 1),
+        memory_growth_mb=round(peak - before, 1),
+        others_worst_ms=round(worst * 1e3),
+    )
+    assert peak - before < FLOOD_GROWTH_MB
     assert works(service)

@@ -138,3 +138,14 @@ def test_requests_without_end_are_ended(
         writer.close()
 
     run(test, runtime, bytes=200_000)
+
+
+@pytest.mark.parametrize(("headers", "status"), [(200, 200), (300, 431)])
+def test_headers_are_counted(runtime: Runtime, headers: int, status: int) -> None:
+    """A head that is short enough may still hold too many."""
+
+    async def test(server: Server) -> None:
+        [(answered, _, _)] = await ask(server.port, request(headers="a:b\r\n" * headers))
+        assert answered == status
+
+    run(test, runtime)

@@ -24,6 +24,14 @@ class Wire:
         self.done.append("closed")
         self.closing = True
 
+    def pause_reading(self) -> None:
+        """Note that nothing is read."""
+        self.done.append("paused")
+
+    def resume_reading(self) -> None:
+        """Note that it is read on."""
+        self.done.append("resumed")
+
     def is_closing(self) -> bool:
         """Whether the connection is going down."""
         return self.closing
@@ -77,3 +85,29 @@ def test_a_client_that_left_is_not_written_to() -> None:
         return wire.done
 
     assert asyncio.run(run()) == []
+
+
+def test_nothing_is_read_that_is_not_wanted() -> None:
+    """Reading goes on when it is wanted and nobody else has it paused, whichever comes last."""
+
+    async def run() -> list[bytes | str]:
+        wire = Wire()
+        transport = corked(wire)
+        transport.want(True)
+        transport.want(False)
+        transport.pause_reading()
+        transport.resume_reading()
+        wire.done.append("not wanted")
+        transport.want(True)
+        transport.pause_reading()
+        transport.want(False)
+        transport.want(True)
+        wire.done.append("paused by another")
+        transport.resume_reading()
+        transport.close()
+        transport.want(False)
+        return wire.done
+
+    first, _, second = " ".join(map(str, asyncio.run(run()))).partition("not wanted")
+    assert first.split() == ["paused", "paused"]
+    assert second == " resumed paused paused paused by another resumed closed"
