@@ -45,7 +45,7 @@ STAGES = (
         (
             "uvicorn/",
             "httptools/",
-            *(f"serving/{n}.py" for n in ("protocol", "transport", "sweeper")),
+            *(f"serving/{n}.py" for n in ("connection", "protocol", "transport", "sweeper")),
         ),
     ),
     ("metrics", ("prometheus_client/", "serving/metrics.py")),

@@ -10,26 +10,17 @@ uvicorn's own way, through ASGI, and gets the same answer there.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from math import inf
 from typing import Any
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from serving import trace
-from serving.answers import last_word, lines
+from serving.answers import lines
 from serving.asgi import Headers
 from serving.bulk import LARGE_BODY
-from serving.errors import (
-    BadRequest,
-    HeadTooLarge,
-    Overloaded,
-    Refusal,
-    RequestTimeout,
-    TooLarge,
-)
+from serving.connection import Connection
+from serving.errors import Refusal
 from serving.exchange import Exchange
 from serving.house import House
 from serving.plain import is_plain
@@ -41,25 +32,6 @@ from serving.predict import (
     count_no_room,
     refuse,
 )
-from serving.transport import CorkedTransport
-
-LONGEST_HEAD = 32_768
-"""Bytes after which a head that is still not whole is refused."""
-
-MOST_HEADERS = 256
-"""Of a request: the shortest take forty times the memory of the bytes that they come in."""
-
-MOST_WAITING = 100
-"""Requests of a connection that may wait for those before them until more are read."""
-
-PIECE, BODY_PIECE = 4_096, 16_384
-"""Bytes that are parsed at a time: at most so many more requests may come to wait."""
-
-LINGER_SECONDS = 2.0
-"""How long a client that is being refused may go on sending; nothing of it is kept."""
-
-LAST_REQUEST_SECONDS = 0.5
-"""How long an idle connection stays open when the server stops."""
 
 _METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
 _UNUSUAL = frozenset(
@@ -68,17 +40,8 @@ _UNUSUAL = frozenset(
 """Headers whose handling is left to uvicorn and the front door."""
 
 
-_SLOW = RequestTimeout("The request did not arrive whole in time.")
-_LONG = TooLarge("No request of the service is that long: send fewer flights.")
-_LONG_HEAD = HeadTooLarge("The head of the request is too long.")
-_NOT_HTTP = BadRequest("What arrived cannot be read as HTTP/1.1.")
-
-
-class ShortWayProtocol(HttpToolsProtocol):
-    """uvicorn's httptools protocol on a corked transport, with the short way.
-
-    A connection is cut where a request does not get complete in time, and where none comes for
-    as long as uvicorn keeps connections alive.
+class ShortWayProtocol(Connection):
+    """The protocol of a connection, with the short way.
 
     Parameters
     ----------
@@ -87,74 +50,19 @@ class ShortWayProtocol(HttpToolsProtocol):
     """
 
     def __init__(self, house: House, **of_uvicorn: Any) -> None:
-        super().__init__(**of_uvicorn)
-        self._house = house
+        super().__init__(house, **of_uvicorn)
         self._predict = house.predict
-        self._sweeper = house.sweeper
         self._exchange: Exchange | None = None
         self._at_work: Exchange | RequestResponseCycle | None = None
         """What is answered now; `cycle` is what is read, which may be a request after it."""
-        self._reading = False
-        self._head = False
-        self._received = 0
-        self._unread = b""
-        self._stopping = False
-        self._last_word: Refusal | None = None
-        self.quiet_since = inf
-        self.patience = inf
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base class
-        """Take a new connection, unless there are too many."""
-        super().connection_made(CorkedTransport(transport, self.loop, self._linger))  # type: ignore[arg-type] # behaves as one
-        if len(self._sweeper) >= self._house.max_connections:
-            full = Overloaded("too many connections are open", headers=((b"retry-after", b"1"),))
-            transport.write(last_word(full))
-            transport.close()
-            return
-        self._sweeper.add(self, self.loop)
-        self._expect(self._house.read_seconds)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client has sent, unless a request gets longer than any may be."""
-        if self._last_word is not None or self.transport.is_closing():
-            return
+        """Take what the client has sent; where there is no room, not even to look at it."""
         predict = self._predict
         if predict is not None and predict.full and self._may_refuse_unread(data):
             self._refuse_unread()
-            return
-        self._unread = self._unread + data if self._unread else data
-        self._read_on()
-
-    def _read_on(self) -> None:
-        """Parse what has arrived, but no more than may wait for its turn.
-
-        A request that waits takes some hundred times the memory of the few bytes that it may have
-        come in: what is not parsed yet is kept as it is, and nothing is read meanwhile.
-        """
-        while self._unread and len(self.pipeline) < MOST_WAITING:
-            size = BODY_PIECE if self._reading and not self._head else PIECE
-            piece, self._unread = self._unread[:size], self._unread[size:]
-            self._read(piece)
-            if self._last_word is not None or self.transport.is_closing():
-                self._unread = b""
-        self.transport.want(not self._unread)  # type: ignore[attr-defined] # corked
-
-    def _read(self, piece: bytes) -> None:
-        if self._reading:
-            self._received += len(piece)
-            if self._received > (LONGEST_HEAD if self._head else self._house.max_message_bytes):
-                self._end_with(_LONG_HEAD if self._head else _LONG)
-                return
-        try:
-            self._parse(piece)
-        except httptools.HttpParserError as error:
-            why = error.__context__  # what a callback raised
-            self._end_with(why if isinstance(why, Refusal) else _NOT_HTTP)
-
-    def _go_on(self) -> None:
-        """Read on, once those that waited have had their turn."""
-        if not self.transport.is_closing():
-            self._read_on()
+        else:
+            super().data_received(data)
 
     def _may_refuse_unread(self, data: bytes) -> bool:
         """Whether data is all that there is on the connection, and plain enough not to be parsed.
@@ -163,7 +71,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         """
         house = self._house
         calm = not (self._reading or self._stopping or self._busy() or self.flow.write_paused)
-        return calm and not self._unread and house.keys is None and is_plain(data)
+        calm = calm and not (self._unread or self._last_word or self.transport.is_closing())
+        return calm and house.keys is None and is_plain(data)
 
     def _refuse_unread(self) -> None:
         count_no_room()
@@ -172,91 +81,8 @@ class ShortWayProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self._expect(self._house.idle_seconds)
 
-    def _parse(self, data: bytes) -> None:
-        """Parse what has arrived; nothing is upgraded, so offers to do so are overlooked.
-
-        The parser takes all that follows such an offer for the other protocol. A new one is given
-        the same head without it, and what follows.
-        """
-        while data:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
-                first = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
-                kept = [each for each in self.headers if each[0] not in (b"upgrade", b"connection")]
-                self.parser = httptools.HttpRequestParser(self)
-                data = b"%b%b\r\n%b" % (first, lines(kept), data[offer.args[0] :])
-            else:
-                return
-
-    def cut(self) -> None:
-        """Close the connection; a second time, without waiting for the client to read."""
-        if self.transport.is_closing():
-            self.transport.abort()
-        elif not self._reading:
-            self.transport.close()
-        elif (self._unread or self.flow.read_paused) and not self.flow.write_paused:
-            self._expect(self._house.read_seconds)  # it is we who do not read
-        else:
-            self._end_with(_SLOW)
-
-    def _end_with(self, refusal: Refusal) -> None:
-        """Refuse what is being read and close, once all that came before it is answered.
-
-        A client reads answers in the order of its requests: one that came too early would pass for
-        the answer to another request. What has been answered already is not refused as well; and
-        where a client does not read, there is nothing to wait for.
-        """
-        before, answered = self._state_of_what_is_read()
-        self.quiet_since = inf
-        if before and not self.flow.write_paused:
-            self._last_word = refusal
-            return
-        if not before and not answered:
-            self.transport.write(last_word(refusal))
-        self.transport.close()
-
-    def _state_of_what_is_read(self) -> tuple[bool, bool]:
-        """Whether requests before it wait for their answers, and whether it has been answered."""
-        cycle = self.cycle
-        if not self._reading or self._head or cycle is None:  # it has no cycle yet
-            return self._busy(), False
-        if self.pipeline and self.pipeline[0][0] is cycle:
-            self.pipeline.popleft()
-            return True, False
-        return False, cycle.response_complete
-
-    def _linger(self) -> bool:
-        """Whether to wait a moment for a client that is still sending before it is cut off."""
-        if self._reading:
-            self._expect(LINGER_SECONDS)
-        return self._reading
-
-    def _expect(self, seconds: float) -> None:
-        """Have the connection cut unless it gets further within some seconds."""
-        self.quiet_since, self.patience = self._sweeper.now, seconds
-
-    def pause_writing(self) -> None:
-        """Give a client that does not read its answers as long as an idle one."""
-        super().pause_writing()
-        self._expect(self._house.idle_seconds)
-
-    def resume_writing(self) -> None:
-        """Go on once it has read."""
-        super().resume_writing()
-        if not self._reading:
-            self._wait_for_us()
-
-    def _wait_for_us(self) -> None:
-        """Have the connection stay while we are at work, unless the client does not read."""
-        if self._busy() and not self.flow.write_paused:
-            self.quiet_since = inf
-        else:
-            self._expect(self._house.idle_seconds)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop what was being worked on for the client that has left."""
-        self._sweeper.remove(self)
         at_work = self._at_work
         if at_work is not None and not at_work.response_complete:
             at_work.disconnected = True
@@ -264,26 +90,7 @@ class ShortWayProtocol(HttpToolsProtocol):
             if isinstance(at_work, Exchange) and at_work.abandon is not None:
                 at_work.abandon()
                 at_work.abandon = None
-        self._unread = b""
         super().connection_lost(exc)
-        self.transport.let_go()  # type: ignore[attr-defined] # corked
-
-    def on_message_begin(self) -> None:
-        """Start a request; its scope is made only if it goes the long way."""
-        self.url = b""
-        self.headers = []
-        self.expect_100_continue = False
-        self._reading = self._head = True
-        self._received = 0
-        self._expect(self._house.read_seconds)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what follows a chunked body is none, and nobody asks for it."""
-        if not self._head:
-            return
-        if len(self.headers) >= MOST_HEADERS:
-            raise HeadTooLarge("The request has too many headers.")  # noqa: EM101, TRY003
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
@@ -329,45 +136,6 @@ class ShortWayProtocol(HttpToolsProtocol):
                 return
         exchange.abandon = predict.submit(exchange.body, exchange.timeout, reply, exchange.names)
 
-    def on_response_complete(self) -> None:
-        """Go on with what the client has sent already, or wait for its next request."""
-        if self.pipeline:
-            super().on_response_complete()
-            if self._unread and not self.pipeline:
-                self.loop.call_soon(self._go_on)
-            return
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        if self._last_word is not None:
-            self._reading = True  # the client may be sending still
-            self.transport.write(last_word(self._last_word))
-            self.transport.close()
-            return
-        self.flow.resume_reading()
-        if self._unread:
-            self.loop.call_soon(self._go_on)
-        if not self._reading:
-            self._expect(self._house.idle_seconds)
-
-    def shutdown(self) -> None:
-        """Stop with an answer that says so, not with a closed door.
-
-        uvicorn closes idle connections at once; a request that is on its way at that moment would
-        get no answer. Here it is answered, with ``connection: close``.
-        """
-        self._stopping = True
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
-        else:
-            super().shutdown()
-
-    def _close_if_idle(self) -> None:
-        if self._reading or self._unread:
-            self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
-        elif self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
-
     def _short_way(self) -> Exchange | None:
         """The exchange of a request that is plain in every respect."""
         if not self._is_plain():
@@ -396,24 +164,9 @@ class ShortWayProtocol(HttpToolsProtocol):
         parser = self.parser
         return bool(parser.get_method() == _METHOD and parser.get_http_version() == _VERSION)
 
-    def _busy(self) -> bool:
-        """Whether a request of this connection waits for its answer."""
-        return self.cycle is not None and not self.cycle.response_complete
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._at_work = cycle
         super()._start_asgi_task(cycle, app)
-
-    def _offers_upgrade(self) -> bool:
-        """Whether what is parsed will be parsed again, see `_parse`."""
-        return bool(self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
-
-    def _take_long_way(self) -> None:
-        url, headers, expect = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expect
-        self.headers.extend(headers)
-        super().on_headers_complete()
 
     def _reply(self, exchange: Exchange, status: int, body: bytes, headers: Headers) -> None:
         exchange.abandon = None  # what it refers to refers to us: leave no work to the collector

@@ -8,8 +8,8 @@ import random
 
 import pytest
 
+from serving.connection import MOST_WAITING, PIECE, Connection
 from serving.contract import EXAMPLE_FLIGHT
-from serving.protocol import MOST_WAITING, PIECE, ShortWayProtocol
 from serving.runtime import Runtime
 from tests.serving.sockets import BODY, BROKEN, Server, ask, read_answer, request, run
 from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
@@ -34,13 +34,13 @@ KINDS: list[tuple[bytes, Answer]] = [
 def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many requests waited on a connection, each time after some were read."""
     counts: list[int] = []
-    read_on = ShortWayProtocol._read_on
+    read_on = Connection._read_on
 
-    def spy(self: ShortWayProtocol) -> None:
+    def spy(self: Connection) -> None:
         read_on(self)
         counts.append(len(self.pipeline))
 
-    monkeypatch.setattr(ShortWayProtocol, "_read_on", spy)
+    monkeypatch.setattr(Connection, "_read_on", spy)
     return counts
 
 
