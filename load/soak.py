@@ -48,6 +48,9 @@ GROWTH_MB_PER_HOUR, LEAST_GROWTH_MB = 60.0, 5.0
 DRIFT_PER_HOUR, LEAST_DRIFT = 1.0, 0.5
 """Of the p99, as a share of itself: it may not double within an hour; likewise."""
 MORE_HANDLES = 5
+MOST_REFUSED = 0.01
+"""Of what was asked. To refuse is what the service does at full load, so where the host slows down
+for a second it is no fault; where more is refused than this, the run was not one at 70 %."""
 
 EXIT_DRIFT = 1
 
@@ -133,12 +136,17 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
         "rate": rate,
         "seconds": seconds,
         "answered": done.arrivals - done.failed,
-        "failed": done.failed,
+        "failed": done.failed - done.refused,
         "refused": done.refused,
         "capacity": [before, after],
         "latency_ms": done.latency_ms,
         "memory_mb": [notes.memory_mb[0], notes.memory_mb[-1]],
-        **judge(notes, [(s["second"], s["p99"]) for s in done.seconds], done.failed),
+        **judge(
+            notes,
+            [(s["second"], s["p99"]) for s in done.seconds],
+            failed=done.failed - done.refused,
+            refused=done.refused / done.arrivals,
+        ),
     }
 
 
@@ -149,11 +157,15 @@ def _capacity(server: Server, bodies: Path, seconds: float) -> float:
 
 
 def judge(
-    notes: Notes, p99_by_second: Sequence[tuple[float, float]], failed: int
+    notes: Notes,
+    p99_by_second: Sequence[tuple[float, float]],
+    failed: int = 0,
+    refused: float = 0.0,
 ) -> dict[str, Any]:
     """Lines through memory and p99, growth of the handles, and what is wrong with them.
 
-    Only a slope whose whole confidence interval lies beyond its limit counts as drift.
+    `failed` counts the requests that were neither answered nor refused, `refused` is a share. Only
+    a slope whose whole confidence interval lies beyond its limit counts as drift.
     """
     start = int(WARM_UP_SHARE * len(notes.seconds))
     memory = Line.fit(notes.seconds[start:], notes.memory_mb[start:])
@@ -173,12 +185,15 @@ def judge(
         faults.append(f"{handles} more file handles are open")
     if failed:
         faults.append(f"{failed} requests failed")
+    if refused > MOST_REFUSED:
+        faults.append(f"{refused:.1%} were refused: the host cannot keep up with this rate")
     return {
         "memory_mb_per_hour": {**asdict(memory), "most": most_growth},
         "p99_ms_per_hour": {**asdict(p99), "most": most_drift},
         "p99_ms_typical": typical,
         "handles_grown": handles,
         "most_handles": MORE_HANDLES,
+        "most_refused": MOST_REFUSED,
         "faults": faults,
     }
 

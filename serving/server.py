@@ -102,8 +102,9 @@ class KeenServer(uvicorn.Server):
 
     def _protocol(self) -> asyncio.Protocol:
         """Make a protocol as `uvicorn.Server.startup` does."""
-        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
-        return self._make(config=self.config, **state)
+        return self._make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def _opened(self, task: asyncio.Task[Any]) -> None:
         """Forget it, however it went: a client that fails at the handshake has gone."""

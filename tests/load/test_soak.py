@@ -40,8 +40,8 @@ def test_a_line_has_its_slope_within_its_confidence() -> None:
 
 
 def test_noise_alone_is_no_fault() -> None:
-    """A steady service is not accused."""
-    assert judge(notes(), p99(), 0)["faults"] == []
+    """A steady service is not accused, not even where the host slowed down for a moment."""
+    assert judge(notes(), p99(), 0, 0.005)["faults"] == []
 
 
 def test_settling_is_no_fault_of_a_short_run() -> None:
@@ -66,18 +66,19 @@ def test_only_what_is_seen_again_fails(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("made", "by_second", "failed", "word"),
+    ("made", "by_second", "failed", "refused", "word"),
     [
-        (notes(growth_mb_per_hour=600), p99(), 0, "memory"),
-        (notes(handles=40), p99(), 0, "handles"),
-        (notes(), p99(growth_ms_per_hour=400), 0, "p99"),
-        (notes(), p99(), 3, "failed"),
+        (notes(growth_mb_per_hour=600), p99(), 0, 0.0, "memory"),
+        (notes(handles=40), p99(), 0, 0.0, "handles"),
+        (notes(), p99(growth_ms_per_hour=400), 0, 0.0, "p99"),
+        (notes(), p99(), 3, 0.0, "failed"),
+        (notes(), p99(), 0, 0.02, "refused"),
     ],
 )
 def test_drift_is_named(
-    made: Notes, by_second: list[tuple[float, float]], failed: int, word: str
+    made: Notes, by_second: list[tuple[float, float]], failed: int, refused: float, word: str
 ) -> None:
     """Each kind of drift is found, and named alone."""
-    faults = judge(made, by_second, failed)["faults"]
+    faults = judge(made, by_second, failed, refused)["faults"]
     assert len(faults) == 1
     assert word in faults[0]
