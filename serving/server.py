@@ -65,7 +65,7 @@ class KeenServer(uvicorn.Server):
             with suppress(OSError):  # whoever else holds it may have done so already
                 listener.shutdown(socket.SHUT_RDWR)
         for server in self.servers:
-            server.close()
+            server.close()  # in the same turn: to the loop a door that is shut is an error
         self._listeners = []
         if self._opening:
             await asyncio.wait(self._opening, timeout=LAST_IN_SECONDS)

@@ -25,6 +25,9 @@ from serving.runtime import Runtime
 from serving.settings import Settings
 
 BODY = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
+LARGE = json.dumps({"flights": [EXAMPLE_FLIGHT] * 1_000}).encode()
+CHUNKED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+"""Head of a request whose body comes in chunks."""
 HELLO = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 BROKEN = b'{"flights": [{}]}'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sys
 from collections.abc import Callable
@@ -12,13 +11,11 @@ from typing import Any
 import pytest
 
 from serving.asgi import PROTECTION
-from serving.contract import EXAMPLE_FLIGHT
 from serving.runtime import Runtime
 from serving.sweeper import SWEEP_SECONDS, Sweeper
-from tests.serving.sockets import BROKEN, Server, ask, read_answer, request, run, until
+from tests.serving.sockets import BROKEN, LARGE, Server, ask, read_answer, request, run, until
 from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
 
-LARGE = json.dumps({"flights": [EXAMPLE_FLIGHT] * 1_000}).encode()
 UNFINISHED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
 
 

@@ -11,12 +11,20 @@ import pytest
 from serving.connection import MOST_WAITING, PIECE, Connection
 from serving.contract import EXAMPLE_FLIGHT
 from serving.runtime import Runtime
-from tests.serving.sockets import BODY, BROKEN, Server, ask, read_answer, request, run
+from tests.serving.sockets import (
+    BODY,
+    BROKEN,
+    CHUNKED,
+    LARGE,
+    Server,
+    ask,
+    read_answer,
+    request,
+    run,
+)
 from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
 
 SHORTEST = b"GET /livez HTTP/1.1\r\n\r\n"
-LARGE = json.dumps({"flights": [EXAMPLE_FLIGHT] * 1_000}).encode()
-CHUNKED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 Answer = tuple[int, int]
 """Status, and predictions."""

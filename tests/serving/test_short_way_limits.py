@@ -11,6 +11,7 @@ from serving.runtime import Runtime
 from tests.serving.sockets import (
     BODY,
     BROKEN,
+    CHUNKED,
     Server,
     ask,
     read_answer,
@@ -107,9 +108,6 @@ def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) 
         assert not {"Exchange", "Job", "Flights", "PredictionRequest"} & set(left)
 
     run(test, runtime)
-
-
-CHUNKED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
