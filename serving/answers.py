@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serving import metrics, trace
-from serving.asgi import PROTECTION, Answer, Headers, problem
+from serving.asgi import PROTECTION, Headers, problem
 from serving.errors import Refusal
 
 
@@ -21,8 +21,6 @@ class Heads:
         self._seen: object = None
         self._fixed = b""
         self._known: dict[tuple[int, Headers], bytes] = {}
-        self._framed: object = None
-        self._frame = (b"", b"")
 
     def head(self, status: int, headers: Headers, server: list[tuple[bytes, bytes]]) -> bytes:
         """Return the head but for what differs from request to request."""
@@ -34,15 +32,6 @@ class Heads:
             head = STATUS_LINE[status] + self._fixed + lines(headers)
             self._known[status, headers] = head
         return head
-
-    def frame(self, answer: Answer, server: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-        """What stands before and after the name of a request, in the one answer that is framed."""
-        if server is not self._framed:
-            status, body, headers = answer
-            before = self.head(status, headers, server) + trace.REQUEST_ID + b": "
-            self._frame = before, b"\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-            self._framed = server
-        return self._frame
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

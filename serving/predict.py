@@ -65,12 +65,6 @@ class PredictDelay:
         self._bulk = BulkReader(max_bulk_bytes)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def full(self) -> bool:
-        """Whether any small request would be refused for want of room, whatever it holds."""
-        engine = self._runtime().engine
-        return isinstance(engine, InlineBatcher) and engine.full
-
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """Answer a request by ASGI.
 
@@ -105,7 +99,8 @@ class PredictDelay:
                     decode(body), started, timeout_seconds(timeout), reply, names
                 )
             if engine.full:  # asked before the work of reading the body
-                count_no_room()
+                metrics.tally.refused_for(Overloaded.kind)
+                metrics.tally.refused(Overloaded.status)
                 reply(*NO_ROOM)
                 return None
             request = decode(body)
@@ -204,13 +199,7 @@ def refuse(reply: Reply, error: Exception, names: OwnNames) -> None:
 
 
 NO_ROOM: Answer = problem(no_room())
-"""Written before: most requests of a storm end with it."""
-
-
-def count_no_room() -> None:
-    """Count a request that is refused by `NO_ROOM`."""
-    metrics.tally.refused_for(Overloaded.kind)
-    metrics.tally.refused(Overloaded.status)
+"""Written once, because most requests beyond the capacity end with it."""
 
 
 async def _reply_when_done(answer: Awaitable[Answer], reply: Reply, names: OwnNames) -> None:

@@ -23,13 +23,10 @@ from serving.connection import Connection
 from serving.errors import Refusal
 from serving.exchange import Exchange
 from serving.house import House
-from serving.plain import is_plain
 from serving.predict import (
-    NO_ROOM,
     TIMEOUT_HEADER,
     OwnNames,
     PredictDelay,
-    count_no_room,
     refuse,
 )
 
@@ -55,31 +52,6 @@ class ShortWayProtocol(Connection):
         self._exchange: Exchange | None = None
         self._at_work: Exchange | RequestResponseCycle | None = None
         """What is answered now; `cycle` is what is read, which may be a request after it."""
-
-    def data_received(self, data: bytes) -> None:
-        """Take what the client has sent; where there is no room, not even to look at it."""
-        predict = self._predict
-        if predict is not None and predict.full and self._may_refuse_unread(data):
-            self._refuse_unread()
-        else:
-            super().data_received(data)
-
-    def _may_refuse_unread(self, data: bytes) -> bool:
-        """Whether data is all that there is on the connection, and plain enough not to be parsed.
-
-        Most requests of a storm are: what they cost is taken from those that are answered.
-        """
-        house = self._house
-        calm = not (self._reading or self._stopping or self._busy() or self.flow.write_paused)
-        calm = calm and not (self._unread or self._last_word or self.transport.is_closing())
-        return calm and house.keys is None and is_plain(data)
-
-    def _refuse_unread(self) -> None:
-        count_no_room()
-        before, after = self._house.heads.frame(NO_ROOM, self.server_state.default_headers)
-        self.transport.write_whole(b"%b%b%b" % (before, trace.fresh(), after))  # type: ignore[attr-defined] # corked
-        self.server_state.total_requests += 1
-        self._expect(self._house.idle_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop what was being worked on for the client that has left."""

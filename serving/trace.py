@@ -40,9 +40,9 @@ def of_request(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
             traced = _TRACEPARENT(value)
     if traced is not None:
         return ((REQUEST_ID, given or traced[1]), (TRACEPARENT, traced[0]))
-    return ((REQUEST_ID, given or fresh()),)
+    return ((REQUEST_ID, given or _fresh()),)
 
 
-def fresh() -> bytes:
+def _fresh() -> bytes:
     """Return a name for a request that has none."""
     return b"%b-%x" % (_START, next(_next))

@@ -7,6 +7,7 @@ import gc
 
 import pytest
 
+from serving import metrics
 from serving.runtime import Runtime
 from tests.serving.sockets import (
     BODY,
@@ -145,5 +146,36 @@ def test_headers_are_counted(runtime: Runtime, headers: int, status: int) -> Non
     async def test(server: Server) -> None:
         [(answered, _, _)] = await ask(server.port, request(headers="a:b\r\n" * headers))
         assert answered == status
+
+    run(test, runtime)
+
+
+def test_the_connection_goes_on_after_a_refusal(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused twice, then answered, on one connection, as soon as there is room."""
+
+    async def test(server: Server) -> None:
+        room = server.engine._max_queue
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for allowed, expected in ((0, 503), (0, 503), (room, 200), (0, 503), (room, 200)):
+            monkeypatch.setattr(server.engine, "_max_queue", allowed)
+            writer.write(request())
+            status, _, _ = await read_answer(reader)
+            assert status == expected
+        writer.close()
+
+    run(test, runtime)
+
+
+def test_every_refusal_is_counted(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that find the queue full stand in the metrics like all others."""
+
+    async def test(server: Server) -> None:
+        monkeypatch.setattr(server.engine, "_max_queue", 0)
+        before = dict(metrics.tally._requests)
+        for body in (BODY, b"{", BODY):
+            await ask(server.port, request(body))
+        assert metrics.tally._requests[503] == before.get(503, 0) + 3
 
     run(test, runtime)
