@@ -38,6 +38,9 @@ MOST_WAITING = 100
 PIECE, BODY_PIECE = 4_096, 16_384
 """Bytes that are parsed at a time: at most so many more requests may come to wait."""
 
+READ_AT_ONCE = 32_768
+"""Bytes after which a connection lets the event loop turn before more of it is parsed."""
+
 LINGER_SECONDS = 2.0
 """How long a client that is being refused may go on sending; nothing of it is kept."""
 
@@ -48,6 +51,8 @@ _SLOW = RequestTimeout("The request did not arrive whole in time.")
 _LONG = TooLarge("No request of the service is that long: send fewer flights.")
 _LONG_HEAD = HeadTooLarge("The head of the request is too long.")
 _NOT_HTTP = BadRequest("What arrived cannot be read as HTTP/1.1.")
+_VERSION = BadRequest("Send HTTP/1.1 or HTTP/1.0.")
+_CONNECT = BadRequest("This is not a proxy: there is no CONNECT.")
 _FULL = Overloaded("too many connections are open", headers=((b"retry-after", b"1"),))
 
 
@@ -71,6 +76,7 @@ class Connection(HttpToolsProtocol):
         self._head = False
         self._received = 0
         self._unread = b""
+        self._going_on = False
         self._stopping = False
         self._last_word: Refusal | None = None
         self.quiet_since = inf
@@ -98,9 +104,14 @@ class Connection(HttpToolsProtocol):
         A request that waits takes some hundred times the memory of the few bytes that it may have
         come in: what is not parsed yet is kept as it is, and nothing is read meanwhile.
         """
+        left = READ_AT_ONCE
         while self._unread and len(self.pipeline) < MOST_WAITING:
+            if left <= 0:
+                self._go_on_later()
+                break
             size = BODY_PIECE if self._reading and not self._head else PIECE
             piece, self._unread = self._unread[:size], self._unread[size:]
+            left -= len(piece)
             self._read(piece)
             if self._last_word is not None or self.transport.is_closing():
                 self._unread = b""
@@ -118,27 +129,47 @@ class Connection(HttpToolsProtocol):
             why = error.__context__  # what a callback raised
             self._end_with(why if isinstance(why, Refusal) else _NOT_HTTP)
 
+    def _go_on_later(self) -> None:
+        """Read on in the next turn of the event loop, if anything is left then."""
+        if not self._going_on:
+            self._going_on = True
+            self.loop.call_soon(self._go_on)
+
     def _go_on(self) -> None:
-        """Read on, once those that waited have had their turn."""
-        if not self.transport.is_closing():
+        self._going_on = False
+        if self._unread and not self.transport.is_closing():
             self._read_on()
 
     def _parse(self, data: bytes) -> None:
         """Parse what has arrived; nothing is upgraded, so offers to do so are overlooked.
 
         The parser takes all that follows such an offer for the other protocol. A new one is given
-        the same head without it, and what follows.
+        the same head without it, and what follows: once per request, because an offer that is
+        found within a head that was given already is refused.
         """
-        while data:
+        given = 0
+        while True:
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
-                first = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
-                kept = [each for each in self.headers if each[0] not in (b"upgrade", b"connection")]
+                consumed = offer.args[0]
+                if consumed <= given:
+                    self._end_with(_NOT_HTTP)
+                    return
+                head = self._head_without_offer()
+                data, given = head + data[consumed:], len(head)
                 self.parser = httptools.HttpRequestParser(self)
-                data = b"%b%b\r\n%b" % (first, lines(kept), data[offer.args[0] :])
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn
             else:
                 return
+
+    def _head_without_offer(self) -> bytes:
+        """Write the head that was read last, without the header that offers another protocol."""
+        version = self.parser.get_http_version().encode()
+        kept = [each for each in self.headers if each[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (
+            self.parser.get_method(), self.url, version, lines(kept)
+        )  # fmt: skip
 
     def cut(self) -> None:
         """Close the connection; a second time, without waiting for the client to read."""
@@ -224,18 +255,29 @@ class Connection(HttpToolsProtocol):
 
     def _take_long_way(self) -> None:
         """Begin the request that is being read as uvicorn does, and hand it to the application."""
+        self._check_head()
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
 
+    def _check_head(self) -> None:
+        """Refuse a head that the parser accepts, but HTTP/1.1 does not.
+
+        Raises
+        ------
+        BadRequest
+        """
+        if self.parser.get_http_version() not in ("1.1", "1.0"):
+            raise _VERSION
+
     def on_response_complete(self) -> None:
         """Go on with what the client has sent already, or wait for its next request."""
         if self.pipeline:
             super().on_response_complete()
             if self._unread and not self.pipeline:
-                self.loop.call_soon(self._go_on)
+                self._go_on_later()
             return
         self.server_state.total_requests += 1
         if self.transport.is_closing():
@@ -247,7 +289,7 @@ class Connection(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self._unread:
-            self.loop.call_soon(self._go_on)
+            self._go_on_later()
         if not self._reading:
             self._expect(self._house.idle_seconds)
 
@@ -274,8 +316,18 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _offers_upgrade(self) -> bool:
-        """Whether what is parsed will be parsed again, see `_parse`."""
-        return bool(self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
+        """Whether what is parsed will be parsed again, see `_parse`.
+
+        Raises
+        ------
+        BadRequest
+            If it asks for a tunnel: for the parser, that is such an offer too.
+        """
+        if not self.parser.should_upgrade():
+            return False
+        if self.parser.get_method() == b"CONNECT":
+            raise _CONNECT
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what has not been parsed."""
