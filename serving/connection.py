@@ -8,6 +8,8 @@ closes idle connections that have a request on its way when it stops.
 from __future__ import annotations
 
 import asyncio
+import re
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -52,8 +54,20 @@ _LONG = TooLarge("No request of the service is that long: send fewer flights.")
 _LONG_HEAD = HeadTooLarge("The head of the request is too long.")
 _NOT_HTTP = BadRequest("What arrived cannot be read as HTTP/1.1.")
 _VERSION = BadRequest("Send HTTP/1.1 or HTTP/1.0.")
+_HOST = BadRequest("Send one Host header: a name or an address, and a port if need be.")
+_CODING = BadRequest("The only transfer coding is chunked, and it came with HTTP/1.1.")
 _CONNECT = BadRequest("This is not a proxy: there is no CONNECT.")
 _FULL = Overloaded("too many connections are open", headers=((b"retry-after", b"1"),))
+
+_is_host = re.compile(
+    rb"(\[[0-9A-Fa-f:.]+\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?"
+).fullmatch
+
+
+@lru_cache(1_024)
+def is_host(value: bytes) -> bool:
+    """Whether a value may stand in a Host header (RFC 3986, section 3.2); it may be empty."""
+    return _is_host(value) is not None
 
 
 class Connection(HttpToolsProtocol):
@@ -251,7 +265,11 @@ class Connection(HttpToolsProtocol):
             return
         if len(self.headers) >= MOST_HEADERS:
             raise HeadTooLarge("The request has too many headers.")  # noqa: EM101, TRY003
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        # the parser removes the blanks before a value, but not those after it
+        self.headers.append((name, value.rstrip(b" \t")))
 
     def _take_long_way(self) -> None:
         """Begin the request that is being read as uvicorn does, and hand it to the application."""
@@ -269,8 +287,15 @@ class Connection(HttpToolsProtocol):
         ------
         BadRequest
         """
-        if self.parser.get_http_version() not in ("1.1", "1.0"):
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):
             raise _VERSION
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (version == "1.1" and not hosts) or not all(map(is_host, hosts)):
+            raise _HOST
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (version == "1.0" or codings != [b"chunked"]):
+            raise _CODING
 
     def on_response_complete(self) -> None:
         """Go on with what the client has sent already, or wait for its next request."""

@@ -19,7 +19,7 @@ from serving import trace
 from serving.answers import lines
 from serving.asgi import Headers
 from serving.bulk import LARGE_BODY
-from serving.connection import Connection
+from serving.connection import Connection, is_host
 from serving.errors import Refusal
 from serving.exchange import Exchange
 from serving.house import House
@@ -31,10 +31,18 @@ from serving.predict import (
 )
 
 _METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
-_UNUSUAL = frozenset(
-    {b"content-encoding", b"expect", b"transfer-encoding", b"upgrade", b"connection"}
+_TELLING = frozenset(
+    {
+        b"content-encoding",
+        b"content-type",
+        b"expect",
+        b"transfer-encoding",
+        b"upgrade",
+        b"connection",
+    }
 )
-"""Headers whose handling is left to uvicorn and the front door."""
+"""Headers whose handling is left to uvicorn and the front door, unless they are `_PLAIN`."""
+_PLAIN = frozenset({(b"content-type", b"application/json"), (b"connection", b"keep-alive")})
 
 
 class ShortWayProtocol(Connection):
@@ -112,22 +120,22 @@ class ShortWayProtocol(Connection):
         """The exchange of a request that is plain in every respect."""
         if not self._is_plain():
             return None
-        length, timeout = 0, None
+        length, hosts, timeout = 0, 0, None
         names: OwnNames = []
-        for name, value in self.headers:
+        for header in self.headers:
+            name, value = header
             if name == b"content-length":
                 length = int(value)
-            elif name == b"content-type":
-                if value != b"application/json":
-                    return None
-            elif name in _UNUSUAL:
-                if name != b"connection" or value != b"keep-alive":
+            elif name == b"host":
+                hosts += 1 if is_host(value) else 2
+            elif name in _TELLING:
+                if header not in _PLAIN:
                     return None
             elif name == TIMEOUT_HEADER:
                 timeout = value
             elif name in trace.NAMES:
-                names.append((name, value))
-        return Exchange(timeout, names) if 0 < length <= LARGE_BODY else None
+                names.append(header)
+        return Exchange(timeout, names) if hosts == 1 and 0 < length <= LARGE_BODY else None
 
     def _is_plain(self) -> bool:
         """Whether the first line of a request, and the connection, allow the short way."""

@@ -122,7 +122,7 @@ async def _read_all(reader: asyncio.StreamReader) -> None:
 FLOODERS = 20
 FLOOD_SECONDS = 3.0
 FLOOD_GROWTH_MB = 40
-FLOOD = b"GET /livez HTTP/1.1\r\n\r\n" * 20_000
+FLOOD = b"GET /livez HTTP/1.1\r\nhost:\r\n\r\n" * 20_000
 
 
 @pytest.mark.parametrize("reads", [False, True])

@@ -24,7 +24,7 @@ from tests.serving.sockets import (
 )
 from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
 
-SHORTEST = b"GET /livez HTTP/1.1\r\n\r\n"
+SHORTEST = b"GET /livez HTTP/1.1\r\nhost:\r\n\r\n"
 
 Answer = tuple[int, int]
 """Status, and predictions."""

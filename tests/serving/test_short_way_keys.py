@@ -57,6 +57,7 @@ async def told(port: int, headers: str) -> tuple[int, dict[str, str], Any]:
         ("x-api-key: wrong\r\n", 403),
         (f"authorization: Bearer {KEY}x\r\n", 403),
         (f"x-api-key: {KEY}\r\n", 200),
+        (f"x-api-key:  {KEY} \t\r\n", 200),
         (f"authorization: Bearer {KEY}\r\n", 200),
         (f"x-api-key: {SLOW}\r\n", 200),
     ],
