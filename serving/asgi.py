@@ -66,8 +66,10 @@ async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]
     return bytes(body)
 
 
-async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,)) -> None:
-    """Send a whole answer at once."""
+async def answer(
+    send: Send, status: int, body: bytes, headers: Headers = (JSON,), *, head: bool = False
+) -> None:
+    """Send a whole answer at once; of an answer to HEAD only what GET would get before its body."""
     length = (b"content-length", str(len(body)).encode())
     await send(
         {
@@ -76,7 +78,7 @@ async def answer(send: Send, status: int, body: bytes, headers: Headers = (JSON,
             "headers": [length, *PROTECTION, *headers],
         }
     )
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if head else body})
 
 
 def refused(error: Exception, name: Headers = ()) -> Answer:

@@ -19,6 +19,7 @@ from serving.asgi import (
     ASGIApp,
     ClientLeft,
     Headers,
+    Message,
     Receive,
     Scope,
     Send,
@@ -35,8 +36,8 @@ from serving.settings import Settings
 
 Handler = Callable[[Scope, Receive], Awaitable[Answer]]
 
-BENTOML_ROUTES = frozenset({"/schema.json"})
-"""Public routes that BentoML answers: what its own Python client asks for first."""
+SCHEMA = "/schema.json"
+"""The public route that BentoML answers: what its own Python client asks for first."""
 
 GUARDED = ("/predict_delay", "/model", "/metrics")
 """Routes that ask for a key where keys are set. The others tell nothing that is not public, or
@@ -55,7 +56,7 @@ class FrontDoor:
     Parameters
     ----------
     app
-        The BentoML application behind it; sees only `BENTOML_ROUTES` and life-cycle events.
+        The BentoML application behind it; sees only `GET /schema.json` and life-cycle events.
     runtime
         Returns the loaded model; called per request, so that a reload takes effect at once.
     settings
@@ -91,6 +92,7 @@ class FrontDoor:
             "/readyz": {"GET": self._readyz},
             "/metrics": {"GET": self._metrics},
             "/openapi.json": {"GET": self._openapi_json},
+            SCHEMA: {"GET": self._of_bentoml},
         }
         for path, (headers, body) in pages().items():
             self._routes[path] = {"GET": _fixed(headers, body)}
@@ -107,8 +109,8 @@ class FrontDoor:
             }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; hand life-cycle events, and the route it leaves to BentoML, inside."""
-        if scope["type"] != "http" or scope["path"] in BENTOML_ROUTES:
+        """Answer a request; hand life-cycle events inside."""
+        if scope["type"] != "http":
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})  # refuses the handshake with 403
                 return
@@ -124,7 +126,7 @@ class FrontDoor:
         if status != OK and scope["path"] == "/predict_delay":
             metrics.tally.refused(status)
         headers = (*headers, *name)
-        await answer(send, status, body if scope["method"] != "HEAD" else b"", headers)
+        await answer(send, status, body, headers, head=scope["method"] == "HEAD")
 
     def _handler(self, scope: Scope) -> Handler:
         methods = self._routes.get(scope["path"])
@@ -137,6 +139,19 @@ class FrontDoor:
             detail = f"{scope['path']} answers {allowed}."
             raise MethodNotAllowed(detail, headers=((b"allow", allowed.encode()),))
         return handler
+
+    async def _of_bentoml(self, scope: Scope, receive: Receive) -> Answer:
+        """Ask the BentoML application, as GET: what HEAD has no need of is left out later."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app({**scope, "method": "GET"}, receive, keep)
+        start, *pieces = messages
+        body = b"".join(piece.get("body", b"") for piece in pieces)
+        headers = ((name, value) for name, value in start["headers"] if name == b"content-type")
+        return start["status"], body, tuple(headers)
 
     async def _model(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, self._runtime().card, _JSON

@@ -100,8 +100,13 @@ def test_no_pickle_is_loaded(guarded: Server, tmp_path: Path) -> None:
 def test_every_answer_is_protected_and_named(guarded: Server) -> None:
     """Answers, pages and refusals alike carry the headers, and the caller's name for it."""
     example = json.loads((PROJECT / "tests" / "request.json").read_text())
-    asked = [("GET", path) for path in PATHS if path not in ("/schema.json", "/./score")]
-    for method, path in [*asked, ("POST", "/predict_delay"), ("PUT", "/nowhere")]:
+    asked = [("GET", path) for path in PATHS if path != "/./score"]
+    for method, path in [
+        *asked,
+        ("POST", "/predict_delay"),
+        ("PUT", "/nowhere"),
+        ("POST", "/schema.json"),
+    ]:
         content = json.dumps(example) if method == "POST" else None
         headers = {"x-request-id": "it-is-me"}
         answer = httpx.request(method, guarded.url + path, content=content, headers=headers)
@@ -111,6 +116,28 @@ def test_every_answer_is_protected_and_named(guarded: Server) -> None:
         if answer.headers["content-type"].startswith("text/html"):
             assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         assert "server" not in answer.headers
+
+
+@pytest.mark.server
+def test_heads_say_how_long_the_answer_to_get_is(guarded: Server) -> None:
+    """HEAD gets the status and the headers of GET, on every route, and no body."""
+    for path in PATHS:
+        got, head = (httpx.request(method, guarded.url + path) for method in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        changing = ("x-request-id", "date", *["content-length"] * (path == "/metrics"))
+        assert {k: v for k, v in head.headers.items() if k not in changing} == {
+            k: v for k, v in got.headers.items() if k not in changing
+        }, path
+        assert int(head.headers["content-length"]) > 0, path
+
+
+@pytest.mark.server
+def test_the_route_of_bentoml_refuses_like_all_others(guarded: Server) -> None:
+    """Another method gets a problem document that names the one there is."""
+    answer = httpx.delete(f"{guarded.url}/schema.json")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert httpx.get(f"{guarded.url}/schema.json").json()["name"] == "flight_delay_service"
 
 
 @pytest.mark.server
