@@ -91,6 +91,7 @@ class Connection(HttpToolsProtocol):
         self._received = 0
         self._unread = b""
         self._going_on = False
+        self._ended = False
         self._stopping = False
         self._last_word: Refusal | None = None
         self.quiet_since = inf
@@ -112,6 +113,30 @@ class Connection(HttpToolsProtocol):
             self._unread = self._unread + data if self._unread else data
             self._read_on()
 
+    def eof_received(self) -> bool:
+        """Stay open for the answers to what the client has sent whole; it may read them still.
+
+        A client that has left says no more than that: its requests are worked on like any other's,
+        unless it resets the connection.
+        """
+        self._ended = True
+        if self.transport.is_closing():
+            return False
+        if not self._unread:
+            self._end_reading()
+        return True
+
+    def _end_reading(self) -> None:
+        """Drop what will never be whole, and close once all that came before it is answered."""
+        if self._last_word is not None:
+            return
+        before, _ = self._state_of_what_is_read()
+        self._reading = False
+        if not before:
+            self.transport.close()
+        else:
+            self._wait_for_us()
+
     def _read_on(self) -> None:
         """Parse what has arrived, but no more than may wait for its turn.
 
@@ -130,6 +155,8 @@ class Connection(HttpToolsProtocol):
             if self._last_word is not None or self.transport.is_closing():
                 self._unread = b""
         self.transport.want(not self._unread)  # type: ignore[attr-defined] # corked
+        if self._ended and not self._unread and not self.transport.is_closing():
+            self._end_reading()
 
     def _read(self, piece: bytes) -> None:
         if self._reading:
@@ -315,6 +342,8 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self._unread:
             self._go_on_later()
+        elif self._ended:
+            self.transport.close()
         if not self._reading:
             self._expect(self._house.idle_seconds)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -120,6 +122,14 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
     headers = dict(line.lower().split(": ", 1) for line in head[1:-2])
     body = await reader.readexactly(int(headers["content-length"]))
     return int(head[0].split()[1]), headers, json.loads(body)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Leave for good: a client that only closes its connection may have half-closed it."""
+    writer.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
+    writer.transport.abort()
 
 
 async def ask(port: int, *requests: bytes) -> list[tuple[int, dict[str, str], Any]]:
