@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from fcntl import ioctl
 from functools import lru_cache
 from math import inf
+from termios import FIONREAD
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.admission import Admission
 from serving.answers import last_word, lines
 from serving.errors import (
     BadRequest,
@@ -48,6 +51,9 @@ LINGER_SECONDS = 2.0
 
 LAST_REQUEST_SECONDS = 0.5
 """How long an idle connection stays open when the server stops."""
+
+HEALTH_CHECKS = frozenset({b"/livez", b"/healthz", b"/readyz"})
+"""What is answered beyond the limit of connections too."""
 
 _SLOW = RequestTimeout("The request did not arrive whole in time.")
 _LONG = TooLarge("No request of the service is that long: send fewer flights.")
@@ -92,6 +98,7 @@ class Connection(HttpToolsProtocol):
         self._unread = b""
         self._going_on = False
         self._ended = False
+        self._extra = False
         self._stopping = False
         self._last_word: Refusal | None = None
         self.quiet_since = inf
@@ -100,12 +107,14 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base class
         """Take a new connection, unless there are too many."""
         super().connection_made(CorkedTransport(transport, self.loop, self._linger))  # type: ignore[arg-type] # behaves as one
-        if len(self._sweeper) >= self._house.max_connections:
+        admission = self._house.admissions.admit(transport.get_extra_info("socket").fileno())
+        if admission is Admission.REFUSED:
             transport.write(last_word(_FULL))
             transport.close()
             return
+        self._extra = admission is Admission.EXTRA
         self._sweeper.add(self, self.loop)
-        self._expect(self._house.read_seconds)
+        self.quiet_since, self.patience = self.loop.time(), self._read_seconds
 
     def data_received(self, data: bytes) -> None:
         """Take what the client has sent, unless a request gets longer than any may be."""
@@ -212,6 +221,42 @@ class Connection(HttpToolsProtocol):
             self.parser.get_method(), self.url, version, lines(kept)
         )  # fmt: skip
 
+    @property
+    def _read_seconds(self) -> float:
+        return LINGER_SECONDS if self._extra else self._house.read_seconds
+
+    def _refuse_beyond_the_limit(self) -> None:
+        """Refuse all but health checks where there are too many connections.
+
+        A refusal that came before the request would be lost: the client may still be sending, and
+        then it is reset.
+
+        Raises
+        ------
+        Overloaded
+        """
+        self._extra = self._house.admissions.over
+        if self._extra and self.url not in HEALTH_CHECKS:
+            self._house.admissions.refused()
+            raise _FULL
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way, from its first byte to the last of its answer."""
+        return not (
+            self._reading
+            or self._unread
+            or self._busy()
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes have arrived that are not read yet: maybe a request, if it is idle."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        return bool(any(ioctl(descriptor, FIONREAD, bytes(4))))
+
     def cut(self) -> None:
         """Close the connection; a second time, without waiting for the client to read."""
         if self.transport.is_closing():
@@ -284,7 +329,7 @@ class Connection(HttpToolsProtocol):
         self.expect_100_continue = False
         self._reading = self._head = True
         self._received = 0
-        self._expect(self._house.read_seconds)
+        self._expect(self._read_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; what follows a chunked body is none, and nobody asks for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
+from serving.admission import Admissions, raise_file_limit
 from serving.answers import Heads
 from serving.keys import Keys
 from serving.predict import PredictDelay
@@ -24,31 +25,33 @@ class House:
         Whom the short way lets in; ``None`` where no key is asked for.
     max_message_bytes
         Longest request on the wire, chunks, their extensions and trailers included.
-    max_connections
-        Those beyond are told so and closed.
     read_seconds
         How long a request may take to arrive.
     idle_seconds
         How long a connection is kept between requests.
+    admissions
+        Decides on new connections.
     """
 
     predict: PredictDelay | None
     keys: Keys | None
     max_message_bytes: int
-    max_connections: int
     read_seconds: float
     idle_seconds: float
-    sweeper: Sweeper = field(default_factory=Sweeper)
+    sweeper: Sweeper
+    admissions: Admissions
     heads: Heads = field(default_factory=Heads)
 
     @classmethod
     def of(cls, predict: PredictDelay | None, keys: Keys | None, settings: Settings) -> Self:
         """With the limits of the settings."""
+        sweeper = Sweeper()
         return cls(
             predict,
             keys,
             max_message_bytes=2 * settings.max_body_bytes,
-            max_connections=settings.max_connections,
             read_seconds=settings.read_seconds,
             idle_seconds=settings.idle_seconds,
+            sweeper=sweeper,
+            admissions=Admissions(sweeper, settings.max_connections, raise_file_limit()),
         )

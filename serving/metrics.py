@@ -65,6 +65,11 @@ _MODEL = Gauge(
     multiprocess_mode="livesum",
 )
 rollovers = Counter("flight_delay_rollovers", "Attempts to put another model in place.", ["result"])
+connections_closed = Counter(
+    "flight_delay_connections_closed",
+    "Connections closed for want of room: idle ones, new ones at the limit, or without files.",
+    ["reason"],
+)
 predictions_logged = Counter("flight_delay_predictions_logged", "Predictions kept by the log.")
 predictions_dropped = Counter(
     "flight_delay_predictions_dropped", "Predictions that the log could not keep.", ["reason"]

@@ -76,13 +76,15 @@ class ShortWayProtocol(Connection):
         """Choose the way of a request."""
         if self._offers_upgrade():
             return
+        if self._extra:
+            self._refuse_beyond_the_limit()
         self._exchange = self._short_way()
         if self._exchange is None:
             self._take_long_way()
         else:
             self.cycle = self._exchange  # type: ignore[assignment] # looks like one of its cycles
         self._head = False
-        if self._stopping:
+        if self._stopping or self._extra:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn
 import uvicorn.config
 
+from serving.admission import Admissions
 from serving.house import House
 from serving.protocol import ShortWayProtocol
 
@@ -35,6 +37,9 @@ class KeenServer(uvicorn.Server):
     server looks whether more are waiting (docs/decisions/0022-new-connections.md). That is for a
     lone worker: among several, the first to wake up would take all.
     """
+
+    admissions: ClassVar[Admissions | None] = None
+    """Counts those for whom there is no file descriptor; libuv accepts and closes them."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -88,7 +93,9 @@ class KeenServer(uvicorn.Server):
             for _ in range(most):
                 try:
                     connection, _ = listener.accept()
-                except OSError:  # nobody is waiting; whatever else it is, the loop will meet it
+                except OSError as error:  # nobody is waiting, or it is the loop's to meet
+                    if error.errno in (errno.EMFILE, errno.ENFILE) and self.admissions:
+                        self.admissions.no_files()
                     break
                 connection.setblocking(False)
                 self._open(connection)
@@ -121,6 +128,7 @@ def install(house: House, *, alone: bool) -> None:
     """
     protocol: MakeProtocol = partial(ShortWayProtocol, house)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
+    KeenServer.admissions = house.admissions
     if alone:
         uvicorn.Server = KeenServer  # type: ignore[misc] # the name by which BentoML starts it
     access = logging.getLogger("uvicorn.access")

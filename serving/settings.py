@@ -45,7 +45,9 @@ class Settings(BaseSettings):
         64_000_000, ge=1, description="What all large bodies at work may hold together."
     )
     max_body_bytes: int = Field(4_000_000, ge=1, description="Largest accepted request body.")
-    max_connections: int = Field(4_000, ge=1, description="Open connections; more are refused.")
+    max_connections: int = Field(
+        4_000, ge=1, description="Open connections; beyond, idle ones are closed."
+    )
     read_seconds: float = Field(20.0, gt=0, description="Time for a request to arrive whole.")
     idle_seconds: float = Field(65.0, gt=0, description="Time between requests of a connection.")
     admin_token: SecretStr | None = Field(

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 
 from model.bundle import Bundle
+from serving.admission import Admissions
 from serving.batching import BentoBatcher, Row
 from serving.contract import EXAMPLE_FLIGHT
 from serving.front import FrontDoor
@@ -25,11 +26,13 @@ from serving.predict import PredictDelay
 from serving.protocol import ShortWayProtocol
 from serving.runtime import Runtime
 from serving.settings import Settings
+from serving.sweeper import Sweeper
 
 BODY = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
 LARGE = json.dumps({"flights": [EXAMPLE_FLIGHT] * 1_000}).encode()
 CHUNKED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 """Head of a request whose body comes in chunks."""
+FILES = 20_000
 HELLO = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 BROKEN = b'{"flights": [{}]}'
 
@@ -66,13 +69,15 @@ async def serving(
     """Serve on a free port of the loopback for as long as the block lasts."""
     allowed = {"bytes": 4_000_000, "connections": 100, "read": 30.0, "idle": 30.0, **limits}
     door = FrontDoor(_inside, lambda: runtime, settings or Settings())
+    sweeper = Sweeper()
     house = House(
         door.predict_delay,
         door.keys,
         int(allowed["bytes"]),
-        int(allowed["connections"]),
         allowed["read"],
         allowed["idle"],
+        sweeper,
+        Admissions(sweeper, int(allowed["connections"]), FILES),
     )
     config = uvicorn.Config(door, port=0, log_level="error", lifespan="off", access_log=False)
     config.load()
@@ -93,11 +98,17 @@ async def hello(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hi"})
 
 
+def hello_house() -> House:
+    """What connections share where nothing is predicted."""
+    sweeper = Sweeper()
+    return House(None, None, 10**6, 30.0, 30.0, sweeper, Admissions(sweeper, 100, FILES))
+
+
 def saying_hello(kind: type[S]) -> tuple[S, House]:
     """A server of `hello` by this protocol, not started yet, and what its connections share."""
     config = uvicorn.Config(hello, port=0, lifespan="off", log_config=None)
     config.load()
-    house = House(None, None, 10**6, 100, 30.0, 30.0)
+    house = hello_house()
     config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
     return kind(config), house
 

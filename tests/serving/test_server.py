@@ -15,7 +15,7 @@ from serving.house import House
 from serving.protocol import ShortWayProtocol
 from serving.server import ACCEPTED_AT_ONCE, KeenServer
 from tests.conftest import free_port
-from tests.serving.sockets import HELLO, S, saying_hello, until
+from tests.serving.sockets import HELLO, S, hello_house, saying_hello, until
 
 BURST = ACCEPTED_AT_ONCE // 2
 
@@ -141,6 +141,6 @@ def test_it_takes_the_place_of_uvicorns_server(
     monkeypatch.setattr(uvicorn, "Server", plain)
     protocols: dict[str, Any] = {}
     monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", protocols)
-    server.install(House(None, None, 10**6, 100, 30.0, 30.0), alone=alone)
+    server.install(hello_house(), alone=alone)
     assert uvicorn.Server is (KeenServer if alone else plain)
     assert protocols["auto"].func is ShortWayProtocol

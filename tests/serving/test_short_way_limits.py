@@ -67,26 +67,6 @@ def test_idle_connections_are_closed(runtime: Runtime) -> None:
     run(test, runtime, idle=0.3)
 
 
-def test_connections_beyond_the_limit_are_told_so(runtime: Runtime) -> None:
-    """One connection too many gets 503; the others go on, and make room when they close."""
-
-    async def test(server: Server) -> None:
-        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
-        await asyncio.sleep(0.05)
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        assert (await read_answer(reader))[0] == 503
-        writer.close()
-        held[0][1].write(request())
-        assert (await read_answer(held[0][0]))[0] == 200
-        held[1][1].close()
-        await asyncio.sleep(0.05)
-        assert [status for status, _, _ in await ask(server.port, request())] == [200]
-        for _, each in held:
-            each.close()
-
-    run(test, runtime, connections=3)
-
-
 @pytest.mark.parametrize("body", [BODY, BROKEN])
 def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) -> None:
     """What a request needed is freed with it: collections stop everybody else's requests too."""

@@ -1,0 +1,123 @@
+"""A service that may open few files: it raises its limit, and says so where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.sweeper import GRACE_SECONDS
+from tests.conftest import Server, running_server
+from tests.faults.conftest import (
+    Figure,
+    http,
+    open_files,
+    port_of,
+    talk,
+    wait_for,
+    worker_of,
+    works,
+)
+
+pytestmark = pytest.mark.server
+
+FILES = 256
+CLIENTS, AT_ONCE = 400, 50
+SWEEP_SECONDS = 4.0
+"""After which connections beyond the limit that do not finish their head are cut."""
+PLAIN = "content-type: application/json"
+PARTIAL = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def poor(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service with 256 files, and no way to more."""
+    log = tmp_path_factory.mktemp("poor") / "log"
+    with running_server(log, files=(FILES, FILES)) as running:
+        yield running
+        assert "Traceback" not in log.read_text()
+
+
+def closed(server: Server, reason: str) -> float:
+    """How many connections the service says to have closed for this reason."""
+    name = f'flight_delay_connections_closed_total{{reason="{reason}"}} '
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+def cpu_seconds(server: Server) -> float:
+    """Processor time of the worker so far."""
+    [worker] = worker_of(server)
+    fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_idle_connections_beyond_the_files_keep_nobody_out(poor: Server, figure: Figure) -> None:
+    """More idle connections than files: each new client is answered."""
+    port = port_of(poor)
+
+    async def run() -> int:
+        held = []
+        for _ in range(CLIENTS // AT_ONCE):
+            for _ in range(AT_ONCE):
+                held.append(await asyncio.open_connection("127.0.0.1", port))  # noqa: PERF401 - an await
+            await asyncio.sleep(2 * GRACE_SECONDS)
+            assert await asyncio.to_thread(works, poor)
+        kept = open_files(poor)
+        for _, writer in held:
+            writer.close()
+        return kept
+
+    kept = asyncio.run(run())
+    figure(clients=CLIENTS, files=FILES, open_files=kept)
+    assert closed(poor, "idle") > 0
+    assert "idle ones are closed for new ones" in poor.log.read_text()
+
+
+def test_connections_at_work_beyond_the_files_are_refused(poor: Server, figure: Figure) -> None:
+    """More requests under way than files: a 503, a log line, a metric, and no busy loop."""
+    port = port_of(poor)
+
+    async def partial() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(PARTIAL)
+        return reader, writer
+
+    async def run() -> tuple[list[int], float]:
+        held = [await partial() for _ in range(FILES)]
+        await asyncio.sleep(SWEEP_SECONDS)  # those beyond the limit are cut, the others stay
+        asked = [talk(port, http(b"{}", PLAIN)) for _ in range(16)]
+        found = [status for status, _ in await asyncio.gather(*asked)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        held.append((reader, writer))
+        before = await asyncio.to_thread(cpu_seconds, poor)
+        with suppress(ConnectionError):
+            held += await asyncio.gather(*[partial() for _ in range(CLIENTS)])
+        await asyncio.sleep(SWEEP_SECONDS)
+        spent = await asyncio.to_thread(cpu_seconds, poor) - before
+        for _, writer in held:
+            writer.close()
+        return found, spent
+
+    found, spent = asyncio.run(run())
+    wait_for(lambda: works(poor))
+    figure(clients=CLIENTS, files=FILES, refused=len(found), cpu_seconds=round(spent, 1))
+    assert found == [503] * 16
+    assert spent < SWEEP_SECONDS / 2
+    assert closed(poor, "limit") > 16
+    assert "new ones are refused" in poor.log.read_text()
+
+
+def test_the_soft_limit_is_raised(registered: str, tmp_path: Path) -> None:
+    """A worker that may have more files than it begins with has them."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with running_server(tmp_path / "log", files=(FILES, hard)) as server:
+        [worker] = worker_of(server)
+        assert resource.prlimit(worker, resource.RLIMIT_NOFILE) == (hard, hard)
