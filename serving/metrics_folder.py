@@ -41,7 +41,7 @@ def create(workers: int) -> None:
     import bentoml.serving  # noqa: PLC0415 - slow, and only the supervisor needs it
 
     folder = _make() if workers > 1 else ""
-    bentoml.serving.ensure_prometheus_dir = lambda: folder
+    bentoml.serving.ensure_prometheus_dir = lambda **_options: folder
 
 
 def attach(workers: int) -> str | None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -60,7 +61,7 @@ def test_a_second_service_leaves_the_metrics_alone(
 ) -> None:
     """One that finds the port taken, on the same model store, does not empty them."""
     environment = {"FLIGHT_DELAY_WORKERS": str(workers), "TMPDIR": str(temporary)}
-    with running_server(tmp_path / "log", **environment) as server:
+    with running_server(tmp_path / "log", PROJECT, ".", **environment) as server:
         for _ in range(3):
             assert _predict(server) == 200
         wait_for(lambda: _flights(server) == 3)
@@ -83,12 +84,8 @@ def test_a_second_service_leaves_the_metrics_alone(
 def test_a_worker_starts_again_while_the_disk_is_full(full_disk: Path, tmp_path: Path) -> None:
     """It says in one line that it has no room for metrics, and serves."""
     log = tmp_path / "log"
-    environment = {
-        "FLIGHT_DELAY_WORKERS": "2",
-        "BENTOML_HOME": str(full_disk),
-        "TMPDIR": str(full_disk / "tmp"),
-    }
-    with running_server(log, **environment) as server:
+    environment = {"BENTOML_HOME": str(full_disk), "TMPDIR": str(full_disk / "tmp")}
+    with running_server(log, PROJECT, ".", FLIGHT_DELAY_WORKERS="2", **environment) as server:
         wait_for(lambda: log.read_text().count("serving flight_delay:") == 2, seconds=120)
         _fill(full_disk)
         first, other = worker_of(server)
@@ -111,7 +108,7 @@ def test_folders_of_dead_supervisors_are_removed(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that nobody locks goes; one that is locked, or was made just now, stays."""
-    monkeypatch.setattr(metrics_folder.tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     dead, alive, young, other = (
         temporary / name for name in (*(f"{metrics_folder.PREFIX}{i}" for i in "abc"), "other")
     )
@@ -134,7 +131,7 @@ def test_room_is_reserved_for_every_file_that_the_metrics_need(
 ) -> None:
     """prometheus_client makes no file of its own, and needs half of the reserved room."""
     environment = {"FLIGHT_DELAY_WORKERS": "2", "TMPDIR": str(temporary)}
-    with running_server(tmp_path / "log", **environment) as server:
+    with running_server(tmp_path / "log", PROJECT, ".", **environment) as server:
         assert _predict(server) == 200
         workers = worker_of(server)
         [folder] = temporary.glob(f"{metrics_folder.PREFIX}*")
