@@ -19,7 +19,7 @@ import bentoml
 from annotated_types import Len
 from bentoml.models import BentoModel
 
-from serving import launch, logs, start
+from serving import launch, logs, metrics_folder, start
 from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
 from serving.framework import FrontDoorService
 from serving.settings import settings
@@ -33,6 +33,12 @@ logger = logging.getLogger("flight_delay")
 launch.hurry()
 at_start = start.bundles(settings().model)
 """Read here for the sake of a clear refusal; taken from here, so that a newer model replaces it."""
+metrics_problem: str | None = None
+if start.supervises():
+    logs.configure(settings().log_format)
+    metrics_folder.create(settings().workers)
+else:
+    metrics_problem = metrics_folder.attach(settings().workers)
 
 
 @bentoml.service(
@@ -63,6 +69,8 @@ class FlightDelayService:
         self.runtime = self._make(tag, bundle)
         self.rollover = Rollover(self, self._make, settings().model)
         logger.info("serving %s", self.runtime.tag)
+        if metrics_problem:
+            logger.warning(metrics_problem)
         if self.runtime.is_sample:
             logger.warning(SAMPLE_WARNING)
 

@@ -82,7 +82,7 @@ class FrontDoor:
         self._app = app
         self._runtime = runtime
         self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
-        self.keys = _keys(settings.api_keys_file)
+        self.keys = _keys(settings.api_keys_file, settings.workers)
         self._admin = admin is not None
         self._routes: dict[str, dict[str, Handler]] = {
             "/predict_delay": {"POST": self.predict_delay},
@@ -182,5 +182,5 @@ def _fixed(headers: Headers, body: bytes) -> Handler:
     return handler
 
 
-def _keys(file: Path | None) -> Keys | None:
-    return Keys.parse(file.read_text()) if file else None
+def _keys(file: Path | None, workers: int) -> Keys | None:
+    return Keys.parse(file.read_text(), workers) if file else None

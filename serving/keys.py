@@ -17,10 +17,12 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from serving.asgi import Scope
 from serving.errors import Forbidden, TooMany, Unauthorized
+
+if TYPE_CHECKING:
+    from serving.asgi import Scope
 
 HEADER = b"x-api-key"
 BEARER = b"bearer "
@@ -46,7 +48,9 @@ class Caller:
     Attributes
     ----------
     rate
-        Requests per second of one worker, and as many (at least one) at once.
+        Requests per second that each worker accepts, and as many (at least one) at once. Not
+        divided by the number of workers: a connection stays with one worker, so that a caller
+        with one connection would get a fraction of its rate.
     """
 
     name: str
@@ -74,19 +78,28 @@ class Keys:
     ----------
     callers
         By the SHA-256 of their keys.
+    workers
+        Of the service; where there are several, a caller that exceeds its rate is told that it
+        holds for each.
     clock
         Seconds that never go back.
     """
 
     def __init__(
-        self, callers: dict[bytes, Caller], clock: Callable[[], float] = monotonic
+        self,
+        callers: dict[bytes, Caller],
+        workers: int = 1,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._callers = callers
+        self._scope = f" on each of the {workers} workers" if workers > 1 else ""
         self._clock = clock
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, workers: int = 1) -> Self:
         """Read a key file: ``name sha256 [requests per second]`` a line, ``#`` for remarks.
+
+        The rate holds for each worker; see `Caller`.
 
         Several lines may have the same name: while a key is replaced, both are accepted.
 
@@ -103,7 +116,7 @@ class Keys:
         if not callers:
             message = "the key file holds no key: make one with  python -m serving.keys NAME"
             raise KeyFileError(message)
-        return cls(callers)
+        return cls(callers, workers)
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Return the name of who sends a request with these headers.
@@ -128,7 +141,7 @@ class Keys:
             raise Forbidden("This key is not accepted: it may be mistyped or withdrawn.")  # noqa: EM101, TRY003
         wait = caller.take(self._clock())
         if wait:
-            detail = f"This key allows {caller.rate:g} requests a second."
+            detail = f"This key allows {caller.rate:g} requests a second{self._scope}."
             after = str(math.ceil(wait)).encode()
             raise TooMany(detail, headers=((b"retry-after", after),))
         return caller.name

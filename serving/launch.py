@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from serving.settings import settings
+from serving.settings import INVALID_EXIT_CODE, settings
 
 DEFAULT_PORT = 3000
 BACKLOG = 2048
@@ -30,7 +30,7 @@ _ROOMY = 100_000
 
 def main() -> None:
     """Listen on `PORT` at once, so that early callers wait and are not refused; then serve."""
-    port = int(os.environ.get("PORT", DEFAULT_PORT))
+    port = _port()
     drain = ["--timeout-graceful-shutdown", str(DRAIN_SECONDS)]
     if settings().workers > 1:
         command = ["bentoml", "serve", "--port", str(port), *drain, str(BENTO)]
@@ -48,6 +48,15 @@ def main() -> None:
 def hurry() -> None:
     """Look for garbage seldom: what is imported stays, and looking is a tenth of the start."""
     gc.set_threshold(_ROOMY, 50, 1000)
+
+
+def _port() -> int:
+    """Return the port to listen on; leave with one line where the variable holds none."""
+    text = os.environ.get("PORT", str(DEFAULT_PORT))
+    if text.isdecimal() and 0 < int(text) < 65_536:
+        return int(text)
+    sys.stderr.write(f"Invalid PORT: must be a number from 1 to 65535, not {text!r}.\n")
+    raise SystemExit(INVALID_EXIT_CODE)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

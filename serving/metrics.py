@@ -20,6 +20,8 @@ from prometheus_client import (
     multiprocess,
 )
 
+from serving import logs
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 
 _REQUESTS = Counter("flight_delay_requests", "Prediction requests by HTTP status.", ["status"])
@@ -74,6 +76,9 @@ predictions_logged = Counter("flight_delay_predictions_logged", "Predictions kep
 predictions_dropped = Counter(
     "flight_delay_predictions_dropped", "Predictions that the log could not keep.", ["reason"]
 )
+_LOG_LINES_DROPPED = Counter(
+    "flight_delay_log_lines_dropped", "Log lines that standard output did not take in time."
+)
 
 STATUSES = (200, 400, 413, 415, 422, 500, 503, 504)
 
@@ -124,6 +129,7 @@ class Tally:
         self._airlines = self._destinations = 0
         self.queue: Callable[[], int] = int
         self._dropped = 0
+        self._log_lines_dropped = 0
 
     def answered(self, flights: int, seconds: float) -> None:
         """Count a request that was answered with predictions."""
@@ -168,6 +174,9 @@ class Tally:
         if self._dropped:
             predictions_dropped.labels("full").inc(self._dropped)
             self._dropped = 0
+        lines = logs.dropped_lines()
+        _LOG_LINES_DROPPED.inc(lines - self._log_lines_dropped)
+        self._log_lines_dropped = lines
 
 
 HAND_OVER_SECONDS = 1.0

@@ -53,7 +53,8 @@ def checked(setting: str) -> str:
     Raises
     ------
     ValueError
-        If there is no such sink, or its library is not installed.
+        If there is no such sink, its library or database driver is not installed, or nothing can
+        be written where it should write. The text never holds the URL: that may have a password.
     """
     kind, _, where = setting.partition(":")
     if setting in {OFF, STDOUT}:
@@ -65,6 +66,10 @@ def checked(setting: str) -> str:
     if find_spec(module) is None:
         message = f"the sink {kind!r} needs {name}: install the dependency group `watch`"
         raise ValueError(message)
+    if kind == SQL:
+        _check_database(where)
+    else:
+        _check_folder(Path(where))
     return setting
 
 
@@ -76,6 +81,39 @@ def open_sink(setting: str, seconds: float) -> Sink | None:
     if kind == STDOUT:
         return StdoutSink()
     return ParquetSink(Path(where), seconds) if kind == PARQUET else SqlSink(where)
+
+
+def _check_database(address: str) -> None:
+    """Raise a ValueError where the URL has no dialect, or the dialect no driver, that is here."""
+    try:
+        _engine(address).dispose()
+    except ImportError as error:
+        message = f"the database driver {error.name} is not installed"
+    except Exception as error:  # noqa: BLE001 - a driver may raise whatever it likes
+        message = f"SQLAlchemy does not accept the URL ({type(error).__name__})"
+    else:
+        return
+    raise ValueError(message)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise a ValueError where the folder neither can be written to nor made."""
+    try:
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+        if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+            return
+    except OSError:
+        nearest = folder
+    message = f"{nearest} is not a folder in which files can be made"
+    raise ValueError(message)
+
+
+def _engine(address: str) -> Any:
+    """Return SQLAlchemy's engine, which connects later."""
+    import sqlalchemy  # noqa: PLC0415 - see the module
+
+    # a connection that the database has closed is found before it is used
+    return sqlalchemy.create_engine(address, pool_size=1, pool_pre_ping=True)
 
 
 class StdoutSink:
@@ -144,13 +182,10 @@ class SqlSink:
     seconds = 1.0
 
     def __init__(self, address: str) -> None:
-        import sqlalchemy  # noqa: PLC0415 - see the module
-
         from serving.predictions.table import predictions  # noqa: PLC0415 - see the module
 
         self._table = predictions
-        # a connection that the database has closed is found before it is used
-        self._engine = sqlalchemy.create_engine(address, pool_size=1, pool_pre_ping=True)
+        self._engine = _engine(address)
         self._made = False
 
     def write(self, batch: Sequence[Record]) -> None:

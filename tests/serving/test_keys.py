@@ -166,6 +166,27 @@ def test_the_front_door_asks_for_keys(bundle: Bundle, tmp_path: Path) -> None:
         assert asyncio.run(statuses(key)) == open_routes | dict.fromkeys(GUARDED, status)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_caller_is_told_that_its_rate_holds_for_each_worker(
+    bundle: Bundle, tmp_path: Path, workers: int
+) -> None:
+    """The text of the 429 names the number of workers where there are several."""
+    file = tmp_path / "keys"
+    file.write_text(f"slow {digest(SLOW)} 0.001\n")
+    runtime = Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    door = FrontDoor(_nothing, lambda: runtime, Settings(api_keys_file=file, workers=workers))
+
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=door)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return [await client.get("/model", headers={"x-api-key": SLOW}) for _ in range(2)]
+
+    accepted, refused = asyncio.run(ask())
+    assert (accepted.status_code, refused.status_code) == (200, 429)
+    expected = {1: "requests a second.", 2: "requests a second on each of the 2 workers."}
+    assert refused.json()["detail"] == f"This key allows 0.001 {expected[workers]}"
+
+
 def test_refusals_have_their_statuses() -> None:
     """401, 403 and 429, as HTTP means them."""
     kinds: list[type[Refusal]] = [Unauthorized, Forbidden, TooMany]
