@@ -85,7 +85,7 @@ def test_a_killed_worker_is_replaced(
 ) -> None:
     """A worker that is killed takes only its own requests with it, and another one follows."""
     with running_server(tmp_path / "log", FLIGHT_DELAY_WORKERS="2") as server:
-        before = wait_for_workers(server, 2)
+        before = wait_for_serving(server, 2)
         with Callers(server, truth) as callers:
             time.sleep(1)
             os.kill(before[0], signal.SIGKILL)
@@ -100,9 +100,9 @@ def test_a_killed_worker_is_replaced(
         assert works(server)
 
 
-def wait_for_workers(server: Server, count: int) -> list[int]:
-    """Wait until so many workers run; return their process ids."""
-    wait_for(lambda: len(worker_of(server)) == count)
+def wait_for_serving(server: Server, count: int) -> list[int]:
+    """Wait until so many workers have started to serve; return their process ids."""
+    wait_for(lambda: server.log.read_text().count("Completed startup hook: settle") >= count, 120)
     return worker_of(server)
 
 
@@ -111,7 +111,7 @@ def test_killing_the_supervisor_ends_the_service(
 ) -> None:
     """Where the supervisor is killed, whatever is left answers rightly or not at all."""
     with running_server(tmp_path / "log", FLIGHT_DELAY_WORKERS="2") as server:
-        workers = wait_for_workers(server, 2)
+        workers = wait_for_serving(server, 2)
         server.process.kill()
         server.process.wait(10)
         time.sleep(1)

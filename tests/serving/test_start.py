@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from model.bundle import FEATURES_FILE, SUMS_FILE
-from serving import registry, start
+from serving import registry, shared, start
 from tests.conftest import PROJECT, free_port
 
 AS_SUPERVISOR = """
@@ -96,14 +96,14 @@ def test_a_refusal_reaches_the_parent_only_where_it_supervises(
     monkeypatch.setattr(os, "kill", lambda *each: sent.append(each))
     for pid in (None, os.getpid(), os.getppid()):
         if pid is not None:
-            monkeypatch.setenv(start.SUPERVISOR, str(pid))
+            monkeypatch.setenv(shared.VARIABLE, f"{pid}:{tmp_path}")
         with pytest.raises(SystemExit):
             start.require("no_such_model:latest")
     assert sent == [(os.getppid(), signal.SIGUSR1)]
 
 
-def _serve(home: Path) -> tuple[int, str]:
-    command = [sys.executable, "-m", "bentoml", "serve", "--port", str(free_port())]
+def _serve(home: Path, port: int | None = None) -> tuple[int, str]:
+    command = [sys.executable, "-m", "bentoml", "serve", "--port", str(port or free_port())]
     done = subprocess.run(
         command,
         cwd=PROJECT,
