@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(4_000_000, ge=1, description="Largest accepted request body.")
     max_connections: int = Field(4_000, ge=1, description="Open connections; more are refused.")
     read_seconds: float = Field(20.0, gt=0, description="Time for a request to arrive whole.")
+    loop_seconds: float = Field(
+        10.0, gt=0, description="A worker ends when its event loop has not turned for so long."
+    )
     idle_seconds: float = Field(65.0, gt=0, description="Time between requests of a connection.")
     admin_token: SecretStr | None = Field(
         None,

@@ -55,6 +55,7 @@ def bundles(reference: str) -> list[tuple[str, Bundle]]:
             return [require(reference)]
     except NoModelRegistered as error:
         raise SystemExit(str(error)) from error
+    _supervise()
     shared.share(str(model.tag))
     signal.signal(REFUSED, _end)
     return []
@@ -82,6 +83,13 @@ def require(reference: str) -> tuple[str, Bundle]:
                 said = str(error)
                 logger.error("this worker waits for its model: %s", said)  # noqa: TRY400 - the text says it all
         time.sleep(AGAIN_SECONDS)
+
+
+def _supervise() -> None:
+    """Bound the stop of the service."""
+    from serving import supervision  # noqa: PLC0415 - the workers do not need it
+
+    supervision.install(click.get_current_context().params["timeout_graceful_shutdown"])
 
 
 def _is_whole(folder: Path) -> bool:
