@@ -10,6 +10,7 @@ socket is closed.
 from __future__ import annotations
 
 import ctypes
+import errno
 import socket
 import struct
 
@@ -49,3 +50,23 @@ def refuse_handshakes(listener: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def check_free(host: str, port: int) -> None:
+    """Leave the process with one line where the service could not listen on an address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SystemExit(cannot_listen(host, port, error)) from None
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Return the line that says why the service cannot listen on an address."""
+    reason = {
+        errno.EADDRINUSE: "another process listens there",
+        errno.EACCES: "this user may not open that port",
+    }.get(error.errno or 0, str(error))
+    return f"cannot listen on {host}:{port}: {reason}"

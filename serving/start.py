@@ -86,10 +86,15 @@ def require(reference: str) -> tuple[str, Bundle]:
 
 
 def _supervise() -> None:
-    """Bound the stop of the service."""
-    from serving import supervision  # noqa: PLC0415 - the workers do not need it
+    """Check the port, and bound the stop of the service."""
+    from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: PLC0415 - it is configured there and nowhere public
 
-    supervision.install(click.get_current_context().params["timeout_graceful_shutdown"])
+    from serving import listening, supervision  # noqa: PLC0415 - the workers need neither
+
+    options, configured = click.get_current_context().params, BentoMLContainer.http
+    host, port = options["host"] or configured.host.get(), options["port"]
+    listening.check_free(host, configured.port.get() if port is None else port)
+    supervision.install(options["timeout_graceful_shutdown"])
 
 
 def _is_whole(folder: Path) -> bool:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,34 @@ def test_a_model_of_another_version_ends_the_start(copied: Path, tmp_path: Path)
     assert code == 1
     assert said.count("was written by another version of this code") == 1
     assert "Traceback" not in said
+
+
+@pytest.mark.server
+def test_a_port_in_use_is_one_line(copied: Path, tmp_path: Path) -> None:
+    """Where another process listens on the port, the supervisor says so and starts no worker."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code, said = _serve(tmp_path, other.getsockname()[1])
+    assert code == 1
+    assert len(said.strip().splitlines()) == 1, said
+    assert said.startswith("cannot listen on ")
+
+
+@pytest.mark.server
+def test_a_port_in_use_is_one_line_in_a_container(registered: str) -> None:
+    """The image's entry point says the same."""
+    with socket.create_server(("0.0.0.0", 0)) as other:  # noqa: S104 - as the entry point does
+        done = subprocess.run(
+            [sys.executable, "-m", "serving.launch"],
+            cwd=PROJECT,
+            env={**os.environ, "PORT": str(other.getsockname()[1])},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("cannot listen on 0.0.0.0:")
 
 
 def test_a_refusal_reaches_the_parent_only_where_it_supervises(
