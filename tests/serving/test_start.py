@@ -20,9 +20,11 @@ from tests.conftest import PROJECT, free_port
 
 AS_SUPERVISOR = """
 import sys
-from serving import start
-start.supervises = lambda: True
-import service
+import click
+context = click.Context(click.Command("serve"), info_name="serve")
+context.params = {"host": "127.0.0.1", "port": 0, "timeout_graceful_shutdown": None}
+with context:
+    import service
 assert service.at_start == []
 print(*sys.modules)
 """
