@@ -19,7 +19,7 @@ import bentoml
 from annotated_types import Len
 from bentoml.models import BentoModel
 
-from serving import launch, logs, metrics_folder, start
+from serving import launch, logs, metrics_folder, shared, start
 from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
 from serving.framework import FrontDoorService
 from serving.settings import settings
@@ -67,7 +67,7 @@ class FlightDelayService:
         tag, bundle = at_start.pop() if at_start else start.require(settings().model)
         WallClock.of(bundle.predictor.builder.home)
         self.runtime = self._make(tag, bundle)
-        self.rollover = Rollover(self, self._make, settings().model)
+        self.rollover = Rollover(self, self._make, settings().model, shared.folder())
         logger.info("serving %s", self.runtime.tag)
         if metrics_problem:
             logger.warning(metrics_problem)

@@ -17,9 +17,12 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from serving import shared
+from serving.listening import cannot_listen
 from serving.settings import INVALID_EXIT_CODE, settings
 
 DEFAULT_PORT = 3000
+HOST = "0.0.0.0"  # noqa: S104 - a container is reached from outside  # nosec B104
 BACKLOG = 2048
 DRAIN_SECONDS = 8
 """For what is in flight at SIGTERM; Cloud Run kills after 10."""
@@ -38,7 +41,11 @@ def main() -> None:
     # the first process of a container ignores signals that it does not handle
     signal.signal(signal.SIGTERM, _leave)
     hurry()
-    listener = socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - a container is reached from outside  # nosec B104
+    os.environ.pop(shared.VARIABLE, None)  # this process has no supervisor
+    try:
+        listener = socket.create_server((HOST, port), backlog=BACKLOG)
+    except OSError as error:
+        raise SystemExit(cannot_listen(HOST, port, error)) from None
     from _bentoml_impl.worker import service  # type: ignore[import-untyped] # noqa: PLC0415 - after the port is open
 
     arguments = ["--fd", str(listener.detach()), "--worker-id", "1", "--backlog", str(BACKLOG)]

@@ -5,7 +5,8 @@ flights, and put in place by one assignment. A request that has begun is scored 
 model that it began with. Whatever is wrong with the newer one, the older goes on.
 
 Workers follow each other: the first to accept a model writes its tag into a file that the workers
-of one server share, and the others, who look at it every second, load that tag by the same steps.
+of one supervisor share (`serving.shared`). The others compare it with what they serve every second,
+and load that tag by the same steps.
 """
 
 from __future__ import annotations
@@ -14,10 +15,7 @@ import asyncio
 import gc
 import logging
 import math
-import os
 import signal
-import stat
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,11 +25,13 @@ from typing import Any, Protocol
 from model.bundle import Bundle
 from model.errors import BundleError
 from model.predictor import Predictor
-from serving import golden, metrics, registry
+from serving import golden, metrics, registry, shared
 from serving.batching import Row, from_rows, score_at_once
 from serving.errors import Busy, ModelRefused, NoModelRegistered
 
 POLL_SECONDS = 1.0
+AGAIN_SECONDS = 30.0
+"""Until a worker tries again to load what the others serve."""
 LAST_ANSWERS_SECONDS = 30.0
 """Within which the requests end that began with the model before."""
 THREADS = 1
@@ -79,8 +79,8 @@ class Rollover:
         Makes what answers from a tag and a bundle; called in a thread.
     reference
         Tag as the settings name it, usually ``flight_delay:latest``.
-    notice
-        File that the workers of this server share; `shared_notice` where not given.
+    folder
+        Where the workers of one supervisor keep the tag that they serve; nothing without one.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Rollover:
         holder: Holder,
         make: Callable[[str, Bundle], Loaded],
         reference: str,
-        notice: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._holder = holder
         self._make = make
         self._reference = reference
-        self._notice = notice or shared_notice()
-        self._seen = _written_at(self._notice)
+        self._folder = folder
+        self._try_again: dict[str, float] = {}
         self._lock = asyncio.Lock()
         self._again = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,7 +106,9 @@ class Rollover:
         loop = asyncio.get_running_loop()
         with suppress(ValueError, RuntimeError):  # outside the main thread there are no signals
             loop.add_signal_handler(signal.SIGHUP, self._asked)
-        loop.call_later(POLL_SECONDS, self._poll)
+        shared.mark_served()
+        if self._folder is not None:
+            loop.call_later(POLL_SECONDS, self._poll, self._folder)
 
     async def reload(self, reference: str | None = None) -> Change:
         """Put a registered model in place, and tell the other workers.
@@ -119,30 +121,30 @@ class Rollover:
         Raises
         ------
         ModelRefused
-            If it cannot be read, is damaged or is not fit; the model in place goes on.
+            If it cannot be read, is damaged or is not fit, or if the other workers cannot be told
+            of it; the model in place goes on.
         Busy
             If this worker is at it already.
         """
-        change = await self._replace(reference or self._reference)
-        if change.now != change.before:
-            self._announce(change.now)
-        return change
+        return await self._replace(reference or self._reference, announce=True)
 
-    async def _replace(self, reference: str) -> Change:
+    async def _replace(self, reference: str, *, announce: bool) -> Change:
         if self._lock.locked():
             raise Busy("A model is being loaded already: ask again when it is done.")  # noqa: EM101, TRY003
         try:
             async with self._lock:
-                return await self._replace_locked(reference)
+                return await self._replace_locked(reference, announce=announce)
         finally:
             if self._again:
                 self._again = False
                 self._spawn()
 
-    async def _replace_locked(self, reference: str) -> Change:
+    async def _replace_locked(self, reference: str, *, announce: bool) -> Change:
         before: Loaded = self._holder.runtime
         try:
             loaded = await asyncio.to_thread(self._load, reference, before)
+            if announce:
+                self._announce(loaded.tag)
         except ModelRefused as error:
             metrics.rollovers.labels("refused").inc()
             logger.error("roll-over refused, %s goes on: %s", before.tag, error)  # noqa: TRY400 - the text says it all
@@ -180,21 +182,24 @@ class Rollover:
     # --- the other workers
 
     def _announce(self, tag: str) -> None:
-        fresh = self._notice.with_suffix(f".{os.getpid()}")
+        """Tell the other workers, and those that start later, before this one serves it."""
+        if self._folder is None or shared.read_tag(self._folder) == tag:
+            return
         try:
-            fresh.write_text(tag)
-            fresh.replace(self._notice)
+            shared.write_tag(self._folder, tag)
         except OSError as error:
-            logger.warning("the other workers, if any, are not told: %s", error)
-        self._seen = _written_at(self._notice)
+            message = f"{tag} could not be announced to the other workers: {error}"
+            raise ModelRefused(message) from None
 
-    def _poll(self) -> None:
-        asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll)
-        written = _written_at(self._notice)
-        if written != self._seen and not self._lock.locked():
-            self._seen = written
-            with suppress(OSError):
-                self._spawn(self._notice.read_text().strip())
+    def _poll(self, folder: Path) -> None:
+        """Follow the other workers; what cannot be read or loaded now is tried again later."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(POLL_SECONDS, self._poll, folder)
+        tag = shared.read_tag(folder)
+        if tag is None or tag == self._holder.runtime.tag or self._lock.locked():
+            return
+        if loop.time() >= self._try_again.get(tag, 0.0):
+            self._spawn(tag)
 
     def _asked(self) -> None:
         """Roll over on a signal; while that is being done, once more afterwards.
@@ -214,8 +219,13 @@ class Rollover:
         task.add_done_callback(self._tasks.discard)
 
     async def _follow(self, tag: str | None) -> None:
-        with suppress(ModelRefused, Busy):  # logged where it arose
-            await (self._replace(tag) if tag else self.reload())
+        with suppress(Busy):
+            try:
+                await (self._replace(tag, announce=False) if tag else self.reload())
+            except ModelRefused:  # logged where it arose
+                if tag:
+                    now = asyncio.get_running_loop().time()
+                    self._try_again = {tag: now + AGAIN_SECONDS}
 
 
 def score_by_model(models: Mapping[str, Loaded], rows: Sequence[Row]) -> list[float]:
@@ -231,31 +241,3 @@ def score_by_model(models: Mapping[str, Loaded], rows: Sequence[Row]) -> list[fl
         for place, score in zip(places, found, strict=True):
             scores[place] = score
     return scores
-
-
-def shared_notice() -> Path:
-    """Return the file that the workers of one server share: they have one parent process.
-
-    It stands in a folder of the temporary folder that only this user may enter, so that nobody
-    else can tell a service what to load.
-
-    Raises
-    ------
-    PermissionError
-        If the folder exists and is not such a one.
-    """
-    folder = Path(tempfile.gettempdir()) / f"flight-delay-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        message = f"{folder} must be a folder that only its owner may enter: remove it"
-        raise PermissionError(message)
-    return folder / f"rollover-{os.getppid()}"
-
-
-def _written_at(path: Path) -> int:
-    """When a file was written, in nanoseconds; 0 where there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

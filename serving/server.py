@@ -1,4 +1,4 @@
-"""uvicorn as this service needs it: its own protocol, and several new connections a turn."""
+"""uvicorn as this service needs it: its own protocol, its way to accept connections and to stop."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
 import uvicorn
 import uvicorn.config
 
+from serving import shared
 from serving.admission import Admissions
 from serving.house import House
+from serving.listening import LAST_ACCEPT_SECONDS, refuse_handshakes
 from serving.protocol import ShortWayProtocol
+from serving.settings import settings
+from serving.watchdog import DRAIN_SECONDS, Watchdog
 
 MakeProtocol = Callable[..., asyncio.Protocol]
 
 ACCEPTED_AT_ONCE = 64
 """New connections that one turn of the event loop takes, beside the one that it takes itself."""
 
-LAST_IN_SECONDS = 1.0
-"""How long a stopping server waits for connections that are being opened."""
+OPENING_SECONDS = 1.0
+"""How long a stopping server waits for connections whose protocol is being made."""
 
 
 class KeenServer(uvicorn.Server):
@@ -36,13 +39,18 @@ class KeenServer(uvicorn.Server):
     connect for each request would be scored one by one. So whenever the loop has accepted one, the
     server looks whether more are waiting (docs/decisions/0022-new-connections.md). That is for a
     lone worker: among several, the first to wake up would take all.
+
+    A stop has a limit, and a watchdog ends the process where the event loop hangs.
     """
 
     admissions: ClassVar[Admissions | None] = None
     """Counts those for whom there is no file descriptor; libuv accepts and closes them."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, *, alone: bool = True) -> None:
         super().__init__(config)
+        if config.timeout_graceful_shutdown is None:
+            config.timeout_graceful_shutdown = DRAIN_SECONDS
+        self._alone = alone
         self._listeners: list[socket.socket] = []
         self._make: MakeProtocol = asyncio.Protocol
         self._looking = False
@@ -56,29 +64,31 @@ class KeenServer(uvicorn.Server):
                 each.setblocking(False)  # the loop does so, too; here a wait would stop everybody
             self._make = self.config.http_protocol_class
             self.config.http_protocol_class = self._make_protocol  # type: ignore[assignment] # it takes a class too
+            drain = self.config.timeout_graceful_shutdown or 0
+            Watchdog(self, settings().loop_seconds, drain).start()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; whoever is at the door gets in first, to be treated like all others.
+        """Stop; clients that have begun to connect are accepted and answered like all others.
 
-        The kernel lets clients in as long as anybody listens, and would reset those whom nobody
-        takes. So the last are taken and the door is shut in one go, for the supervisor too, which
-        holds the same socket: who comes later is refused, and knows that nothing was asked.
+        The supervisor stops new handshakes and closes its copy of the listening socket; where
+        there is none, the server does so. A worker that is stopped alone leaves them to the others.
         """
+        if shared.folder() is None:
+            for each in self._listeners:
+                refuse_handshakes(each)
+        await asyncio.sleep(LAST_ACCEPT_SECONDS)
         self._accept(self.config.backlog)
-        for listener in self._listeners:
-            with suppress(OSError):  # whoever else holds it may have done so already
-                listener.shutdown(socket.SHUT_RDWR)
         for server in self.servers:
-            server.close()  # in the same turn: to the loop a door that is shut is an error
+            server.close()  # in the same turn, so that no other client gets in between
         self._listeners = []
         if self._opening:
-            await asyncio.wait(self._opening, timeout=LAST_IN_SECONDS)
+            await asyncio.wait(self._opening, timeout=OPENING_SECONDS)
         await super().shutdown(sockets)
 
     def _make_protocol(self, **of_uvicorn: Any) -> asyncio.Protocol:
         """Make the protocol of a connection that the loop has accepted."""
-        if not self._looking:
+        if self._alone and not self._looking:
             self._looking = True
             asyncio.get_running_loop().call_soon(self._accept_more)
         return self._make(**of_uvicorn)
@@ -121,7 +131,7 @@ class KeenServer(uvicorn.Server):
 
 
 def install(house: House, *, alone: bool) -> None:
-    """Have BentoML start a server with this protocol in the process; a keen one if it is alone.
+    """Have BentoML start a server with this protocol in the process.
 
     uvicorn's access log goes with it: it formats a line per request before it asks whether
     anybody wants to read it.
@@ -129,8 +139,7 @@ def install(house: House, *, alone: bool) -> None:
     protocol: MakeProtocol = partial(ShortWayProtocol, house)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
     KeenServer.admissions = house.admissions
-    if alone:
-        uvicorn.Server = KeenServer  # type: ignore[misc] # the name by which BentoML starts it
+    uvicorn.Server = partial(KeenServer, alone=alone)  # type: ignore[misc,assignment] # the name by which BentoML starts it
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         4_000, ge=1, description="Open connections; beyond, idle ones are closed."
     )
     read_seconds: float = Field(20.0, gt=0, description="Time for a request to arrive whole.")
+    loop_seconds: float = Field(
+        10.0, gt=0, description="A worker ends when its event loop has not turned for so long."
+    )
     idle_seconds: float = Field(65.0, gt=0, description="Time between requests of a connection.")
     admin_token: SecretStr | None = Field(
         None, description="Opens /admin/reload; without one there is no such route."

@@ -11,23 +11,27 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import logging
 import os
 import signal
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from serving import registry
+from serving import registry, shared
 from serving.errors import NoModelRegistered
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
 
-SUPERVISOR = "FLIGHT_DELAY_SUPERVISOR"
-"""Environment variable by which a supervisor tells its workers that it listens to them."""
 REFUSED = signal.SIGUSR1
+"""Sent by a worker to its supervisor."""
+AGAIN_SECONDS = 5.0
+logger = logging.getLogger("flight_delay")
+
 _SUMS_FILE = "SHA256SUMS"
 """As `model.bundle` has it, which is what the supervisor need not load; a test compares them."""
 
@@ -46,23 +50,51 @@ def bundles(reference: str) -> list[tuple[str, Bundle]]:
     if not supervises():
         return [require(reference)]
     try:
-        if not _is_whole(Path(registry.find(reference).path)):
+        model = registry.find(reference)
+        if not _is_whole(Path(model.path)):
             return [require(reference)]
     except NoModelRegistered as error:
         raise SystemExit(str(error)) from error
-    os.environ[SUPERVISOR] = str(os.getpid())
+    _supervise()
+    shared.share(str(model.tag))
     signal.signal(REFUSED, _end)
     return []
 
 
 def require(reference: str) -> tuple[str, Bundle]:
-    """Read a bundle to be served; where that fails, leave the process, and so does its parent."""
-    try:
-        return registry.require(reference)
-    except SystemExit:
-        if os.environ.get(SUPERVISOR) == str(os.getppid()):
-            os.kill(os.getppid(), REFUSED)
-        raise
+    """Read the bundle to be served: what the other workers serve, or else what is named.
+
+    Where that fails, leave the process, and so does its parent; but a service that has served goes
+    on, and this worker waits until the model can be read.
+    """
+    said = ""
+    while True:
+        if shared.orphaned():
+            raise SystemExit("the supervisor has gone")
+        folder = shared.folder()
+        try:
+            return registry.require((folder and shared.read_tag(folder)) or reference)
+        except SystemExit as error:
+            if not shared.has_served():
+                if folder is not None:
+                    os.kill(os.getppid(), REFUSED)
+                raise
+            if said != str(error):
+                said = str(error)
+                logger.error("this worker waits for its model: %s", said)  # noqa: TRY400 - the text says it all
+        time.sleep(AGAIN_SECONDS)
+
+
+def _supervise() -> None:
+    """Check the port, and bound the stop of the service."""
+    from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: PLC0415 - it is configured there and nowhere public
+
+    from serving import listening, supervision  # noqa: PLC0415 - the workers need neither
+
+    options, configured = click.get_current_context().params, BentoMLContainer.http
+    host, port = options["host"] or configured.host.get(), options["port"]
+    listening.check_free(host, configured.port.get() if port is None else port)
+    supervision.install(options["timeout_graceful_shutdown"])
 
 
 def _is_whole(folder: Path) -> bool:
@@ -81,5 +113,6 @@ def _sha256(path: Path) -> str:
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
     """Stop the other workers and end, as a failure."""
+    shared.remove()
     atexit.register(os._exit, 1)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -18,7 +18,9 @@ from typing import Self
 import httpx
 import pytest
 
+from tests import counting
 from tests.conftest import PROJECT, Server, running_server
+from tests.counting import Tally
 from tests.faults.conftest import (
     Figure,
     Truth,
@@ -85,7 +87,7 @@ def test_a_killed_worker_is_replaced(
 ) -> None:
     """A worker that is killed takes only its own requests with it, and another one follows."""
     with running_server(tmp_path / "log", FLIGHT_DELAY_WORKERS="2") as server:
-        before = wait_for_workers(server, 2)
+        before = wait_for_serving(server, 2)
         with Callers(server, truth) as callers:
             time.sleep(1)
             os.kill(before[0], signal.SIGKILL)
@@ -100,26 +102,42 @@ def test_a_killed_worker_is_replaced(
         assert works(server)
 
 
-def wait_for_workers(server: Server, count: int) -> list[int]:
-    """Wait until so many workers run; return their process ids."""
-    wait_for(lambda: len(worker_of(server)) == count)
+def wait_for_serving(server: Server, count: int) -> list[int]:
+    """Wait until so many workers have started to serve; return their process ids."""
+    wait_for(lambda: server.log.read_text().count("Completed startup hook: settle") >= count, 120)
     return worker_of(server)
 
 
 def test_killing_the_supervisor_ends_the_service(
-    registered: str, figure: Figure, tmp_path: Path
+    registered: str, truth: Truth, figure: Figure, tmp_path: Path
 ) -> None:
-    """Where the supervisor is killed, whatever is left answers rightly or not at all."""
+    """Where the supervisor is killed, its workers answer what they accepted, and end."""
     with running_server(tmp_path / "log", FLIGHT_DELAY_WORKERS="2") as server:
-        workers = wait_for_workers(server, 2)
-        server.process.kill()
-        server.process.wait(10)
-        time.sleep(1)
-        left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
-        figure(workers_left=len(left), still_answers=works(server))
-        for pid in left:
-            os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not any(running(pid) for pid in workers))
+        workers = wait_for_serving(server, 2)
+        tally, seconds = asyncio.run(kill_under_load(server, workers, truth.bodies[:CLIENTS]))
+        figure(
+            answered=tally.answers[200], ended_after_seconds=round(seconds, 1), reset=tally.reset
+        )
+        assert not works(server)
+    assert set(tally.answers) == {200}
+    assert tally.lost == tally.cut == tally.reset == 0, tally
+    assert tally.refused > 0
+    assert server.log.read_text().count("the supervisor has gone") == 2
+
+
+async def kill_under_load(
+    server: Server, workers: list[int], bodies: list[bytes]
+) -> tuple[Tally, float]:
+    """Kill the supervisor while clients ask; what became of them, and until the workers ended."""
+    callers = counting.Callers("127.0.0.1", port_of(server), bodies)
+    await asyncio.sleep(1)
+    server.process.kill()
+    server.process.wait(10)
+    seconds = await asyncio.to_thread(
+        wait_for, lambda: not any(running(pid) for pid in workers), 60
+    )
+    await callers.stop()
+    return callers.tally, seconds
 
 
 def running(pid: int) -> bool:

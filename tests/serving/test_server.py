@@ -15,7 +15,7 @@ from serving.house import House
 from serving.protocol import ShortWayProtocol
 from serving.server import ACCEPTED_AT_ONCE, KeenServer
 from tests.conftest import free_port
-from tests.serving.sockets import HELLO, S, hello_house, saying_hello, until
+from tests.serving.sockets import HELLO, S, hello, hello_house, saying_hello, until
 
 BURST = ACCEPTED_AT_ONCE // 2
 
@@ -88,23 +88,21 @@ def test_a_server_that_stops_tells_those_who_are_half_in() -> None:
 
 
 def test_a_server_that_stops_answers_those_at_the_door() -> None:
-    """They asked before it was shut, though nobody had let them in yet; who is later is refused."""
+    """They had connected before the stop, though none was accepted; later ones are refused."""
 
     async def main() -> list[bytes]:
         keen, running, _, listener, clients = await with_a_burst(KeenServer)
-        address, of_supervisor = listener.getsockname(), listener.dup()
+        address = listener.getsockname()
         for each in clients:
             each.send(HELLO)
         stopping = asyncio.create_task(keen.shutdown([listener]))
         await asyncio.sleep(0)
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address)
+        late = asyncio.create_task(asyncio.open_connection(*address))
         answers = await asyncio.gather(*map(rest, clients))
         await asyncio.wait_for(stopping, 10)
         running.cancel()
-        of_supervisor.listen()  # for the next worker
-        socket.create_connection(address).close()
-        of_supervisor.close()
+        with pytest.raises(ConnectionRefusedError):
+            await late
         return answers
 
     assert [each[-2:] for each in uvloop.run(main())] == [b"hi"] * BURST
@@ -136,11 +134,13 @@ def test_a_server_that_opens_its_own_socket_is_left_as_it_is() -> None:
 def test_it_takes_the_place_of_uvicorns_server(
     monkeypatch: pytest.MonkeyPatch, alone: bool
 ) -> None:
-    """What BentoML starts by uvicorn's name is this server, unless workers share the door."""
+    """What BentoML starts by uvicorn's name is this server; several accept one a turn."""
     plain = uvicorn.Server
     monkeypatch.setattr(uvicorn, "Server", plain)
     protocols: dict[str, Any] = {}
     monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", protocols)
     server.install(hello_house(), alone=alone)
-    assert uvicorn.Server is (KeenServer if alone else plain)
+    started = uvicorn.Server(uvicorn.Config(hello))
+    assert isinstance(started, KeenServer)
+    assert started._alone is alone
     assert protocols["auto"].func is ShortWayProtocol

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,16 @@ from pathlib import Path
 import pytest
 
 from model.bundle import FEATURES_FILE, SUMS_FILE
-from serving import registry, start
+from serving import registry, shared, start
 from tests.conftest import PROJECT, free_port
 
 AS_SUPERVISOR = """
 import sys
-from serving import start
-start.supervises = lambda: True
-import service
+import click
+context = click.Context(click.Command("serve"), info_name="serve")
+context.params = {"host": "127.0.0.1", "port": 0, "timeout_graceful_shutdown": None}
+with context:
+    import service
 assert service.at_start == []
 print(*sys.modules)
 """
@@ -88,6 +91,34 @@ def test_a_model_of_another_version_ends_the_start(copied: Path, tmp_path: Path)
     assert "Traceback" not in said
 
 
+@pytest.mark.server
+def test_a_port_in_use_is_one_line(copied: Path, tmp_path: Path) -> None:
+    """Where another process listens on the port, the supervisor says so and starts no worker."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code, said = _serve(tmp_path, other.getsockname()[1])
+    assert code == 1
+    assert len(said.strip().splitlines()) == 1, said
+    assert said.startswith("cannot listen on ")
+
+
+@pytest.mark.server
+def test_a_port_in_use_is_one_line_in_a_container(registered: str) -> None:
+    """The image's entry point says the same."""
+    with socket.create_server(("0.0.0.0", 0)) as other:  # noqa: S104 - as the entry point does
+        done = subprocess.run(
+            [sys.executable, "-m", "serving.launch"],
+            cwd=PROJECT,
+            env={**os.environ, "PORT": str(other.getsockname()[1])},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("cannot listen on 0.0.0.0:")
+
+
 def test_a_refusal_reaches_the_parent_only_where_it_supervises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,14 +127,14 @@ def test_a_refusal_reaches_the_parent_only_where_it_supervises(
     monkeypatch.setattr(os, "kill", lambda *each: sent.append(each))
     for pid in (None, os.getpid(), os.getppid()):
         if pid is not None:
-            monkeypatch.setenv(start.SUPERVISOR, str(pid))
+            monkeypatch.setenv(shared.VARIABLE, f"{pid}:{tmp_path}")
         with pytest.raises(SystemExit):
             start.require("no_such_model:latest")
     assert sent == [(os.getppid(), signal.SIGUSR1)]
 
 
-def _serve(home: Path) -> tuple[int, str]:
-    command = [sys.executable, "-m", "bentoml", "serve", "--port", str(free_port())]
+def _serve(home: Path, port: int | None = None) -> tuple[int, str]:
+    command = [sys.executable, "-m", "bentoml", "serve", "--port", str(port or free_port())]
     done = subprocess.run(
         command,
         cwd=PROJECT,
