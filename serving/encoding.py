@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from data.flights import Flights
 from model.decision import RISK_NAMES
@@ -43,10 +43,17 @@ class AnswerEncoder:
         explanations: Sequence[Explanation] | None = None,
     ) -> bytes:
         """Return the predictions alone, a piece of an answer that is written in pieces."""
+        return ",".join(self.rows(flights, probabilities, explanations)).encode()
+
+    def rows(
+        self,
+        flights: Flights,
+        probabilities: Sequence[float],
+        explanations: Sequence[Explanation] | None = None,
+    ) -> Iterator[str]:
+        """Return each prediction as JSON, in order."""
         rows = map(self._prediction, probabilities, flights.airline, flights.destination)
-        if explanations is not None:
-            rows = map(_explained, rows, explanations)
-        return ",".join(rows).encode()
+        return rows if explanations is None else map(_explained, rows, explanations)
 
     def join(self, pieces: Sequence[bytes]) -> bytes:
         """Return the answer of all pieces."""

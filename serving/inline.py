@@ -1,14 +1,16 @@
-"""The adaptive batcher inside the endpoint's process: scores what has arrived, nobody waits."""
+"""The adaptive batcher inside the endpoint's process: works on what has arrived, nobody waits."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf
 from time import monotonic
+from typing import Generic, TypeVar
 
 from data.flights import Flights
 from model.predictor import Predictor
@@ -20,28 +22,29 @@ RETRY_AFTER_SECONDS = b"1"
 CALM_BATCHES = 16
 """Batches without a small request after which bulk requests get the whole batch."""
 
-Result = list[float] | Exception
-"""The probabilities of a request's flights, in order, or why there are none."""
+T = TypeVar("T")
+Result = list[T] | Exception
+"""One value for each flight of a request, in order, or why there are none."""
 
 logger = logging.getLogger("flight_delay")
 
 
-class Job:
-    """Flights of one request, scored whole or slice by slice.
+class Job(Generic[T]):
+    """Flights of one request, processed whole or slice by slice.
 
     Parameters
     ----------
     deliver
-        Called once, with the scores of all flights or the reason why there are none; never after
+        Called once, with the values of all flights or the reason why there are none; never after
         the job was withdrawn.
     deadline
-        Second of the monotonic clock after which nobody wants the scores.
+        Second of the monotonic clock after which nobody wants the values.
     """
 
-    __slots__ = ("_deliver", "_scores", "_taken", "deadline", "flights", "over", "since")
+    __slots__ = ("_deliver", "_taken", "_values", "deadline", "flights", "over", "since")
 
     def __init__(
-        self, flights: Flights, deliver: Callable[[Result], None], deadline: float
+        self, flights: Flights, deliver: Callable[[Result[T]], None], deadline: float
     ) -> None:
         self.flights = flights
         self.deadline = deadline
@@ -49,7 +52,7 @@ class Job:
         self.over = False
         self._deliver = deliver
         self._taken = 0
-        self._scores: list[float] = []
+        self._values: list[T] = []
 
     @property
     def left(self) -> int:
@@ -57,20 +60,23 @@ class Job:
         return len(self.flights) - self._taken
 
     def next_slice(self, size: int) -> Flights:
-        """Take the next flights to be scored."""
+        """Take the next flights to be processed."""
         start, stop = self._taken, min(self._taken + size, len(self.flights))
         whole = stop - start == len(self.flights)
         part = self.flights if whole else self.flights.slice(start, stop)
         self._taken = stop  # not before: what could not be sliced is still counted as waiting
         return part
 
-    def add(self, scores: list[float]) -> None:
-        """Take the scores of the last slice; deliver once all flights have theirs."""
-        self._scores = self._scores + scores if self._scores else scores
-        if len(self._scores) == len(self.flights):
-            self.end(self._scores)
+    def add(self, values: list[T]) -> None:
+        """Take the values of the last slice; deliver once all flights have theirs."""
+        if self._values:
+            self._values.extend(values)
+        else:
+            self._values = values
+        if len(self._values) == len(self.flights):
+            self.end(self._values)
 
-    def end(self, result: Result) -> None:
+    def end(self, result: Result[T]) -> None:
         """Deliver, unless that was done or nobody waits any more."""
         if self.over:
             return
@@ -82,14 +88,14 @@ class Job:
             logger.exception("an answer could not be delivered")
 
 
-class InlineBatcher:
-    """Scores what has arrived as one batch, inside the endpoint's process.
+class Batcher(ABC, Generic[T]):
+    """Processes what has arrived as one batch, at most one in a turn of the event loop.
 
-    A batch is scored as soon as the event loop has taken in what had arrived. There is no waiting
+    A batch is taken as soon as the event loop has taken in what had arrived. There is no waiting
     window: an idle service answers at once, and under load batches grow by themselves, because
-    requests arrive while the batch before them is scored. Requests larger than a batch are
-    sliced; each batch takes one slice of them beside the small requests, so that neither keeps
-    the other waiting.
+    requests arrive while the batch before them is processed. Requests larger than a batch are
+    sliced; each batch takes one slice of them, round robin, beside the small requests, so that
+    neither keeps the other waiting.
 
     Parameters
     ----------
@@ -102,23 +108,27 @@ class InlineBatcher:
         The same for bulk requests.
     """
 
-    def __init__(
-        self, predictor: Predictor, max_batch: int, max_queue: int, max_bulk: int = 40_000
-    ) -> None:
-        self._predictor = predictor
+    def __init__(self, max_batch: int, max_queue: int, max_bulk: int) -> None:
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._max_bulk = max_bulk
-        self._small: deque[Job] = deque()
-        self._bulk: deque[Job] = deque()
+        self._small: deque[Job[T]] = deque()
+        self._bulk: deque[Job[T]] = deque()
         self._waiting_small = 0
         self._waiting_bulk = 0
         self._scheduled = False
         self._calm = 0
 
+    @abstractmethod
+    def _process(self, flights: Flights) -> list[T]:
+        """Return one value for each flight, in order; others wait meanwhile."""
+
+    def _waited(self, seconds: float) -> None:
+        """Take note of how long the oldest request of a batch has waited."""
+
     @property
     def waiting(self) -> int:
-        """Flights that were accepted and are not scored yet."""
+        """Flights that were accepted and are not processed yet."""
         return self._waiting_small + self._waiting_bulk
 
     @property
@@ -126,16 +136,29 @@ class InlineBatcher:
         """Whether no small request would be accepted."""
         return self._waiting_small >= self._max_queue
 
-    def score(self, flights: Flights) -> Awaitable[list[float]]:
-        """See `Engine.score`."""
-        future: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
+    @property
+    def full_for_bulk(self) -> bool:
+        """Whether no request larger than a batch would be accepted."""
+        return self._waiting_bulk >= self._max_bulk
+
+    def values(self, flights: Flights) -> Awaitable[list[T]]:
+        """Return one value for each flight, in order; drop the work if nobody awaits it any more.
+
+        Raises
+        ------
+        Overloaded
+            If too many flights are waiting already.
+        Failed
+            If these flights cannot be processed; other requests are not touched.
+        """
+        future: asyncio.Future[list[T]] = asyncio.get_running_loop().create_future()
         job = self.submit(flights, partial(_settle, future))
         future.add_done_callback(lambda _: self.withdraw(job))
         return future
 
     def submit(
-        self, flights: Flights, deliver: Callable[[Result], None], deadline: float = inf
-    ) -> Job:
+        self, flights: Flights, deliver: Callable[[Result[T]], None], deadline: float = inf
+    ) -> Job[T]:
         """Accept flights, and call `deliver` in a later turn of the event loop.
 
         Raises
@@ -144,9 +167,9 @@ class InlineBatcher:
             If too many flights are waiting already; nothing was accepted then.
         """
         bulk = len(flights) > self._max_batch
-        if self._waiting_bulk >= self._max_bulk if bulk else self.full:
+        if self.full_for_bulk if bulk else self.full:
             raise no_room()
-        job = Job(flights, deliver, deadline)
+        job: Job[T] = Job(flights, deliver, deadline)
         if bulk:
             self._bulk.append(job)
         else:
@@ -155,13 +178,13 @@ class InlineBatcher:
         self._schedule()
         return job
 
-    def withdraw(self, job: Job) -> None:
+    def withdraw(self, job: Job[T]) -> None:
         """Drop what is left of a job: nobody waits for it any more."""
         if not job.over:
             job.over = True
             self._count(job, -job.left)
 
-    def _count(self, job: Job, flights: int) -> None:
+    def _count(self, job: Job[T], flights: int) -> None:
         if len(job.flights) > self._max_batch:
             self._waiting_bulk += flights
         else:
@@ -170,9 +193,9 @@ class InlineBatcher:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._score_batch)
+            asyncio.get_running_loop().call_soon(self._process_batch)
 
-    def _score_batch(self) -> None:
+    def _process_batch(self) -> None:
         self._scheduled = False
         jobs = self._take_small()
         self._calm = 0 if jobs else self._calm + 1
@@ -180,7 +203,7 @@ class InlineBatcher:
         if bulk is not None:
             jobs.append(bulk)
         try:
-            self._score_slices(jobs, bulk)
+            self._process_slices(jobs, bulk)
         except Exception as error:  # noqa: BLE001 - nobody may wait for ever, nor those who come after
             for job in jobs:
                 self._fail(job, error)
@@ -189,23 +212,23 @@ class InlineBatcher:
         if self._small or self._bulk:
             self._schedule()
 
-    def _score_slices(self, jobs: list[Job], bulk: Job | None) -> None:
+    def _process_slices(self, jobs: list[Job[T]], bulk: Job[T] | None) -> None:
         slices = []
         for job in jobs:
             part = job.next_slice(self._bulk_slice() if job is bulk else self._max_batch)
             self._count(job, -len(part))
             slices.append(part)
         if slices:
-            metrics.tally.wait_seconds.observe(monotonic() - jobs[0].since)
+            self._waited(monotonic() - jobs[0].since)
             self._deliver(jobs, slices)
 
     def _bulk_slice(self) -> int:
-        """Flights of a bulk request to score at once: few while small requests keep coming."""
+        """Flights of a bulk request to process at once: few while small requests keep coming."""
         return self._max_batch if self._calm > CALM_BATCHES else max(1, self._max_batch // 4)
 
-    def _take_small(self) -> list[Job]:
+    def _take_small(self) -> list[Job[T]]:
         """Small requests up to a batch."""
-        jobs: list[Job] = []
+        jobs: list[Job[T]] = []
         now = monotonic()
         room = self._max_batch
         while self._small and len(self._small[0].flights) <= room:
@@ -215,7 +238,7 @@ class InlineBatcher:
                 jobs.append(job)
         return jobs
 
-    def _take_bulk(self) -> Job | None:
+    def _take_bulk(self) -> Job[T] | None:
         """The bulk request whose turn it is."""
         while self._bulk:
             job = self._bulk.popleft()
@@ -223,39 +246,59 @@ class InlineBatcher:
                 return job
         return None
 
-    def _still_wanted(self, job: Job, now: float) -> bool:
+    def _still_wanted(self, job: Job[T], now: float) -> bool:
         if job.deadline < now and not job.over:
             self._count(job, -job.left)
             job.end(TooLate())
         return not job.over
 
-    def _deliver(self, jobs: list[Job], slices: list[Flights]) -> None:
+    def _deliver(self, jobs: list[Job[T]], slices: list[Flights]) -> None:
         try:
-            probabilities = score_at_once(self._predictor, Flights.concatenate(slices))
+            values = self._process(Flights.concatenate(slices))
         except Exception:  # noqa: BLE001 - whatever it is, it must reach only the guilty request
             self._deliver_one_by_one(jobs, slices)
             return
         start = 0
         for job, part in zip(jobs, slices, strict=True):
             stop = start + len(part)
-            job.add(probabilities[start:stop])
+            job.add(values[start:stop])
             start = stop
 
-    def _deliver_one_by_one(self, jobs: list[Job], slices: list[Flights]) -> None:
+    def _deliver_one_by_one(self, jobs: list[Job[T]], slices: list[Flights]) -> None:
         for job, part in zip(jobs, slices, strict=True):
             try:
-                scores = score_at_once(self._predictor, part)
+                values = self._process(part)
             except Exception as error:  # noqa: BLE001 - becomes this request's answer
                 self._fail(job, error)
             else:
-                job.add(scores)
+                job.add(values)
 
-    def _fail(self, job: Job, error: Exception) -> None:
+    def _fail(self, job: Job[T], error: Exception) -> None:
         if not job.over:
             failure = Failed("These flights could not be scored.")
             failure.__cause__ = error
             self._count(job, -job.left)
             job.end(failure)
+
+
+class InlineBatcher(Batcher[float]):
+    """Scores what has arrived as one batch, inside the endpoint's process."""
+
+    def __init__(
+        self, predictor: Predictor, max_batch: int, max_queue: int, max_bulk: int = 40_000
+    ) -> None:
+        super().__init__(max_batch, max_queue, max_bulk)
+        self._predictor = predictor
+
+    def score(self, flights: Flights) -> Awaitable[list[float]]:
+        """See `Engine.score`."""
+        return self.values(flights)
+
+    def _process(self, flights: Flights) -> list[float]:
+        return score_at_once(self._predictor, flights)
+
+    def _waited(self, seconds: float) -> None:
+        metrics.tally.wait_seconds.observe(seconds)
 
 
 def no_room() -> Overloaded:
@@ -264,7 +307,7 @@ def no_room() -> Overloaded:
     return Overloaded(detail, headers=((b"retry-after", RETRY_AFTER_SECONDS),))
 
 
-def _settle(future: asyncio.Future[list[float]], result: Result) -> None:
+def _settle(future: asyncio.Future[list[T]], result: Result[T]) -> None:
     if future.done():
         return
     if isinstance(result, Exception):

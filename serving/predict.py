@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from math import inf
 from time import monotonic, perf_counter
+from typing import TypeVar
 
 from data.flights import Flights
 from serving import metrics, trace
@@ -29,6 +30,7 @@ from serving.errors import Overloaded, TooLate, UnsupportedType
 from serving.inline import InlineBatcher, Result, no_room
 from serving.runtime import Runtime
 
+T = TypeVar("T")
 Names = Iterable[tuple[bytes, bytes]]
 """Headers among which are those that name the request."""
 OwnNames = list[tuple[bytes, bytes]]
@@ -93,23 +95,24 @@ class PredictDelay:
         started = perf_counter()
         try:
             runtime = self._runtime()
-            engine = runtime.engine
-            if not isinstance(engine, InlineBatcher):
-                return self._reply_later(
-                    decode(body), started, timeout_seconds(timeout), reply, names
-                )
-            if engine.full:  # asked before the work of reading the body
+            engine, explanations = runtime.engine, runtime.explanations
+            inline = engine if isinstance(engine, InlineBatcher) else None
+            # asked before the work of reading the body
+            if (inline is not None and inline.full) or explanations.refuses(body):
                 metrics.tally.refused_for(Overloaded.kind)
                 metrics.tally.refused(Overloaded.status)
                 reply(*NO_ROOM)
                 return None
             request = decode(body)
-            if request.explain:
+            if inline is None and not request.explain:
                 return self._reply_later(request, started, timeout_seconds(timeout), reply, names)
             flights = to_flights(request.flights, request.airport_state)
             deadline = inf if timeout is None else monotonic() + timeout_seconds(timeout)
-            deliver = partial(_deliver, runtime, flights, started, names, reply)
-            return partial(engine.withdraw, engine.submit(flights, deliver, deadline))
+            if inline is None or request.explain:
+                told = partial(_deliver, runtime.write_explained, flights, started, names, reply)
+                return partial(explanations.withdraw, explanations.submit(flights, told, deadline))
+            deliver = partial(_deliver, runtime.write, flights, started, names, reply)
+            return partial(inline.withdraw, inline.submit(flights, deliver, deadline))
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
             refuse(reply, error, names)
             return None
@@ -122,7 +125,7 @@ class PredictDelay:
         reply: Reply,
         names: OwnNames,
     ) -> Abandon:
-        asked = Asked(to_flights(request.flights, request.airport_state), request.explain)
+        asked = Asked(to_flights(request.flights, request.airport_state), explain=False)
         answer = self._answer_in_time(asked, started, timeout, names)
         task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply, names))
         self._tasks.add(task)
@@ -133,6 +136,8 @@ class PredictDelay:
         self, body: bytes, started: float, within: float, names: Names
     ) -> Answer:
         async with _in_time(started, within):
+            if self._runtime().explanations.refuses(body):
+                raise no_room()
             asked = await self._bulk.read(body)  # a large one waits for those before it
             return await self._answer(asked, started, names)
 
@@ -164,21 +169,18 @@ async def _in_time(started: float, within: float) -> AsyncIterator[None]:
 
 
 def _deliver(
-    runtime: Runtime,
+    write: Callable[[Flights, list[T], OwnNames], bytes],
     flights: Flights,
     started: float,
     names: OwnNames,
     reply: Reply,
-    result: Result,
+    result: Result[T],
 ) -> None:
     """Write what the engine found into an answer, whatever happens."""
     try:
         if isinstance(result, Exception):
             raise result  # noqa: TRY301 - told like any other
-        body = runtime.encoder.encode(flights, result)
-        metrics.tally.unknown_in(body)
-        if runtime.log is not None:
-            runtime.log.put(flights, result, names)
+        body = write(flights, result, names)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
         refuse(reply, error, names)
         return

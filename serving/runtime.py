@@ -6,16 +6,17 @@ import asyncio
 import gc
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from data.flights import Flights
 from model.bundle import Bundle
-from model.explanation import Explainer, Explanation
 from serving import metrics
 from serving.batching import BentoBatcher, Engine, Unbatched
 from serving.decoding import to_flights
 from serving.encoding import AnswerEncoder
 from serving.examples import example_flight
+from serving.explanations import Explained, ExplanationBatcher
 from serving.inline import InlineBatcher
 from serving.predictions.log import PredictionLog
 from serving.predictions.record import Headers
@@ -26,8 +27,6 @@ SAMPLE_WARNING = (
     "Its answers show how the service works and say nothing about real delays."
 )
 
-EXPLAINED_AT_ONCE = 8
-"""An explanation costs some 40 times as much as a score."""
 WRITTEN_AT_ONCE = 500
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the event loop waiting: that of odd large bodies, of a roll-over."""
@@ -40,6 +39,8 @@ class Runtime:
     ----------
     engine
         Scores flights; chosen by the setting `batching`.
+    explanations
+        Scores and explains flights; the same for all engines.
     encoder
         Writes answers.
     card
@@ -56,7 +57,7 @@ class Runtime:
         self.engine = _engine(bundle, settings, bento)
         self.encoder = AnswerEncoder(tag, bundle.predictor)
         self.log = PredictionLog.of(settings, bundle.predictor, tag)
-        self._explainer = Explainer(bundle.predictor)
+        self.explanations = ExplanationBatcher(bundle.predictor, self.encoder, settings)
         self.is_sample: bool = bundle.card["data"]["is_sample"]
         self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
         self.example = example_flight(bundle)
@@ -65,32 +66,48 @@ class Runtime:
     @property
     def waiting(self) -> int:
         """Flights that were accepted and are not scored yet, where the engine knows."""
-        return self.engine.waiting if isinstance(self.engine, InlineBatcher) else 0
+        plain = self.engine.waiting if isinstance(self.engine, InlineBatcher) else 0
+        return plain + self.explanations.waiting
 
     async def answer(self, flights: Flights, headers: Headers = (), *, explain: bool) -> bytes:
         """Score flights by the engine and write the answer, explained where that is asked for."""
+        if explain:
+            return self.write_explained(flights, await self.explanations.values(flights), headers)
         probabilities = await self.engine.score(flights)
         if self.log is not None:
             self.log.put(flights, probabilities, headers)
-        explanations = await self._explain(flights) if explain else None
         pieces = []
         for start in range(0, len(flights), WRITTEN_AT_ONCE):
             if start:
                 await asyncio.sleep(0)
             stop = start + WRITTEN_AT_ONCE
-            part = None if explanations is None else explanations[start:stop]
             these = flights.slice(start, stop)
-            pieces.append(self.encoder.predictions(these, probabilities[start:stop], part))
+            pieces.append(self.encoder.predictions(these, probabilities[start:stop]))
             metrics.tally.unknown_in(pieces[-1])
         return self.encoder.join(pieces)
 
-    async def _explain(self, flights: Flights) -> list[Explanation]:
-        """Explain a few flights at a time: others get their turn in between."""
-        found: list[Explanation] = []
-        for start in range(0, len(flights), EXPLAINED_AT_ONCE):
-            found += self._explainer.explain(flights.slice(start, start + EXPLAINED_AT_ONCE))
-            await asyncio.sleep(0)
-        return found
+    def write(
+        self, flights: Flights, probabilities: Sequence[float], headers: Headers = ()
+    ) -> bytes:
+        """Return the answer for the scored flights of a small request; count and log it."""
+        body = self.encoder.encode(flights, probabilities)
+        self._record(body, flights, probabilities, headers)
+        return body
+
+    def write_explained(
+        self, flights: Flights, explained: Sequence[Explained], headers: Headers = ()
+    ) -> bytes:
+        """Return the answer for explained flights; count and log it."""
+        body = self.encoder.join([each.prediction for each in explained])
+        self._record(body, flights, [each.probability for each in explained], headers)
+        return body
+
+    def _record(
+        self, body: bytes, flights: Flights, probabilities: Sequence[float], headers: Headers
+    ) -> None:
+        metrics.tally.unknown_in(body)
+        if self.log is not None:
+            self.log.put(flights, probabilities, headers)
 
     def ready(self) -> bool:
         """Whether a real, tiny prediction works."""

@@ -225,9 +225,9 @@ def test_late_work_is_not_done(
 ) -> None:
     """Flights whose time has passed are not scored; their caller is told, once."""
 
-    async def run() -> list[Result]:
+    async def run() -> list[Result[float]]:
         engine = InlineBatcher(predictor, max_batch=64, max_queue=1000)
-        told: list[Result] = []
+        told: list[Result[float]] = []
         engine.submit(flights.slice(0, size), told.append, deadline=monotonic() - 1)
         in_time = engine.score(flights.slice(5, 6))
         await in_time
@@ -245,7 +245,7 @@ def test_an_answer_that_cannot_be_delivered_harms_no_other(
 ) -> None:
     """Where one answer cannot be delivered, the rest of its batch is, and the log has the cause."""
 
-    def fail(_: Result) -> None:
+    def fail(_: Result[float]) -> None:
         message = "wire cut"
         raise OSError(message)
 

@@ -85,8 +85,8 @@ class Client:
     def __init__(self, ask: Ask, numbers: Sequence[str]) -> None:
         self.ask = ask
         self.numbers = numbers
-        self.job: Job | None = None
-        self.told: list[Result] = []
+        self.job: Job[float] | None = None
+        self.told: list[Result[float]] = []
         self.left = False
 
     @property
@@ -135,7 +135,7 @@ class World:
         client = Client(ask, numbers)
         room = self.waiting(bulk=client.bulk) < (MAX_BULK if client.bulk else MAX_QUEUE)
 
-        def deliver(result: Result) -> None:
+        def deliver(result: Result[float]) -> None:
             client.told.append(result)
             if ask.again:
                 self.ask(Ask(1))
