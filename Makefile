@@ -151,8 +151,8 @@ load-bulk: .venv/train.stamp $(MODEL)  ## bulk scoring beside the Booster alone,
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.bulk_scoring
 
 .PHONY: kills
-kills: .venv/dev.stamp $(MODEL)  ## kill bulk scoring at random moments and count its rows (OPTIONS="--engine dask")
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.kills $(OPTIONS)
+kills: .venv/dev.stamp  ## kill bulk scoring at random moments and count its rows (OPTIONS="-k cluster")
+	KILLS_FULL=1 OMP_NUM_THREADS=1 $(BIN)/pytest -q --log-cli-level=INFO tests/score/test_killed.py $(OPTIONS)
 
 .PHONY: profile
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md

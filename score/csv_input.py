@@ -21,6 +21,8 @@ from score.pieces import PIECE_ROWS, Held, Malformed, Piece, Rows
 BLOCK_BYTES = 1 << 20
 LONGEST_RECORD = 1 << 24
 """Bytes without an end of line from which on it is no CSV."""
+LONGEST_HEADER = csv.field_size_limit()
+"""Bytes: a longer one is a single field for the delimiters that it does not contain."""
 MOST_LINES = 100
 """Over which a quoted field may reach; beyond, its first line is refused and the next one read."""
 DELIMITERS = (",", ";", "\t", "|")
@@ -112,12 +114,18 @@ def _plain(stream: IO[bytes]) -> IO[bytes]:
 def _header(stream: IO[bytes], name: str) -> tuple[bytes, bytes]:
     """The first line that is not empty, and what was read beyond it."""
     content = _read(stream)
-    line, _, rest = content.lstrip(b"\r\n").partition(b"\n")
+    line, ended, rest = content.lstrip(b"\r\n").partition(b"\n")
     if b"\0" in line or line.lstrip()[:1] == b"<":
         message = f"{name}: is neither CSV nor Parquet, but a web page or some other file."
         raise InputError(message)
     if not line.strip():
         message = f"{name}: is empty."
+        raise InputError(message)
+    if not ended and b"\r" in line.strip():
+        message = f"{name}: its lines end in a carriage return alone: end them in a line feed."
+        raise InputError(message)
+    if len(line) > LONGEST_HEADER:
+        message = f"{name}: has a header of more than {LONGEST_HEADER:,} bytes: it is no CSV."
         raise InputError(message)
     return line, rest
 
@@ -128,7 +136,11 @@ def _dialect(header: bytes, name: str) -> Dialect:
         text = header.decode(UTF8_OR_BOM)
     except UnicodeDecodeError:
         text, encoding = header.decode(LATIN_1), LATIN_1
-    cut = {mark: next(csv.reader([text.strip("\r")], delimiter=mark)) for mark in DELIMITERS}
+    try:
+        cut = {mark: next(csv.reader([text.strip("\r")], delimiter=mark)) for mark in DELIMITERS}
+    except csv.Error as failure:
+        message = f"{name}: its header cannot be cut into columns ({failure})."
+        raise InputError(message) from failure
     delimiter = max(cut, key=lambda mark: known_columns(cut[mark]))
     columns = cut[delimiter]
     return Dialect(delimiter, len(columns), find_layout(columns, name), encoding)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import fsspec
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from data.table import PARQUET_MAGIC
 from score.csv_input import csv_pieces
@@ -73,6 +76,22 @@ def find_input(path: str) -> Input:
         rows = row_count(stream, name) if is_parquet else None
     system, inner = url_to_fs(path)
     return Input(path, int(system.info(inner).get("size") or 0), str(system.ukey(inner)), rows)
+
+
+def same_file(path: str, other: str) -> bool:
+    """Tell whether two paths or addresses lead to one file or object, through links too.
+
+    Of a chained address such as ``zip://a.csv::b.zip`` the last part counts: it is what a writer
+    would replace.
+    """
+    (system, inner), (other_system, other_inner) = (
+        url_to_fs(each.rpartition("::")[2]) for each in (path, other)
+    )
+    if isinstance(system, LocalFileSystem) and isinstance(other_system, LocalFileSystem):
+        one, two = Path(inner), Path(other_inner)
+        return one.exists() and two.exists() and one.samefile(two)
+    same_system = type(system) is type(other_system)
+    return same_system and posixpath.normpath(inner) == posixpath.normpath(other_inner)
 
 
 @contextmanager

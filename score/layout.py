@@ -14,6 +14,9 @@ FIELDS = (*SCHEDULE_COLUMNS, ORIGIN)
 OPTIONAL = ("flight_type", ORIGIN)
 """The type follows from the destination; an origin is only looked at to refuse other airports."""
 
+SHOWN, SHOWN_LETTERS = 30, 40
+"""Columns that an error lists, and letters of each: it stays one line."""
+
 _SPELLINGS = {name: name for name in FIELDS} | {
     str(raw): english for raw, english in ENGLISH.items() if english in FIELDS
 }
@@ -67,7 +70,7 @@ def known_columns(columns: Sequence[str]) -> int:
 
 
 def _missing(missing: Sequence[str], columns: Sequence[str], name: str) -> str:
-    shown = ", ".join(columns[:30])
+    shown = " ".join(", ".join(column[:SHOWN_LETTERS] for column in columns[:SHOWN]).split())
     wanted = " ".join(
         f"{field} (or {next(raw for raw, known in ENGLISH.items() if known == field)})"
         for field in missing

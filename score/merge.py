@@ -139,8 +139,10 @@ class _GzipCsv:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
-        self._packed.close()
+        try:
+            self._writer.close()
+        finally:
+            self._packed.close()
 
 
 _FORMATS: dict[str, Opener] = {".parquet": _parquet, ".csv": _csv, ".csv.gz": _GzipCsv}

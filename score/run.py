@@ -7,16 +7,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from posixpath import dirname
 from typing import Never
 
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 from tqdm import tqdm
 
 from score.engines import Engine
-from score.errors import InputError
-from score.inputs import Input, find_input
-from score.merge import Totals, merge, split_name
-from score.pieces import PIECE_ROWS, Piece
-from score.store import JsonObject, Store
+from score.errors import InputError, OutputError
+from score.inputs import Input, find_input, same_file
+from score.merge import Totals, merge, rejects_of, split_name
+from score.pieces import PIECE_ROWS, Piece, public_name
+from score.store import SUFFIX, JsonObject, Store
 
 FORMAT = 2
 """Of the pieces; raised when a change would misread those of an older run."""
@@ -86,19 +89,37 @@ def run(order: Order, make_engine: AbstractContextManager[Engine]) -> Totals:
     """
     split_name(order.output)
     source = find_input(order.source)
-    store = Store(order.shard.output(order.output))
-    with store.lock():
+    output = order.shard.output(order.output)
+    _check_output(order.source, output)
+    store = Store(output)
+    with store.lock(), store.cleared_on_failure():
         done = store.begin(_manifest(order, source))
         if done:
             logger.info("going on after %s pieces of an earlier run", len(done))
-        try:
-            names = _score(order, source, store, done, make_engine)
-        except InputError:
-            store.clear_if_nothing_is_done()
-            raise
+        names = _score(order, source, store, done, make_engine)
         totals = merge(store, names, order.model)
         store.clear()
     return totals
+
+
+def _check_output(source: str, output: str) -> None:
+    """Refuse, before anything is written, an output that is a folder or would destroy the input.
+
+    Raises
+    ------
+    OutputError
+        If the output or its rejects are a folder or the input, or the input is among the pieces.
+    """
+    rejects = rejects_of(output)
+    for path, read in ((output, source), (rejects, source), (output + SUFFIX, dirname(source))):
+        if same_file(path, read):
+            message = f"{public_name(path)}: would overwrite the input: choose another output."
+            raise OutputError(message)
+    for path in (output, rejects):
+        system, inner = url_to_fs(path)
+        if isinstance(system, LocalFileSystem) and system.isdir(inner):
+            message = f"{path}: is a folder: name a file in it."
+            raise OutputError(message)
 
 
 def _score(

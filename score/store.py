@@ -6,14 +6,14 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from score.errors import OutputError
+from score.errors import InputError, OutputError
 
 MANIFEST = "manifest.json"
 SUFFIX = ".pieces"
@@ -53,21 +53,33 @@ class Store:
         OutputError
             If another process is at it, or the folder cannot be written.
         """
-        try:
+        with self._writing():
             self._system.makedirs(self._folder, exist_ok=True)
-        except OSError as failure:
-            message = f"{self._folder}: cannot be written ({failure.strerror})."
-            raise OutputError(message) from failure
         if not self._is_local:
             yield
             return
-        with Path(self._folder, "lock").open("w") as held:
+        with self._opened_lock() as held:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as failure:
                 message = f"another run is at work on {self.path}: wait for it, or end it."
                 raise OutputError(message) from failure
             yield
+
+    @contextmanager
+    def cleared_on_failure(self) -> Iterator[None]:
+        """Remove the folder after a failure, but where the same command could go on from it.
+
+        It could not where the input is at fault, because a mended one begins anew. A full disk
+        needs the room.
+        """
+        try:
+            yield
+        except BaseException as failure:
+            with suppress(OSError):  # the failure itself is what counts
+                if isinstance(failure, InputError | OutputError) or not self._pieces():
+                    self.clear()
+            raise
 
     def begin(self, manifest: JsonObject) -> set[str]:
         """Names of the pieces that an earlier run with the same manifest finished.
@@ -79,7 +91,7 @@ class Store:
             for name in self.names():
                 self._system.rm_file(f"{self._folder}/{name}")
             self.write(MANIFEST, json.dumps(manifest, indent=1).encode())
-        return {name for name in self.names() if name.startswith("piece-")}
+        return self._pieces()
 
     def names(self) -> list[str]:
         """Names of the finished files."""
@@ -94,8 +106,9 @@ class Store:
         if not self._is_local:
             self._system.pipe_file(path, content)
             return
-        Path(path + _UNFINISHED).write_bytes(content)
-        Path(path + _UNFINISHED).replace(path)
+        with self._writing():
+            Path(path + _UNFINISHED).write_bytes(content)
+            Path(path + _UNFINISHED).replace(path)
 
     def read(self, name: str) -> bytes:
         """Read a file of the folder."""
@@ -110,11 +123,12 @@ class Store:
                 yield stream
             return
         unfinished = Path(self._folder, Path(target).name + _UNFINISHED)
-        with unfinished.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(target)
+        with self._writing():
+            with unfinished.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            unfinished.replace(target)
 
     def drop(self, path: str) -> None:
         """Remove a file beside the folder, where there is one."""
@@ -126,10 +140,26 @@ class Store:
         self.drop(f"{self._folder}/{MANIFEST}")
         self._system.rm(self._folder, recursive=True)
 
-    def clear_if_nothing_is_done(self) -> None:
-        """Leave no folder behind where there is nothing to go on from."""
-        if not any(name.startswith("piece-") for name in self.names()):
-            self.clear()
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in one sentence that the system refused to write."""
+        try:
+            yield
+        except OSError as failure:
+            message = f"{self.path}: cannot be written ({failure.strerror or failure})."
+            raise OutputError(message) from failure
+
+    def _opened_lock(self) -> IO[str]:
+        try:
+            with self._writing():
+                return Path(self._folder, "lock").open("w", encoding="utf-8")
+        except OutputError:
+            with suppress(OSError):  # pieces of an earlier run stay
+                Path(self._folder).rmdir()
+            raise
+
+    def _pieces(self) -> set[str]:
+        return {name for name in self.names() if name.startswith("piece-")}
 
     def _exists(self, path: str) -> bool:
         return bool(self._system.exists(path))

@@ -28,7 +28,7 @@ def test_generated_requests_are_answered_as_documented(registered: str, tmp_path
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=800,
             check=False,
         )
         assert run.returncode == 0, run.stdout[-4000:]

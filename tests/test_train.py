@@ -58,7 +58,7 @@ def train(flights: Path, tmp_path: Path) -> Train:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=800,
             check=False,
         )
 
@@ -198,7 +198,7 @@ def test_help_fits_a_terminal(train: Train) -> None:
         env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     assert "--until" in run.stdout

@@ -189,6 +189,44 @@ def test_a_cut_run_can_go_on(run: Run, tmp_path: Path) -> None:
     assert scored.read_text() == (tmp_path / "whole.csv").read_text()
 
 
+@pytest.mark.parametrize("link", ["same", "symbolic", "hard", "relative"])
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_an_output_that_is_the_input_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str, resume: list[str]
+) -> None:
+    """The command keeps the input whole, whichever name the output gives it."""
+    flights, output = tmp_path / "flights.csv", tmp_path / "out.csv"
+    flights.write_text(rows(3))
+    monkeypatch.chdir(tmp_path)
+    if link == "symbolic":
+        output.symlink_to(flights)
+    elif link == "hard":
+        output.hardlink_to(flights)
+    else:
+        output = Path("flights.csv") if link == "relative" else flights
+    command = ["score", str(flights), "-o", str(output), *resume]
+    assert run("http://127.0.0.1:9", *command) == cli.USAGE
+    assert run.err == f"scl-delay: {output} is the input itself: choose another output\n"
+    assert flights.read_text() == rows(3)
+
+
+@pytest.mark.parametrize("name", ["wide.csv", "cut.csv.gz"])
+def test_a_file_that_cannot_be_read_is_reported_in_one_line(
+    run: Run, tmp_path: Path, name: str
+) -> None:
+    """A header of megabytes and a damaged archive end with the code of a wrong file."""
+    flights = tmp_path / name
+    if name == "wide.csv":
+        flights.write_text(rows(1).replace("OPERA", "x" * 2_000_000, 1))
+    else:
+        flights.write_bytes(gzip.compress(rows(5000).encode(), 0)[:-3000])
+    with FaultServer([answer]) as server:
+        code = run(server.url, "score", str(flights), "-o", str(tmp_path / "out.csv"))
+    assert code == cli.USAGE
+    assert "is no CSV, or is cut short or damaged" in run.err
+    assert run.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -59,7 +59,7 @@ def test_an_example_runs(live: Server, tmp_path: Path, name: str) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert run.returncode == 0, run.stderr

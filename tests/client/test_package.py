@@ -37,7 +37,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [uv(), "pip", "install", "--python", folder / "bin" / "python", PROJECT / "client"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     if install.returncode and any(words in install.stderr for words in UNREACHABLE):

@@ -82,7 +82,7 @@ def test_a_request_is_answered_as_shown(live: Live, command: Command) -> None:
         env={**os.environ, "TOKEN": TOKEN, "KEY": "none is asked for", "VERSION": live.version},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     body, _, status = run.stdout.rpartition("\n")
@@ -184,7 +184,7 @@ def _help(program: tuple[str, ...]) -> str:
         env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     return run.stdout

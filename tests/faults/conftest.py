@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from data.flights import Flights
-from load.process import pss_kb, tree
+from load.process import cpu_by_name, pss_kb, tree
 from model.bundle import Bundle
 from tests.conftest import PROJECT, Server, running_server
 from tests.test_service import as_json
@@ -24,6 +24,8 @@ from tests.test_service import as_json
 FULL = bool(os.environ.get("FAULTS_FULL"))
 """Whether to run at full size: `make faults`."""
 READ_SECONDS = 2.0
+HANGS = 120.0
+"""Seconds after which something hangs: far beyond what a busy machine takes."""
 
 Figure = Callable[..., None]
 
@@ -90,7 +92,7 @@ def http(body: bytes, *headers: str, path: str = "/predict_delay") -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def talk(port: int, sent: bytes, within: float = 10.0) -> tuple[int, Any]:
+async def talk(port: int, sent: bytes, within: float = HANGS) -> tuple[int, Any]:
     """Send bytes over a new connection; status and document of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -119,25 +121,30 @@ def memory_mb(server: Server) -> float:
     return sum(map(pss_kb, tree(server.process.pid))) / 1024
 
 
+def cpu_seconds(server: Server) -> float:
+    """Processor time of all its processes so far, which other processes do not change."""
+    return sum(cpu_by_name(tree(server.process.pid)).values())
+
+
 def open_files(server: Server) -> int:
     """File handles of all its processes."""
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(server.process.pid))
 
 
 def works(server: Server) -> bool:
-    """Whether a plain request is answered, soon."""
+    """Whether a plain request is answered."""
     example = (PROJECT / "tests" / "request.json").read_bytes()
     headers = {"content-type": "application/json"}
     try:
         answer = httpx.post(
-            f"{server.url}/predict_delay", content=example, headers=headers, timeout=5
+            f"{server.url}/predict_delay", content=example, headers=headers, timeout=HANGS
         )
     except httpx.TransportError:
         return False
     return answer.status_code == 200
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> float:
+def wait_for(condition: Callable[[], bool], seconds: float = HANGS) -> float:
     """Wait until something is true; return how long it took."""
     started = time.monotonic()
     while not condition():

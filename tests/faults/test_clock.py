@@ -18,12 +18,23 @@ import pytest
 
 from serving.keys import digest
 from tests.conftest import PROJECT, Server, running_server
-from tests.faults.conftest import Figure, Truth, answer_of, http, port_of, wait_for, worker_of
+from tests.faults.conftest import (
+    HANGS,
+    Figure,
+    Truth,
+    answer_of,
+    http,
+    port_of,
+    wait_for,
+    worker_of,
+)
 from tests.faults.test_processes import Callers
 
 pytestmark = pytest.mark.server
 
 HOUR = 3600
+REFILL_SECONDS = 10
+"""Until the slow key may ask again: longer than two requests take on a busy machine."""
 KEY, SLOW = "key of the callers", "key of the slow one"
 READ_SECONDS = 4.0
 
@@ -64,7 +75,7 @@ def moved(registered: str, tmp_path: Path) -> Iterator[Moved]:
     command = [compiler, "-O2", "-Wall", "-Werror", "-shared", "-fPIC"]
     subprocess.run([*command, "-o", str(shim), str(source), "-ldl"], check=True)
     offset.write_bytes(struct.pack("=q", 0))
-    keys.write_text(f"callers {digest(KEY)}\nslow {digest(SLOW)} 0.25\n")
+    keys.write_text(f"callers {digest(KEY)}\nslow {digest(SLOW)} {1 / REFILL_SECONDS}\n")
     with running_server(
         tmp_path / "log",
         LD_PRELOAD=str(shim),
@@ -97,20 +108,20 @@ async def _while_the_clock_jumps(moved: Moved) -> tuple[int, float]:
 def test_the_wall_clock_jumps(moved: Moved, truth: Truth, figure: Figure) -> None:
     """Wall clock stepped six hours forward and twelve back, under load."""
     workers = worker_of(moved.server)
-    deadline = "x-request-timeout-ms: 20000"
+    deadline = "x-request-timeout-ms: 120000"
     with Callers(moved.server, truth, f"x-api-key: {KEY}", deadline) as callers:
         assert abs(moved.error()) < 60
         status, seconds = asyncio.run(_while_the_clock_jumps(moved))
         assert status == 408
-        assert READ_SECONDS - 1 < seconds < READ_SECONDS + 3
+        assert READ_SECONDS - 1 < seconds < READ_SECONDS + HANGS  # and no hours
         for hours in (6, -6):
-            wait_for(lambda: moved.ask().status_code == 200, 15)
+            wait_for(lambda: moved.ask().status_code == 200)
             moved.set(hours * HOUR)
             refused = moved.ask()  # an allowance grows by the time that passed, and by no other
             assert refused.status_code == 429
-            assert 1 <= int(refused.headers["retry-after"]) <= 4
-            wait_for(lambda: abs(moved.error() - hours * HOUR) < 60, 5)  # noqa: B023 - called at once
-            assert wait_for(lambda: moved.ask().status_code == 200, 15) < 8
+            assert 1 <= int(refused.headers["retry-after"]) <= REFILL_SECONDS
+            wait_for(lambda: abs(moved.error() - hours * HOUR) < HANGS)  # noqa: B023 - called at once
+            wait_for(lambda: moved.ask().status_code == 200)
     assert worker_of(moved.server) == workers
     assert callers.counts["answered"] > 100
     assert set(callers.counts) == {"answered"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.conftest import Server
-from tests.faults.conftest import READ_SECONDS, Figure, memory_mb, port_of, works
+from tests.faults.conftest import HANGS, READ_SECONDS, Figure, memory_mb, port_of, works
 
 pytestmark = pytest.mark.server
 
@@ -78,8 +78,8 @@ async def send_on(port: int, endless: Endless, pause: float = 0.0) -> tuple[int,
             writer.write(endless.more)
             await asyncio.gather(writer.drain(), asyncio.sleep(pause))
             sent += len(endless.more)
-        line = await asyncio.wait_for(said, 10)
-        await asyncio.wait_for(reader.read(), 10)
+        line = await asyncio.wait_for(said, HANGS)
+        await asyncio.wait_for(reader.read(), HANGS)
     finally:
         writer.close()
     return int(line.split()[1]), sent, time.monotonic() - started
@@ -110,7 +110,7 @@ def test_what_does_not_get_ready_is_cut(service: Server, figure: Figure, endless
     status, sent, seconds = asyncio.run(send_on(port_of(service), endless, pause=0.05))
     figure(of=endless.name, status=status, sent_bytes=sent, cut_after_seconds=round(seconds, 1))
     assert status == endless.status
-    assert READ_SECONDS - 1 < seconds < READ_SECONDS + SWEEP_SECONDS
+    assert READ_SECONDS - 1 < seconds < READ_SECONDS + 30
     assert works(service)
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.conftest import Server
-from tests.faults.conftest import Figure, Truth, answer_of, http, port_of, works
+from tests.faults.conftest import HANGS, Figure, Truth, answer_of, http, port_of, works
 
 pytestmark = pytest.mark.server
 
@@ -70,9 +70,9 @@ def test_late_work_is_refused_in_time(service: Server, truth: Truth, figure: Fig
         return status
 
     async def run() -> list[int]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANGS):
             return await asyncio.gather(
-                *(ask(number, 1 if number % 2 else 10_000) for number in range(400))
+                *(ask(number, 1 if number % 2 else 1_000 * round(HANGS)) for number in range(400))
             )
 
     started = time.monotonic()

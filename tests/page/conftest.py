@@ -21,7 +21,7 @@ from serving.front import FrontDoor
 from serving.runtime import Runtime
 from serving.settings import Settings
 
-START_SECONDS = 20
+START_SECONDS = 120
 FAR_ZONE = "Pacific/Kiritimati"
 MONTHS = ("2017-10", "2017-11", "2017-12")
 FIGURES = {

@@ -14,7 +14,7 @@ import pytest
 from serving.errors import Overloaded
 from tests.page.conftest import FAR_ZONE, PageServer
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 60_000
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 CSV = """airline,flight_number,destination,scheduled_departure
 LAN,120,SCFA,2017-07-14 08:30

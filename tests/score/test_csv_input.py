@@ -132,6 +132,8 @@ def test_bytes_that_are_no_text_cost_no_other_row(csv_pieces: Read) -> None:
         (b"\0\1\2", "neither CSV nor Parquet"),
         (b"a,b\n1,2\n", r"columns are missing: airline \(or Emp-I\)"),
         (HEADER.replace(b"airline", b"airline,Emp-I"), "two columns for airline"),
+        ((HEADER + GOOD).replace(b"\n", b"\r"), "end in a carriage return alone"),
+        (HEADER.replace(b",", b"\r,", 1), "header cannot be cut into columns"),
         (gzip.compress(HEADER + GOOD * 9000, 0)[:-3000], "cut short or damaged"),
         (HEADER + b"x" * 300, "a line of more than"),
     ],
@@ -144,6 +146,32 @@ def test_what_is_no_table_of_flights_is_refused(
     monkeypatch.setattr(csv_input, "BLOCK_BYTES", 100)
     with pytest.raises(InputError, match=message):
         csv_pieces(content)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b",".join(b"c%d" % column for column in range(3_000)),
+        b",".join(b"c%d" % column for column in range(100_000)),
+        HEADER.strip() + b"," + b"x" * 5_000_000,
+        b",".join([b'"a\rb"', b"x" * 100_000]),
+        b"x,\r" * 1_000_000,
+    ],
+    ids=["wide", "wider", "megabytes", "long names", "carriage returns"],
+)
+def test_a_very_wide_header_is_refused_in_one_short_line(csv_pieces: Read, header: bytes) -> None:
+    """No header, however long, makes a long message."""
+    with pytest.raises(InputError) as refused:
+        csv_pieces(header + b"\n" + GOOD)
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 2_000
+
+
+def test_thousands_of_columns_beside_those_of_a_flight_are_read(csv_pieces: Read) -> None:
+    """Columns that nobody asked for are no reason to refuse a file."""
+    header = HEADER.strip() + b"".join(b",c%d" % column for column in range(5_000))
+    rows = csv_pieces(header + b"\n" + (GOOD.strip() + b",1" * 5_000 + b"\n") * 3)
+    assert column(rows, "airline") == ["LAN"] * 3
 
 
 def test_a_header_alone_has_no_rows(csv_pieces: Read) -> None:

@@ -88,7 +88,7 @@ async def serving(
     assert isinstance(runtime.engine, InlineBatcher)
     yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 120)
 
 
 async def hello(_scope: Any, _receive: Any, send: Any) -> None:
@@ -157,7 +157,7 @@ def run(test: Callable[[Server], Awaitable[None]], runtime: Runtime, **limits: f
 
     async def main() -> None:
         async with serving(runtime, None, **limits) as server:
-            await asyncio.wait_for(test(server), 30)
+            await asyncio.wait_for(test(server), 120)
 
     asyncio.run(main())
 

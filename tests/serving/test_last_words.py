@@ -207,9 +207,9 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
         good = Connection(lambda: cuts.append(loop.time()))
         for each in (*bad[:4], good, *bad[4:]):
             sweeper.add(each, loop)
-        await asyncio.sleep(2.5 * SWEEP_SECONDS)
+        while len(cuts) < 2:  # noqa: ASYNC110 - the sweeper announces nothing
+            await asyncio.sleep(SWEEP_SECONDS / 10)
         for each in (*bad, good):
             sweeper.remove(each)
 
-    asyncio.run(main())
-    assert len(cuts) >= 2
+    asyncio.run(asyncio.wait_for(main(), 120))

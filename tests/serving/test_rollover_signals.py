@@ -41,7 +41,7 @@ def test_a_signal_during_a_roll_over_is_followed_by_another(
     def load(_self: Rollover, _reference: str, before: Loaded) -> Loaded:
         found = latest[0]
         loads.append(found)
-        go_on.wait(10)
+        go_on.wait(120)
         return before if found == before.tag else Loaded(found)
 
     monkeypatch.setattr(Rollover, "_load", load)
@@ -56,7 +56,7 @@ def test_a_signal_during_a_roll_over_is_followed_by_another(
         for _ in range(5):
             rollover._asked()
         go_on.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while holder.runtime.tag != "m:3" or rollover._tasks:  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.001)
 

@@ -62,7 +62,7 @@ async def ask(client: socket.socket) -> bytes:
 def end_of(client: socket.socket) -> bytes:
     """What the server still says before it closes, within a moment."""
     with client:
-        client.settimeout(0.5)
+        client.settimeout(60)
         return client.recv(1)
 
 

@@ -53,7 +53,7 @@ def test_idle_connections_do_not_keep_a_stopping_server(monkeypatch: pytest.Monk
     async def run() -> list[bytes]:
         _, running, connections = await stopping_server(3)
         ends = [await reader.read() for reader, _ in connections]
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 60)
         for _, writer in connections:
             writer.close()
         return ends

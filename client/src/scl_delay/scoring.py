@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import sys
+import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -53,13 +54,33 @@ def score_file(
     Raises
     ------
     FileError
-        Where there is no table, or no output to resume.
+        Where there is no table, or no output to resume, or the output is the input.
     ColumnsError
         Where columns are missing.
     IncompleteError
         Where something goes wrong; what was answered has been written.
     """
+    if output is not None and output.exists() and output.samefile(flights):
+        message = f"{output} is the input itself: choose another output"
+        raise FileError(message)
     skipped = _rows_of(output) if resume else 0
+    try:
+        return _score_from(client, flights, output, skipped, resume=resume, progress=progress)
+    except (csv.Error, EOFError, zlib.error) as failure:
+        message = f"{flights} is no CSV, or is cut short or damaged: {failure}"
+        raise FileError(message) from failure
+
+
+def _score_from(
+    client: DelayClient,
+    flights: Path,
+    output: Path | None,
+    skipped: int,
+    *,
+    resume: bool,
+    progress: bool,
+) -> dict[str, Any]:
+    """Score the rows after the first `skipped` ones."""
     with _reading(flights) as source, _writing(output, append=resume) as target:
         rows = csv.DictReader(source)
         columns = list(rows.fieldnames or ())

@@ -136,7 +136,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         *("--reports", str(ledger.parent), "--docs", str(tmp_path / "docs"), "--seeds", "1"),
     ]
     process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 800
     while not ledger.is_file() or len(ledger.read_bytes().splitlines()) < 2:
         assert process.poll() is None
         assert time.monotonic() < deadline
