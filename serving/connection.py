@@ -122,7 +122,7 @@ class Connection(HttpToolsProtocol):
             self._unread = self._unread + data if self._unread else data
             self._read_on()
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks for it
         """Stay open for the answers to what the client has sent whole; it may read them still.
 
         A client that has left says no more than that: its requests are worked on like any other's,

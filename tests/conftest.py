@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -112,14 +111,8 @@ class running_server:  # noqa: N801 - a context manager, used like a function
     """Start `bentoml serve` on a free port; stop it, and nothing else, at the end."""
 
     def __init__(
-        self,
-        log: Path,
-        folder: Path = PROJECT,
-        target: str = ".",
-        files: tuple[int, int] | None = None,
-        **environment: str,
+        self, log: Path, folder: Path = PROJECT, target: str = ".", **environment: str
     ) -> None:
-        self._files = files
         self._log = log
         self._folder = folder
         self._target = target
@@ -135,11 +128,13 @@ class running_server:  # noqa: N801 - a context manager, used like a function
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-            if self._files:  # long before the workers start, which inherit it
-                resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, self._files)
+            self.limit(self._process)
         server = Server(f"http://127.0.0.1:{port}", self._process, self._log)
         _wait_until_ready(server)
         return server
+
+    def limit(self, process: subprocess.Popen[bytes]) -> None:
+        """Limit what a process may have that has just begun; its workers inherit it."""
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

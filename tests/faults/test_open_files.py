@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -34,11 +35,23 @@ PLAIN = "content-type: application/json"
 PARTIAL = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\n"
 
 
+class with_files(running_server):  # noqa: N801 - as its parent
+    """Start a service that may open so many files, and raise that limit to another."""
+
+    def __init__(self, log: Path, soft: int, hard: int) -> None:
+        super().__init__(log)
+        self._files = soft, hard
+
+    def limit(self, process: subprocess.Popen[bytes]) -> None:
+        """Limit the files."""
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, self._files)
+
+
 @pytest.fixture(scope="module")
 def poor(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The service with 256 files, and no way to more."""
     log = tmp_path_factory.mktemp("poor") / "log"
-    with running_server(log, files=(FILES, FILES)) as running:
+    with with_files(log, FILES, FILES) as running:
         yield running
         assert "Traceback" not in log.read_text()
 
@@ -118,6 +131,6 @@ def test_connections_at_work_beyond_the_files_are_refused(poor: Server, figure: 
 def test_the_soft_limit_is_raised(registered: str, tmp_path: Path) -> None:
     """A worker that may have more files than it begins with has them."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with running_server(tmp_path / "log", files=(FILES, hard)) as server:
+    with with_files(tmp_path / "log", FILES, hard) as server:
         [worker] = worker_of(server)
         assert resource.prlimit(worker, resource.RLIMIT_NOFILE) == (hard, hard)

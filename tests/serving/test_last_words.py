@@ -191,7 +191,7 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
     """Where one cannot be closed, those after it are closed all the same, then and later."""
 
     class Connection:
-        quiet_since, patience = 0.0, -1.0
+        quiet_since, patience, idle, has_more = 0.0, -1.0, True, False
 
         def __init__(self, cut: Callable[[], None]) -> None:
             self.cut = cut
