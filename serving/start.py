@@ -70,7 +70,8 @@ def require(reference: str) -> tuple[str, Bundle]:
     said = ""
     while True:
         if shared.orphaned():
-            raise SystemExit("the supervisor has gone")
+            message = "the supervisor has gone"
+            raise SystemExit(message)
         folder = shared.folder()
         try:
             return registry.require((folder and shared.read_tag(folder)) or reference)

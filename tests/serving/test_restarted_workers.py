@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def tags(bundle: Bundle) -> tuple[str, str]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[running_server]:
+def serve(tmp_path: Path) -> running_server:
     """The service with two workers, not started yet."""
     settings = {
         "FLIGHT_DELAY_MODEL": f"{NAME}:latest",
