@@ -81,11 +81,11 @@ async def fuzz(
 ) -> Outcome:
     """Try so many connections, and compare."""
     outcome = Outcome()
-    grammar = RawHttpGrammar(seed, rules)
     async with serving(runtime, None) as server, plain_uvicorn(runtime) as oracle:
         for start in range(0, connections, TOGETHER):
-            count = min(TOGETHER, connections - start)
-            found = (_try(grammar, server.port, oracle) for _ in range(count))
+            numbers = range(start, min(start + TOGETHER, connections))
+            grammars = [RawHttpGrammar(f"{seed}.{number}", rules) for number in numbers]
+            found = (_try(grammar, server.port, oracle) for grammar in grammars)
             for each in await asyncio.gather(*found):
                 outcome.add(each)
     return outcome

@@ -137,7 +137,7 @@ AWAITED_RULES: Sequence[RawRequest] = (
 class RawHttpGrammar:
     """An endless source of requests; the same seed gives the same requests."""
 
-    def __init__(self, seed: int, rules: Sequence[RawRequest] = RULES) -> None:
+    def __init__(self, seed: str, rules: Sequence[RawRequest] = RULES) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._rules = rules
 
