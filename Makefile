@@ -187,8 +187,9 @@ pictures: .venv/dev.stamp  ## take the README's pictures of the page that runs o
 # --- bad input --------------------------------------------------------------------------------
 
 .PHONY: fuzz
-fuzz: .venv/dev.stamp  ## a million generated requests against the slow oracle (INPUTS=, SEED=)
+fuzz: .venv/dev.stamp  ## a million bodies against the slow oracle, 20,000 connections against plain uvicorn (INPUTS=, CONNECTIONS=, SEED=)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --seed $(or $(SEED),1)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.raw_http --connections $(or $(CONNECTIONS),20000) --seed $(or $(SEED),1)
 
 # --- what is inside ---------------------------------------------------------------------------
 

@@ -103,11 +103,12 @@ class PredictDelay:
                 metrics.tally.refused(Overloaded.status)
                 reply(*NO_ROOM)
                 return None
+            within = timeout_seconds(timeout)  # before the body, as by ASGI
             request = decode(body)
             if inline is None and not request.explain:
-                return self._reply_later(request, started, timeout_seconds(timeout), reply, names)
+                return self._reply_later(request, started, within, reply, names)
             flights = to_flights(request.flights, request.airport_state)
-            deadline = inf if timeout is None else monotonic() + timeout_seconds(timeout)
+            deadline = inf if within == inf else monotonic() + within
             if inline is None or request.explain:
                 told = partial(_deliver, runtime.write_explained, flights, started, names, reply)
                 return partial(explanations.withdraw, explanations.submit(flights, told, deadline))

@@ -73,7 +73,7 @@ def attempts(generator: Generator, inputs: int) -> Iterator[list[bytes]]:
 def _prepare(model: str) -> None:
     global _at_work  # noqa: PLW0603 - one per process, made once
     logging.disable(logging.WARNING)
-    _at_work = Differential(registry.read(model, threads=1)[1] if model else _small_model())
+    _at_work = Differential(registry.read(model, threads=1)[1] if model else small_model())
 
 
 def _try_share(seed: int, inputs: int) -> Outcome:
@@ -84,7 +84,8 @@ def _try_share(seed: int, inputs: int) -> Outcome:
     return outcome
 
 
-def _small_model() -> Bundle:
+def small_model() -> Bundle:
+    """Fit a small model on the embedded sample."""
     frame = load_flights("sample").frame
     recipe = Recipe(rounds=40)
     predictor = fit(frame, recipe)

@@ -262,3 +262,11 @@ def test_a_failing_explanation_fails_its_own_request(
     answers = asyncio.run(run())
     assert [isinstance(each, Failed) for each in answers] == [False, True, False, True, False]
     assert inline.explanations.waiting == 0
+
+
+def test_the_time_limit_is_read_before_the_body(inline: Runtime) -> None:
+    """A request with a bad time limit and a bad body gets the same answer on the short way."""
+    predict = PredictDelay(lambda: inline, 4_000_000, 64_000_000)
+    told: list[bytes] = []
+    predict.submit(b'{"flights": [{}]}', b"soon", lambda _, body, __: told.append(body), [])
+    assert b"X-Request-Timeout-Ms" in told[0]
