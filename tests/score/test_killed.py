@@ -174,6 +174,7 @@ def kill_repeatedly(target: Target, case: Case, moments: random.Random) -> tuple
 def kill(run: subprocess.Popen[bytes], target: Target, case: Case, moments: random.Random) -> str:
     """Kill a run at a random moment; what it was at, or nothing where it had ended before."""
     before = target.progress()
+    reached: Callable[[dict[str, int], dict[str, int]], bool]
     if case.merging:
         reached, pause = merges, moments.uniform(0, MERGE_PAUSE)
     elif moments.random() < FROM_THE_START:

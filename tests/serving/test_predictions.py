@@ -335,11 +335,11 @@ def test_kill_loses_only_what_was_buffered(bundle: Bundle, tmp_path: Path, seed:
 def test_service_logs_and_says_so(registered: str, tmp_path: Path) -> None:
     """A real service keeps each answer with its request id, and writes the rest when it stops."""
     kept = tmp_path / "kept"
-    settings = {
-        "FLIGHT_DELAY_PREDICTION_LOG": f"parquet:{kept}",
-        "FLIGHT_DELAY_PREDICTION_SECONDS": "5",
-    }
-    with running_server(tmp_path / "log", **settings) as server:
+    with running_server(
+        tmp_path / "log",
+        FLIGHT_DELAY_PREDICTION_LOG=f"parquet:{kept}",
+        FLIGHT_DELAY_PREDICTION_SECONDS="5",
+    ) as server:
         for number in range(5):
             httpx.post(
                 f"{server.url}/predict_delay",
