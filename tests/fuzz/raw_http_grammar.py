@@ -103,14 +103,12 @@ RULES: Sequence[RawRequest] = (
     _rule("GET /livez HTTP/1.1\nhost: x\nx: " + "a" * 40_000, 431),
     _rule("GET /livez HTTP/1.1\nhost: x" + "\na: b" * 300, 431),
     _rule("GET /" + "a" * 40_000 + " HTTP/1.1\nhost: x", 431),
-)
-"""What the service refuses and plain uvicorn does not."""
-
-AWAITED_RULES: Sequence[RawRequest] = (
     _rule("CONNECT / HTTP/1.1\nhost: x", 400, 405),
     _rule("CONNECT x:443 HTTP/1.1\nhost: x:443", 400, 405),
     _rule("CONNECT x:443 HTTP/1.0\nhost: x:443", 400, 405),
     _rule("CONNECT / HTTP/1.1\nhost: x\nconnection: upgrade\nupgrade: h2c", 400, 405),
+    _rule("GET /livez HTTP/2.0\nhost: x", 400),
+    _rule("PRI * HTTP/2.0\n\nSM", 400),
     _rule("GET /livez HTTP/1.1", 400),
     _rule("GET /livez HTTP/1.1\nhost: x\nhost: x", 400),
     _rule("GET /livez HTTP/1.1\nhost: x\nhost: y", 400),
@@ -131,7 +129,7 @@ AWAITED_RULES: Sequence[RawRequest] = (
     RawRequest(_whole(BODIES[0]), b"", (200,), half_close=True),
     RawRequest(_whole(BODIES[3]), b"", (200,), half_close=True),
 )
-"""Rules that the service does not keep yet; to be moved to `RULES`, one by one, when it does."""
+"""What the service refuses and plain uvicorn does not."""
 
 
 class RawHttpGrammar:
