@@ -108,7 +108,7 @@ image-test: .venv/dev.stamp  ## check IMAGE: hadolint, container-structure-test,
 .PHONY: coldstart
 coldstart: export IMAGE := $(IMAGE)
 coldstart: .venv/dev.stamp  ## measure the cold start of IMAGE beside a bare BentoML, write docs/coldstart.md
-	$(BIN)/python -m load.coldstart
+	$(BIN)/python -m load.scenarios.cold_start
 
 # --- the watch --------------------------------------------------------------------------------
 
@@ -128,27 +128,27 @@ score: .venv/train.stamp $(MODEL)  ## score a file of any size: INPUT=flights.cs
 
 .PHONY: load
 load: .venv/train.stamp $(MODEL)  ## put the service under load with wrk, write docs/load.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.run
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.steady
 
 .PHONY: load-peers
 load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its peers, write docs/peers.md
-	OMP_NUM_THREADS=1 UV=$(abspath $(UV)) $(BIN)/python -m load.peers
+	OMP_NUM_THREADS=1 UV=$(abspath $(UV)) $(BIN)/python -m load.baselines
 
 .PHONY: load-overload
 load-overload: .venv/train.stamp $(MODEL)  ## more arrivals than the service can take, write docs/overload.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.overload
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.overload
 
 .PHONY: soak
 soak: .venv/train.stamp $(MODEL)  ## 30 minutes at 70 % of capacity (MINUTES=), write docs/soak.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.soak --minutes $(or $(MINUTES),30) $(OPTIONS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.soak --minutes $(or $(MINUTES),30) $(OPTIONS)
 
 .PHONY: load-users
 load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html
-	$(BIN)/python -m load.users
+	$(BIN)/python -m load.scenarios.users
 
 .PHONY: load-bulk
 load-bulk: .venv/train.stamp $(MODEL)  ## bulk scoring beside the Booster alone, and ten million flights
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.bulk_scoring
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.bulk_scoring
 
 .PHONY: kills
 kills: .venv/dev.stamp  ## kill bulk scoring at random moments and count its rows (OPTIONS="-k cluster")
@@ -156,13 +156,13 @@ kills: .venv/dev.stamp  ## kill bulk scoring at random moments and count its row
 
 .PHONY: profile
 profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.profiling
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.profile
 
 .PHONY: faults
 faults: .venv/dev.stamp  ## do the service every harm at full size, write docs/faults.md
 	rm -f reports/faults.json
 	FAULTS_FULL=1 $(BIN)/pytest -q tests/faults
-	$(BIN)/python -m load.report
+	$(BIN)/python -m load.reports.report
 
 # --- the Python client ------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ client-models: .venv/dev.stamp  ## make the client's models from the service's c
 
 .PHONY: client-overhead
 client-overhead: .venv/dev.stamp $(MODEL)  ## what the client costs beside plain httpx
-	OMP_NUM_THREADS=1 $(BIN)/python -m load.client_overhead
+	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.client_overhead
 
 # --- documents --------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ format: .venv/dev.stamp  ## format the code and mend what can be mended
 .PHONY: lock
 lock: $(UV)  ## rewrite the hash-pinned locks from pyproject.toml
 	UV=$(UV) requirements/lock.sh
-	UV=$(abspath $(UV)) load/peers/requirements/lock.sh
+	UV=$(abspath $(UV)) load/baselines/requirements/lock.sh
 
 .PHONY: clean
 clean:  ## remove the environment and all caches, keep models and reports

@@ -4,8 +4,8 @@
     bentoml build            makes the bento `flight_delay_service`
 
 Two things stand here: the adaptive-batching runner `score`, which scores flights of many requests
-at once, and the endpoint `predict_delay`. Over HTTP the front door (`serving.front`) answers every
-route of the contract before BentoML's own request handling sees it.
+at once, and the endpoint `predict_delay`. Over HTTP `serving.api.application` answers every route
+of the contract before BentoML's own request handling sees it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ import bentoml
 from annotated_types import Len
 from bentoml.models import BentoModel
 
-from serving import launch, logs, metrics_folder, shared, start
-from serving.contract import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
-from serving.framework import FrontDoorService
+from serving import logs, metrics_folder
+from serving.bento import entrypoint, startup
+from serving.bento.service_class import FrontDoorService
+from serving.contract.schema import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
+from serving.models import shared
 from serving.settings import settings
 
 if TYPE_CHECKING:
-    from model.bundle import Bundle
-    from serving.runtime import Runtime
+    from model.inference.bundle import Bundle
+    from serving.models.loaded import Runtime
 
 logger = logging.getLogger("flight_delay")
 
-launch.hurry()
-at_start = start.bundles(settings().model)
+entrypoint.hurry()
+at_start = startup.bundles(settings().model)
 """Read here for the sake of a clear refusal; taken from here, so that a newer model replaces it."""
 metrics_problem: str | None = None
-if start.supervises():
+if startup.supervises():
     logs.configure(settings().log_format)
     metrics_folder.create(settings().workers)
 else:
@@ -59,12 +61,12 @@ class FlightDelayService:
     model = BentoModel(settings().model)
 
     def __init__(self) -> None:
-        from serving.rollover import Rollover  # noqa: PLC0415 - see serving.start
-        from serving.runtime import SAMPLE_WARNING  # noqa: PLC0415 - see serving.start
+        from serving.models.loaded import SAMPLE_WARNING  # noqa: PLC0415 - see serving.bento.startup
+        from serving.models.reload import Rollover  # noqa: PLC0415 - see serving.bento.startup
 
         logs.configure(settings().log_format)
         self._models: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
-        tag, bundle = at_start.pop() if at_start else start.require(settings().model)
+        tag, bundle = at_start.pop() if at_start else startup.require(settings().model)
         WallClock.of(bundle.predictor.builder.home)
         self.runtime = self._make(tag, bundle)
         self.rollover = Rollover(self, self._make, settings().model, shared.folder())
@@ -88,7 +90,7 @@ class FlightDelayService:
     @bentoml.api(batchable=True, max_batch_size=settings().max_batch, max_latency_ms=60_000)
     def score(self, rows: list[list[Any]]) -> list[float]:
         """Score flights of many requests at once; reachable from inside the process only."""
-        from serving.rollover import score_by_model  # noqa: PLC0415 - see serving.start
+        from serving.models.reload import score_by_model  # noqa: PLC0415 - see serving.bento.startup
 
         return score_by_model(self._models, rows)
 
@@ -100,15 +102,15 @@ class FlightDelayService:
         explain: bool = False,
     ) -> PredictionResponse:
         """Score scheduled departures, in order: the contract as BentoML's own clients read it."""
-        from serving.decoding import to_flights  # noqa: PLC0415 - see serving.start
+        from serving.contract.decoding import to_flights  # noqa: PLC0415 - see serving.bento.startup
 
         body = await self.runtime.answer(to_flights(flights, airport_state), explain=explain)
         return PredictionResponse.model_validate_json(body)
 
     def _make(self, tag: str, bundle: Bundle) -> Runtime:
         """What answers with a model; a request keeps to the one that it began with."""
-        from serving.batching import BentoBatcher  # noqa: PLC0415 - see serving.start
-        from serving.runtime import Runtime  # noqa: PLC0415 - see serving.start
+        from serving.batching.engines import BentoBatcher  # noqa: PLC0415 - see serving.bento.startup
+        from serving.models.loaded import Runtime  # noqa: PLC0415 - see serving.bento.startup
 
         batcher = BentoBatcher(partial(self._call_runner, tag))
         self._models[tag] = runtime = Runtime(tag, bundle, settings(), batcher)

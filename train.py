@@ -26,22 +26,22 @@ import typer
 from tqdm import tqdm
 
 from data.errors import DataError
-from data.sources import Dataset, load_flights
-from model import gate
-from model import refresh as refreshing
-from model.bundle import Bundle
-from model.card import make_card
-from model.decision import COST_RATIO, Decision
-from model.document import write_document
+from data.load import Dataset, load_flights
 from model.errors import MissingExtra, ModelError
-from model.evaluation import Scored, evaluate, fold_count
-from model.examination import examine
+from model.evaluation import gate
+from model.evaluation.diagnostics import examine
+from model.evaluation.protocols import Scored, evaluate, fold_count
 from model.experiments.command import run_experiments
-from model.report import write_report
-from model.search import confirm, search
-from model.training import Grower, Recipe, fit, fit_booster
-from serving import registry
+from model.inference.bundle import Bundle
+from model.inference.decision import COST_RATIO, Decision
+from model.reports.card import make_card
+from model.reports.evaluation_report import write_report
+from model.reports.model_card_page import write_document
+from model.training import refresh as refreshing
+from model.training.fit import Grower, Recipe, fit, fit_booster
+from model.tuning.search import confirm, search
 from serving.errors import NoModelRegistered
+from serving.models import store
 
 EXIT_DATA, EXIT_GATE = 2, 3
 DASK_WORKER_MEMORY = "2GiB"
@@ -71,7 +71,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
     trials: Annotated[int, typer.Option(min=0, help="Parameter sets to search; 0: none.")] = 0,
     study: Annotated[
         Path | None, typer.Option(help="File of that search; one that stopped goes on.")
@@ -193,7 +193,7 @@ def _grower(engine: EngineName, scheduler: str | None) -> AbstractContextManager
     if engine is EngineName.LOCAL:
         return nullcontext(fit_booster)
     try:
-        from model.distributed import growing  # noqa: PLC0415 - not installed where it is not used
+        from model.training.distributed import growing  # noqa: PLC0415 - not installed where it is not used
     except ImportError as error:
         message = "--engine dask needs the package distributed, of the dependency group `dask`"
         raise MissingExtra(message) from error
@@ -228,12 +228,12 @@ def _report(folder: Path, bundle: Bundle, scored: dict[str, Scored], frame: pd.D
 
 
 def _register(bundle: Bundle, name: str, dataset: Dataset, *, force: bool) -> None:
-    champion = registry.champion(name)
+    champion = store.champion(name)
     verdict = gate.judge(bundle, champion[1] if champion else None)
     if not verdict.accepted and not force:
         logger.error("refused by the champion gate: %s. Use --force to register it", verdict.reason)
         raise typer.Exit(EXIT_GATE)
-    tag = registry.register(bundle, name, _labels(bundle), {"data": dataset.origin})
+    tag = store.register(bundle, name, _labels(bundle), {"data": dataset.origin})
     logger.info("registered %s (%s)", tag, verdict.reason)
 
 
@@ -289,7 +289,7 @@ def refresh(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
     force: Annotated[
         bool, typer.Option("--force", help="Register whatever the check says.")
     ] = False,
@@ -299,7 +299,7 @@ def refresh(
     with refusals():
         dataset = load_flights(data, mapping=mapping)
         frame = _window(dataset, until)
-        tag, parent = registry.read(f"{name}:latest", threads=0)
+        tag, parent = store.read(f"{name}:latest", threads=0)
         bundle = refreshing.refresh(
             parent, tag, frame, is_sample=dataset.is_sample, home=dataset.home
         )
@@ -310,19 +310,19 @@ def refresh(
     if not verdict.accepted and not force:
         logger.error("not refreshed: %s. Use --force to register it", verdict.reason)
         raise typer.Exit(EXIT_GATE)
-    newer = registry.register(bundle, name, _labels(bundle), {"data": dataset.origin})
+    newer = store.register(bundle, name, _labels(bundle), {"data": dataset.origin})
     logger.info("registered %s, refreshed from %s (%s)", newer, tag, verdict.reason)
 
 
 @app.command("card")
 def write_card(
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
     folder: Annotated[Path, typer.Option(help="Where to write it.")] = Path("docs"),
 ) -> None:
     """Write the registered model's card as a document with pictures."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with refusals():
-        tag, bundle = registry.read(f"{name}:latest", threads=0)
+        tag, bundle = store.read(f"{name}:latest", threads=0)
     folder.mkdir(parents=True, exist_ok=True)
     decision = bundle.predictor.decision.to_json()
     logger.info("model card: %s", write_document(folder, bundle.card, tag, decision))

@@ -20,14 +20,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from data.catalogue import DELAY_MINUTES
 from data.flights import AIRPORT_HOURS
+from data.reference import DELAY_MINUTES
 from data.schema import ENGLISH, SCHEDULE_COLUMNS
 from features.airport import LONGEST_DELAY, SHORTEST_DELAY
-from serving import contract
-from serving.asgi import PROBLEM_TYPE
+from serving.api.asgi import PROBLEM_TYPE
+from serving.api.openapi import openapi_document
+from serving.contract import schema as contract
 from serving.errors import Refusal
-from serving.openapi import openapi_document
 from serving.settings import Settings
 
 PACKAGE = Path(__file__).parent / "src" / "scl_delay"
@@ -147,7 +147,7 @@ def _models() -> str:
         "",
         "from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints",
         "",
-        "from scl_delay.times import departure_text",
+        "from scl_delay._transport.times import departure_text",
         "",
         *(f"{name} = {_constrained(getattr(contract, name))}" for name in _ALIASES),
         "Departure = Annotated[str | datetime, PlainValidator(departure_text)]",

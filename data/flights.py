@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from data.coded import Coded
+from data.dictionary_column import Coded
 
 MINUTES_PER_DAY = 1440
 FLIGHT_TYPES = ("N", "I")

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from pandera.errors import SchemaErrors
 
-from data.catalogue import DELAY_MINUTES
+from data.airports.config import SANTIAGO, Home
 from data.errors import InvalidRowsError, MissingColumnsError, NoFlightsError, Problem
-from data.home import SANTIAGO, Home
+from data.reference import DELAY_MINUTES
 from data.schema import (
     DATE_FORMAT,
     ENGLISH,

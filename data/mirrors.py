@@ -14,8 +14,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import pooch
 
+from data.download import CONNECT_SECONDS, explain, http_downloader
 from data.errors import SourceError, SourceUnreachableError, WrongHashError
-from data.fetch import CONNECT_SECONDS, explain, http_downloader
 
 DATASET_FILE = "dataset_SCL.csv"
 DATASET_SHA256 = "66d7334fbc9c2c070842e9a99d465f552f94a2b1d5c4047be825e5954e12e829"

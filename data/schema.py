@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pandera.pandas as pa
 
-from data.home import Home
+from data.airports.config import Home
 
 
 class Raw(StrEnum):

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from load import openloop
-from load.process import PROJECT
-from load.stats import FloatArray
-from load.wrk import PREDICT_PATH
+from load.tools import open_loop
+from load.tools.server_process import PROJECT
+from load.tools.stats import FloatArray
+from load.tools.wrk import PREDICT_PATH
 
 TOKEN_VARIABLE = "TOKEN"  # noqa: S105 - the variable's name, not a secret
 REQUEST = PROJECT / "tests" / "request.json"
@@ -74,7 +74,7 @@ def smoke_faults(url: str, model: str) -> Iterator[str]:
         yield f"a request without flights is answered with {refusal.status} {refusal.kind}"
 
 
-def load_faults(run: openloop.OpenRun, p99_ms: float, failed: float) -> Iterator[str]:
+def load_faults(run: open_loop.OpenRun, p99_ms: float, failed: float) -> Iterator[str]:
     """Name what a run under load shows to be wrong.
 
     Parameters
@@ -109,7 +109,7 @@ def load(
 ) -> None:
     """Send requests at random moments, whether or not earlier ones were answered."""
     try:
-        run = _open_loop(url, openloop.poisson(rate, seconds))
+        run = _open_loop(url, open_loop.poisson(rate, seconds))
     except OSError as failure:
         _conclude(f"load on {url}", iter([f"no connection: {failure}"]))
         return
@@ -118,13 +118,13 @@ def load(
     _conclude(title, load_faults(run, p99_ms, failed))
 
 
-def _open_loop(url: str, due: FloatArray) -> openloop.OpenRun:
+def _open_loop(url: str, due: FloatArray) -> open_loop.OpenRun:
     address = urlsplit(url)
     tls = address.scheme == "https"
     port = address.port or (443 if tls else 80)
     host = address.hostname or ""
-    requests = openloop.http_requests([REQUEST.read_bytes()], port, host=host, headers=_key())
-    return openloop.run(port, requests, due, CONNECTIONS, host=host, tls=tls)
+    requests = open_loop.http_requests([REQUEST.read_bytes()], port, host=host, headers=_key())
+    return open_loop.run(port, requests, due, CONNECTIONS, host=host, tls=tls)
 
 
 def _prediction_faults(answer: Answer, model: str) -> Iterator[str]:

@@ -24,9 +24,9 @@ import typer
 
 from deploy import pipeline
 from deploy.fakes.cloud import Cloud
-from load.process import PROJECT, Probe, Server, service
-from load.wrk import PREDICT_PATH
-from serving import registry
+from load.tools.server_process import PROJECT, Probe, Server, service
+from load.tools.wrk import PREDICT_PATH
+from serving.models import store as registry
 
 FAKES = PROJECT / "deploy" / "fakes"
 BUILD = PROJECT / "deploy" / "cloudbuild.yaml"
@@ -197,10 +197,10 @@ def _flights() -> bytes:
     """Read the flights that SCL_DATASET names; else write some down that nobody will read."""
     named = os.environ.get("SCL_DATASET")
     if not named:
-        from data import sample  # noqa: PLC0415 - takes a second, and only where it is needed
+        from data.sample import generate  # noqa: PLC0415 - takes a second, and only where it is needed
 
-        return sample.generate(0).to_csv(index=False).encode()
-    from data.fetch import read_source  # noqa: PLC0415 - as above
+        return generate.generate(0).to_csv(index=False).encode()
+    from data.download import read_source  # noqa: PLC0415 - as above
 
     return read_source(named)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import substitutions, validation
-from load.process import PROJECT
+from load.tools.server_process import PROJECT
 
 STEP_SECONDS = 3600
 

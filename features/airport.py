@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from data.flights import AIRPORT_HOURS, Flights, IntArray, Outcomes
-from features.family import FloatMatrix, JsonObject
+from features.transformer import FloatMatrix, JsonObject
 
 SHORTEST_DELAY, LONGEST_DELAY = -15.0, 120.0
 """Minutes at which a single flight's delay is cut before the mean is taken."""

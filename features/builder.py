@@ -9,13 +9,15 @@ from typing import Self, cast
 
 import numpy as np
 
+from data.airports.config import SANTIAGO, Home
 from data.flights import Columns, Flights, IntArray, Outcomes
-from data.home import SANTIAGO, Home
 from features.airport import AirportNow
-from features.between import HistoryBetween, TimetableBetween
 from features.calendar import Clock, Holidays, Season
 from features.codes import Codes
-from features.family import (
+from features.history import LONG_RUN, History
+from features.route import Route
+from features.timetable import Timetable
+from features.transformer import (
     FeatureFamily,
     FloatMatrix,
     JsonObject,
@@ -23,10 +25,8 @@ from features.family import (
     ScheduleFamily,
     TimedFamily,
 )
-from features.history import LONG_RUN, History
-from features.neighbours import Neighbours
-from features.route import Route
-from features.timetable import Timetable
+from features.two_sided.between import HistoryBetween, TimetableBetween
+from features.two_sided.neighbours import Neighbours
 
 FORMAT = 2
 """Version of the saved form; raised when a change would misread older files."""
@@ -68,7 +68,7 @@ class FeatureBuilder:
         Parameters
         ----------
         frame
-            The typed frame of `data.sources.load_flights`, or any mapping with its schedule
+            The typed frame of `data.load.load_flights`, or any mapping with its schedule
             columns. Its operated columns are never read.
         outcomes
             What became of these flights, row for row; without it there is no history.

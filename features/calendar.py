@@ -10,9 +10,9 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from data.airports.config import SANTIAGO, Home, Periods
 from data.flights import Flights, weekday
-from data.home import SANTIAGO, Home, Periods
-from features.family import FloatMatrix, JsonObject
+from features.transformer import FloatMatrix, JsonObject
 
 FIRST_YEAR, LAST_YEAR = 1999, 2050
 """Years for which the calendar holds: those of the contract, and one more at either end for times

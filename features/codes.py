@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from data.coded import look_up, pairs
+from data.airports.config import SANTIAGO, Home
+from data.dictionary_column import look_up, pairs
 from data.flights import Flights
-from data.home import SANTIAGO, Home
-from features.family import FloatMatrix, JsonObject
+from features.transformer import FloatMatrix, JsonObject
 
 UNKNOWN = -1.0
 """Code of a value that training never saw: LightGBM treats it as missing."""

@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from data.airports.config import SANTIAGO, Home
 from data.flights import Flights, IntArray, Outcomes
-from data.home import SANTIAGO, Home
-from features.family import FloatMatrix, JsonObject
+from features.decayed_counts import Events, FloatArray, Ledger, fading, replay
 from features.keys import KEYS, FlightKeys
-from features.ledger import Events, FloatArray, Ledger, fading, replay
+from features.transformer import FloatMatrix, JsonObject
 
 LONG_RUN = 60.0
 PRIOR = 0.18

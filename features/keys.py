@@ -7,10 +7,10 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from data.coded import look_up, pairs
+from data.airports.config import SANTIAGO, Home
+from data.dictionary_column import look_up, pairs
 from data.flights import Flights, IntArray
-from data.home import SANTIAGO, Home
-from features.family import JsonObject
+from features.transformer import JsonObject
 
 Name = TypeVar("Name")
 

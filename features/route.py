@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from data.catalogue import great_circle_km
-from data.coded import look_up
+from data.airports.config import SANTIAGO, Home
+from data.dictionary_column import look_up
 from data.flights import Flights
-from data.home import SANTIAGO, Home
-from features.family import FloatMatrix, JsonObject
+from data.reference import great_circle_km
+from features.transformer import FloatMatrix, JsonObject
 
 
 class Route:

@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from data.coded import look_up
+from data.dictionary_column import look_up
 from data.flights import MINUTES_PER_DAY, Flights, IntArray, weekday
-from features.family import FloatMatrix, JsonObject
-from features.ledger import by_value
+from features.decayed_counts import by_value
+from features.transformer import FloatMatrix, JsonObject
 
 WEEKS, REACH_WEEKS = 4, 8
 """Days of the same weekday that are averaged, and weeks back in which they are looked for."""

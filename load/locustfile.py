@@ -1,4 +1,4 @@
-"""Realistic users for locust; `make load-users` runs them, `load.users` starts the service.
+"""Realistic users for locust; `make load-users` starts the service and runs them.
 
 Each user asks once a second on average, however fast or slow the answers are: together they are
 an open arrival rate. The moments are random, because locust's own constant throughput lets users
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from locust import FastHttpUser, task
 
-from load.scenarios import Question, Scenarios
-from load.users import FLIGHTS_VARIABLE
-from load.wrk import PREDICT_PATH
+from load.scenarios.users import FLIGHTS_VARIABLE
+from load.tools.user_requests import Question, Scenarios
+from load.tools.wrk import PREDICT_PATH
 
 HEADERS = {"Content-Type": "application/json"}
 

@@ -25,16 +25,17 @@ import typer
 from tqdm import tqdm
 
 from data.errors import DataError
-from data.sources import Dataset, load_flights
+from data.load import Dataset, load_flights
 from model.errors import ModelError
-from monitor import demo, report
+from monitor import report
 from monitor.errors import MonitorError
+from monitor.judgement import Finding, Reference, State, judge
 from monitor.log import read_log
+from monitor.monitored_model import Subject, newcomers, refit, subject
 from monitor.outcomes import join
-from monitor.service import Subject, newcomers, refit, subject
-from monitor.watch import Finding, Reference, State, judge
-from serving import registry
+from monitor.study import demo
 from serving.errors import ServingError
+from serving.models import store
 
 EXIT_UNUSABLE = 2
 REPORTS = Path("reports")
@@ -64,7 +65,7 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     log: Log = None,
     data: Data = None,
     mapping: Mapping = None,
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = registry.DEFAULT_NAME,
+    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
     until: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Judge as if it were this day."),
@@ -80,7 +81,7 @@ def watch(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         dataset = _until(load_flights(data, mapping=mapping), until)
-        tag, bundle = registry.read(f"{name}:latest", threads=0)
+        tag, bundle = store.read(f"{name}:latest", threads=0)
         watched = subject(tag, bundle, dataset, log, tqdm.write)
         reference = Reference.of(watched.history, watched.fitted_before)
         finding = judge(watched.history, reference, watched.watched)
@@ -150,7 +151,7 @@ def _until(dataset: Dataset, until: datetime | None) -> Dataset:
 
 def _refit_command(**options: object) -> str:
     """The command that was given, as it refits: `--until` judges the past, a refit does not."""
-    usual = {"name": registry.DEFAULT_NAME, "reports": REPORTS}
+    usual = {"name": store.DEFAULT_NAME, "reports": REPORTS}
     given = {
         f"--{option}": str(value)
         for option, value in options.items()

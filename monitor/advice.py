@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from monitor.chart import DRIFT, QUALITY, Family
+from monitor.control_chart import DRIFT, QUALITY, Family
+from monitor.judgement import Finding, State
 from monitor.shadow import LEAST_GAIN, LEAST_WEEKS, QUIET_WEEKS, Gain
-from monitor.watch import Finding, State
-from monitor.weeks import OUTCOMES, UNSEEN, monday
+from monitor.weekly_flights import OUTCOMES, UNSEEN, monday
 
 MOST_CODES = 5
 """New airlines or destinations that are told; a report is no list."""

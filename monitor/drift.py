@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from data.flights import FloatMatrix, IntArray
-from model.calibration import FloatArray
+from model.inference.calibration import FloatArray
 
 SMOOTHING = 0.5
 """Flights added to every bin for PSI, which knows no empty bins."""

@@ -10,12 +10,12 @@ import pandas as pd
 
 from data.flights import Flights, IntArray
 from features.builder import Level
-from model.calibration import FloatArray, sigmoid
-from model.evaluation import walk_forward
-from model.scorer import Scorer
-from model.training import Recipe, fit_scorer, prepare
+from model.evaluation.protocols import walk_forward
+from model.inference.calibration import FloatArray, sigmoid
+from model.inference.scorer import Scorer
+from model.training.fit import Recipe, fit_scorer, prepare
 from monitor.errors import MonitorError
-from monitor.weeks import Watched, first_day, week_of
+from monitor.weekly_flights import Watched, first_day, week_of
 
 Progress = Callable[[str], object]
 

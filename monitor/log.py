@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from monitor.errors import MonitorError
-from serving.predictions.record import Record
-from serving.predictions.sinks import PARQUET, SQL
+from serving.prediction_log.record import Record
+from serving.prediction_log.sinks import PARQUET, SQL
 
 JSON = "json"
 COLUMNS = list(Record._fields)
@@ -27,7 +27,7 @@ def read_log(address: str) -> tuple[pd.DataFrame, int]:
 
     Returns
     -------
-    The columns of `serving.predictions.record.Record`, one row per prediction, and how many rows
+    The columns of `serving.prediction_log.record.Record`, one row per prediction, and how many rows
     were left out because a sink had to repeat a write.
 
     Raises
@@ -66,7 +66,7 @@ def _read_parquet(where: str) -> pd.DataFrame:
 def _read_sql(where: str) -> pd.DataFrame:
     import sqlalchemy  # noqa: PLC0415 - only where there is a database
 
-    from serving.predictions.table import predictions  # noqa: PLC0415
+    from serving.prediction_log.table import predictions  # noqa: PLC0415
 
     engine = sqlalchemy.create_engine(where)
     try:

@@ -57,7 +57,7 @@ def join(
     predictions
         As `monitor.log.read_log` returns them.
     flights
-        Typed frame of departures, as `data.sources.load_flights` returns it.
+        Typed frame of departures, as `data.load.load_flights` returns it.
 
     Returns
     -------

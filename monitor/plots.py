@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from data.flights import FloatMatrix, IntArray
-from model.calibration import FloatArray
-from model.plots import MONTHS, PALETTE, picture
-from monitor.chart import DRIFT, QUALITY, Family
-from monitor.weeks import OUTCOMES, monday
+from model.inference.calibration import FloatArray
+from model.reports.plots import MONTHS, PALETTE, picture
+from monitor.control_chart import DRIFT, QUALITY, Family
+from monitor.weekly_flights import OUTCOMES, monday
 
 COLOURS = {DRIFT: "blue", QUALITY: "orange"}
 HIGHEST = 12.0

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from model.pages import fill
-from model.plots import PALETTE
+from model.reports.plots import PALETTE
+from model.reports.render import fill
 from monitor import advice, plots
-from monitor.chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS
+from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS
 from monitor.drift import population_stability
+from monitor.judgement import Finding, Reference
 from monitor.shadow import QUIET_WEEKS as QUIET_REFIT_WEEKS
-from monitor.watch import Finding, Reference
-from monitor.weeks import monday
+from monitor.weekly_flights import monday
 
 PAGE_FILE, JSON_FILE = "monitor.html", "monitor.json"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,7 +35,7 @@ def summary(finding: Finding, reference: Reference, about: Mapping[str, Any]) ->
     ----------
     about
         What was watched: `model`, `airport`, `place`, `source`, `counts`, `notes`; further
-        `newcomers` (see `monitor.service`) and `refit_command`.
+        `newcomers` (see `monitor.monitored_model`) and `refit_command`.
     """
     table = finding.table
     return {

@@ -13,9 +13,9 @@ from itertools import product
 import numpy as np
 
 from data.flights import IntArray
-from model.calibration import FloatArray
-from model.metrics import flight_log_loss
-from monitor.weeks import first_day, week_of
+from model.evaluation.metrics import flight_log_loss
+from model.inference.calibration import FloatArray
+from monitor.weekly_flights import first_day, week_of
 
 WINDOW_WEEKS = 4
 QUIET_WEEKS = 52

@@ -18,14 +18,14 @@ from typing import Annotated
 
 import typer
 
-from model.bundle import Bundle
 from model.errors import MissingExtra, ModelError
+from model.inference.bundle import Bundle
 from score.engines import Engine, Threads
 from score.errors import ScoreError
 from score.merge import Totals, first_reject, rejects_of
 from score.run import Order, Shard, run
-from serving import registry
 from serving.errors import ServingError
+from serving.models import store
 from serving.settings import settings
 
 EXIT_REJECTED, EXIT_CANNOT, EXIT_STOPPED = 1, 2, 130
@@ -80,7 +80,7 @@ def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     workers = threads or len(os.sched_getaffinity(0))
     try:
         shard = Shard.of(shard_index, shard_count)
-        tag, bundle = registry.read(model or settings().model, threads=1)
+        tag, bundle = store.read(model or settings().model, threads=1)
         chosen = _engine(engine, bundle, workers, worker_memory, scheduler)
         totals = run(Order(source, output, tag, shard), chosen)
     except (ScoreError, ModelError, ServingError) as failure:

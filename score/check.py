@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter, ValidationError
 
-from data.coded import Coded
+from data.airports.config import SANTIAGO, Home
+from data.dictionary_column import Coded
 from data.flights import FLIGHT_TYPES, Flights, IntArray
-from data.home import SANTIAGO, Home
 from data.schema import candidate_schema
 from score.errors import InputError
 from score.layout import ORIGIN
-from serving.contract import Departure, Flight
+from serving.contract.schema import Departure, Flight
 
 CODES = ("airline", "flight_number", "destination")
 DEPARTURE, FLIGHT_TYPE = "scheduled_departure", "flight_type"

@@ -16,9 +16,9 @@ from dask.typing import Key
 from distributed import Client, Worker, WorkerPlugin, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 
-from model.bundle import Bundle
-from model.distributed import connected
-from model.predictor import Predictor
+from model.inference.bundle import Bundle
+from model.inference.predictor import Predictor
+from model.training.distributed import connected
 from score.engines import AHEAD, score_piece
 from score.errors import EngineError
 from score.pieces import Piece

@@ -13,7 +13,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from data.table import GZIP_MAGIC, LATIN_1, UTF8_OR_BOM
+from data.read_table import GZIP_MAGIC, LATIN_1, UTF8_OR_BOM
 from score.errors import InputError
 from score.layout import Layout, find_layout, known_columns
 from score.pieces import PIECE_ROWS, Held, Malformed, Piece, Rows

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
-from model.predictor import Predictor
+from model.inference.predictor import Predictor
 from score.pieces import Piece
 from score.scoring import score_rows
 

@@ -13,7 +13,7 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from data.table import PARQUET_MAGIC
+from data.read_table import PARQUET_MAGIC
 from score.csv_input import csv_pieces
 from score.errors import InputError
 from score.parquet_input import parquet_pieces, row_count

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from data.fetch import public_address
+from data.download import public_address
 from data.flights import IntArray
 
 PIECE_ROWS = 65_536

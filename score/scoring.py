@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.coded import Coded, pairs
+from data.dictionary_column import Coded, pairs
 from data.flights import Flights, IntArray
-from model.decision import RISK_NAMES
-from model.predictor import Predictor
+from model.inference.decision import RISK_NAMES
+from model.inference.predictor import Predictor
 from score.check import check, texts
 from score.pieces import Rows
 

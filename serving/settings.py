@@ -21,9 +21,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from serving.keys import Keys
+from serving.api.auth import Keys
 from serving.logs import LogFormat
-from serving.predictions.sinks import OFF, checked
+from serving.prediction_log.sinks import OFF, checked
 
 PREFIX = "FLIGHT_DELAY_"
 INVALID_EXIT_CODE = 2

@@ -23,11 +23,11 @@ import pandas as pd
 import pytest
 
 from data.flights import Flights
-from data.sources import Dataset, load_flights
-from model.bundle import Bundle
-from model.card import make_card
-from model.training import Recipe, fit
-from serving import registry
+from data.load import Dataset, load_flights
+from model.inference.bundle import Bundle
+from model.reports.card import make_card
+from model.training.fit import Recipe, fit
+from serving.models import store
 
 PROJECT = Path(__file__).parents[1]
 START_SECONDS = 240
@@ -85,7 +85,7 @@ def bundle(dataset: Dataset) -> Bundle:
 @pytest.fixture(scope="session")
 def registered(bundle: Bundle) -> str:
     """Tag of that model in the store that this test run made for itself."""
-    return str(registry.register(bundle, registry.DEFAULT_NAME, {}, {}))
+    return str(store.register(bundle, store.DEFAULT_NAME, {}, {}))
 
 
 @dataclass(frozen=True)

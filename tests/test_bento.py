@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from data.flights import Flights
-from model.bundle import Bundle
-from serving.contract import Flight
-from serving.decoding import to_flights
+from model.inference.bundle import Bundle
+from serving.contract.decoding import to_flights
+from serving.contract.schema import Flight
 from tests.conftest import PROJECT, running_server
 
 EXAMPLE = json.loads((PROJECT / "tests" / "request.json").read_text())

@@ -12,10 +12,10 @@ import httpx
 import pandas as pd
 import pytest
 
-from model.bundle import Bundle
-from serving.batching import BentoBatcher, Row
-from serving.front import FrontDoor
-from serving.runtime import Runtime
+from model.inference.bundle import Bundle
+from serving.api.application import FrontDoor
+from serving.batching.engines import BentoBatcher, Row
+from serving.models.loaded import Runtime
 from serving.settings import Batching, Settings
 from tests.conftest import Server
 from tests.test_service import STATE, as_json

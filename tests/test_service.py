@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 from data.flights import Flights
-from model.bundle import Bundle
-from serving.contract import AirportState, Flight, PredictionResponse
-from serving.decoding import to_flights
+from model.inference.bundle import Bundle
+from serving.contract.decoding import to_flights
+from serving.contract.schema import AirportState, Flight, PredictionResponse
 from tests.conftest import PROJECT, Server
 
 pytestmark = pytest.mark.server

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from data import sample
-from model.bundle import Bundle
-from model.metrics import FIGURES
+from data.sample import generate
+from model.evaluation.metrics import FIGURES
+from model.inference.bundle import Bundle
 from tests.conftest import PROJECT
 
 Train = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,7 +31,7 @@ MONTHS = 4
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of generated flights, a part of the first months."""
-    raw = sample.generate(seed=1)
+    raw = generate.generate(seed=1)
     early = raw[raw["Fecha-I"] < f"2017-{MONTHS + 1:02}-01"]
     path = tmp_path_factory.mktemp("flights") / "flights.csv"
     early.sample(frac=0.15, random_state=0).to_csv(path, index=False)

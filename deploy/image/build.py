@@ -28,7 +28,7 @@ from typing import Any
 import yaml
 
 from deploy.image import engine, sbom
-from serving import registry
+from serving.models import store
 from serving.settings import settings
 
 PROJECT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ def main() -> None:
 def build(plan: Plan) -> None:
     """Carry out the plan; what comes of it stands in `build/`."""
     engine.require()
-    tag, bundle = registry.require(settings().model)
+    tag, bundle = store.require(settings().model)
     with tempfile.TemporaryDirectory(prefix="flight-delay-image-") as scratch:
         bento = build_bento(Path(scratch))
         containerize(plan, bento, labels(plan, tag, bundle.card, bento), Path(scratch))

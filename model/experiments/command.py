@@ -10,13 +10,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from model.errors import UnknownAttempt
-from model.experiments.attempt import Attempt
-from model.experiments.catalogue import ATTEMPTS
-from model.experiments.ledger import Ledger
-from model.experiments.report import write_page
-from model.experiments.steps import STEPS
-from model.experiments.summary import summarise, write_results
-from model.experiments.work import Piece, Shelf, missing, runs, work
+from model.experiments.attempts.attempt import Attempt
+from model.experiments.attempts.catalogue import ATTEMPTS
+from model.experiments.evidence.steps import STEPS
+from model.experiments.page.report import write_page
+from model.experiments.run.results import Ledger
+from model.experiments.run.summary import summarise, write_results
+from model.experiments.run.work_list import Piece, Shelf, missing, runs, work
 
 LEDGER_FILE = "ledger.jsonl"
 

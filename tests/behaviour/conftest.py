@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from data.flights import Flights
-from model.bundle import Bundle
-from model.predictor import Predictor
+from model.inference.bundle import Bundle
+from model.inference.predictor import Predictor
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from data.flights import AIRPORT_FIGURES, Flights
-from model.calibration import sigmoid
-from model.predictor import Predictor
+from model.inference.calibration import sigmoid
+from model.inference.predictor import Predictor
 
 CALM = np.array([10.0, 0.05, 2.0] * 4)
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from model.evaluation import PROTOCOLS, Scored, _run
-from model.metrics import calibration_error, flight_log_loss
-from model.training import Recipe
+from model.evaluation.metrics import calibration_error, flight_log_loss
+from model.evaluation.protocols import PROTOCOLS, Scored, _run
+from model.training.fit import Recipe
 
 E3_AUC, E3_LOG_LOSS = 0.6907, 0.4614
 SEED_NOISE = 0.004

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from model.bundle import Bundle
+from model.inference.bundle import Bundle
 from scl_delay import AsyncDelayClient, DelayClient
-from serving.asgi import Receive, Scope, Send
-from serving.batching import BentoBatcher, Row
-from serving.front import FrontDoor
-from serving.runtime import Runtime
+from serving.api.application import FrontDoor
+from serving.api.asgi import Receive, Scope, Send
+from serving.batching.engines import BentoBatcher, Row
+from serving.models.loaded import Runtime
 from serving.settings import Settings
 from tests.conftest import Server, running_server
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from scl_delay import cli
-from scl_delay.facts import SCHEDULE_COLUMNS
-from scl_delay.tables import WIDTH, card_text
+from scl_delay._bulk.formatting import WIDTH, card_text
+from scl_delay._transport.constants import SCHEDULE_COLUMNS
 from tests.client.faults import FaultServer, answer, cut_in_the_middle, problem, reply
 from tests.conftest import PROJECT, Server, free_port
 

@@ -21,8 +21,8 @@ from scl_delay import (
     InvalidError,
     TooLargeError,
 )
-from serving.contract import EXAMPLE_FLIGHT, EXAMPLE_STATE
-from serving.front import FrontDoor
+from serving.api.application import FrontDoor
+from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
 from tests.client.conftest import Twin
 from tests.conftest import Server
 

@@ -10,7 +10,7 @@ import pytest
 import scl_delay
 from client import generate
 from scl_delay import models
-from serving import contract
+from serving.contract import schema
 from serving.errors import Refusal
 
 
@@ -38,7 +38,7 @@ def test_a_drifted_module_is_named_and_mended(
 @pytest.mark.parametrize("name", ["Flight", "AirportState", "AirportWindow"])
 def test_what_is_sent_has_the_same_schema(name: str) -> None:
     """Fields, bounds, patterns and defaults of what is sent are the contract's own."""
-    theirs = getattr(contract, name).model_json_schema()
+    theirs = getattr(schema, name).model_json_schema()
     ours = getattr(models, name).model_json_schema()
     for field, described in theirs["properties"].items():
         bare = {key: value for key, value in described.items() if key in {"pattern", "anyOf"}}

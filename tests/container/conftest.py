@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from data.sources import Dataset
+from data.load import Dataset
 from deploy.image import engine
-from load.bodies import bodies, distinct_flights
-from load.container import Container
-from load.process import Probe
+from load.tools.container import Container
+from load.tools.payloads import bodies, distinct_flights
+from load.tools.server_process import Probe
 from tests.conftest import PROJECT
 
 READY = Probe("/readyz", b"")

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from deploy.image import engine
-from load.container import PORT, Container, answers
-from load.process import Probe
+from load.tools.container import PORT, Container, answers
+from load.tools.server_process import Probe
 from tests.conftest import running_server
 from tests.container.conftest import EXAMPLE, READY, probabilities
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from deploy.image import engine
-from load.container import PORT, Container
+from load.tools.container import PORT, Container
 from tests.container.conftest import READY
-from tests.counting import Callers, Tally
+from tests.support.counting import Callers, Tally
 
 pytestmark = pytest.mark.container
 

@@ -8,7 +8,7 @@ from pandera.errors import SchemaErrors
 
 from data.flights import Flights
 from data.frame import to_flights_frame
-from data.sample import generate
+from data.sample.generate import generate
 from data.schema import (
     ENGLISH,
     FLIGHTS_SCHEMA,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy import checks
-from load.openloop import OpenRun
+from load.tools.open_loop import OpenRun
 
 MODEL = "flight_delay:1"
 GOOD: dict[str, Any] = {

@@ -17,7 +17,7 @@ from deploy import dry_run
 from deploy.dry_run import DATA_BUCKET, MODEL_BUCKET, DryRun
 from deploy.fakes.cloud import Cloud
 from deploy.pipeline import Outcome
-from serving import registry
+from serving.models import store as registry
 
 STEPS = [
     *("environment", "data", "check", "test", "lock", "champion", "train", "image", "image-test"),

@@ -25,7 +25,7 @@ def test_documents_deploy_nothing(name: str, changed: str) -> None:
 
 
 @pytest.mark.parametrize("name", DEPLOYING)
-@pytest.mark.parametrize("changed", ["tests/test_service.py", "load/wrk.py", ".gitignore"])
+@pytest.mark.parametrize("changed", ["tests/test_service.py", "load/tools/wrk.py", ".gitignore"])
 def test_what_is_not_served_deploys_nothing(name: str, changed: str) -> None:
     """Tests and load generators are checked in the pull request alone."""
     assert not fires(_trigger(name), [changed])
@@ -36,7 +36,13 @@ def test_what_is_not_served_deploys_nothing(name: str, changed: str) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        *("model/booster.py", "features/airport.py", "data/fetch.py", "train.py", "service.py"),
+        *(
+            "model/inference/booster.py",
+            "features/airport.py",
+            "data/download.py",
+            "train.py",
+            "service.py",
+        ),
         *("serving/page/index.html", "requirements/serve.lock", "deploy/steps/lock.sh"),
     ],
 )
@@ -67,13 +73,13 @@ def test_pull_requests_run_as_an_account_that_may_deploy_nothing() -> None:
 @pytest.mark.parametrize(
     ("pattern", "name", "expected"),
     [
-        ("data/**", "data/fetch.py", True),
+        ("data/**", "data/download.py", True),
         ("data/**", "data/a/b.py", True),
         ("data/**", "load/data/x", False),
         ("**/*.md", "README.md", True),
         ("**/*.md", "docs/decisions/1.md", True),
         ("*.py", "service.py", True),
-        ("*.py", "data/fetch.py", False),
+        ("*.py", "data/download.py", False),
         ("service.py", "serviceXpy", False),
     ],
 )

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from serving.contract import PredictionRequest, PredictionResponse, Problem
+from serving.contract.schema import PredictionRequest, PredictionResponse, Problem
 from serving.settings import Settings
 from tests.conftest import PROJECT, running_server
 from tests.docs.markdown import Block, Command, blocks, commands, targets
@@ -28,7 +28,7 @@ CHECKED = [command for command in COMMANDS if command.words[0] != "curl"]
 HERE = "localhost:3000"
 TOKEN = "a token for the tests"  # noqa: S105 - it opens nothing
 STATUS_TOO = "curl --write-out '\\n%{http_code}'"
-WITHOUT_HELP = {"serving.keys", "tests.page.pictures"}
+WITHOUT_HELP = {"serving.api.auth", "tests.page.pictures"}
 """Modules that take no options."""
 MODELS: dict[str, type[BaseModel]] = {
     "predictions": PredictionResponse,

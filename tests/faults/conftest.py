@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from data.flights import Flights
-from load.process import cpu_by_name, pss_kb, tree
-from model.bundle import Bundle
+from load.tools.server_process import cpu_by_name, pss_kb, tree
+from model.inference.bundle import Bundle
 from tests.conftest import PROJECT, Server, running_server
 from tests.test_service import as_json
 

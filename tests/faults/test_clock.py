@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.keys import digest
+from serving.api.auth import digest
 from tests.conftest import PROJECT, Server, running_server
 from tests.faults.conftest import (
     HANGS,

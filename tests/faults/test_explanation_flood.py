@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from serving.contract import EXAMPLE_FLIGHT
+from serving.contract.schema import EXAMPLE_FLIGHT
 from tests.conftest import PROJECT, Server
 from tests.faults.conftest import http, port_of
 

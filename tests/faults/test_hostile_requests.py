@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from serving.contract import EXAMPLE_FLIGHT
+from serving.contract.schema import EXAMPLE_FLIGHT
 from tests.conftest import Server
 from tests.faults.conftest import (
     FULL,

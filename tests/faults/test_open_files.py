@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.sweeper import GRACE_SECONDS
+from serving.http.timeouts import GRACE_SECONDS
 from tests.conftest import Server, running_server
 from tests.faults.conftest import (
     Figure,

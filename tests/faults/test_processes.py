@@ -18,9 +18,7 @@ from typing import Self
 import httpx
 import pytest
 
-from tests import counting
 from tests.conftest import PROJECT, Server, running_server
-from tests.counting import Tally
 from tests.faults.conftest import (
     HANGS,
     Figure,
@@ -32,6 +30,8 @@ from tests.faults.conftest import (
     worker_of,
     works,
 )
+from tests.support import counting
+from tests.support.counting import Tally
 
 pytestmark = pytest.mark.server
 

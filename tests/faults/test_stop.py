@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Server, running_server
-from tests.counting import Callers, Tally
 from tests.faults.conftest import HANGS, Figure, Truth, port_of, wait_for
+from tests.support.counting import Callers, Tally
 
 pytestmark = pytest.mark.server
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.coded import Coded
+from data.dictionary_column import Coded
 from data.flights import Flights
 from data.schema import OUTCOME_COLUMNS, SCHEDULE_COLUMNS
 from features import FeatureBuilder
 from features.calendar import FIRST_YEAR, LAST_YEAR
 from features.codes import UNKNOWN
-from features.family import FloatMatrix
+from features.transformer import FloatMatrix
 
 STRANGE = Flights.from_columns(
     {

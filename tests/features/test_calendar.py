@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data.flights import Flights
 from features.calendar import FIRST_YEAR, HOLIDAY_REACH, LAST_YEAR, Clock, Holidays, Season
-from features.family import FeatureFamily, FloatMatrix
+from features.transformer import FeatureFamily, FloatMatrix
 
 DAYS = st.dates(min_value=date(2000, 1, 20), max_value=date(2049, 12, 10))
 MOMENTS = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2049, 12, 31, 23, 59))  # noqa: DTZ001 - the wall clock of Santiago

@@ -9,10 +9,10 @@ from random import Random
 import numpy as np
 import pytest
 
+from data.airports.config import SANTIAGO
 from data.flights import Flights
-from data.home import SANTIAGO
 from features.codes import UNKNOWN, Codes, flight_keys
-from features.family import FloatMatrix
+from features.transformer import FloatMatrix
 
 Row = tuple[str, str, str, str | None]
 

@@ -11,10 +11,10 @@ import pytest
 
 from data.flights import Flights, IntArray, Outcomes
 from features import FeatureBuilder, Level
-from features.between import HistoryBetween
-from features.family import FloatMatrix
 from features.history import EVIDENCE, PRIOR, History
 from features.keys import KEYS
+from features.transformer import FloatMatrix
+from features.two_sided.between import HistoryBetween
 
 HALF_LIVES = (60.0, 10.0, 2.0)
 

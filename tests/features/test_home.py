@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.airports.config import SANTIAGO, Home
 from data.flights import Flights, Outcomes
-from data.home import SANTIAGO, Home
 from features.builder import FeatureBuilder, Level
 
 MADRID = Home(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import features.route
-from data.catalogue import great_circle_km
 from data.flights import Flights
+from data.reference import great_circle_km
 from features.route import Route
 
 TRAINED = ("SCFA", "KMIA", "SCFA", "SEQU")

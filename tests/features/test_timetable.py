@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from data.flights import Flights
-from features.family import FloatMatrix
 from features.timetable import MINUTE_WINDOWS, WEEKS, Timetable
+from features.transformer import FloatMatrix
 
 NAMES = Timetable.names
 

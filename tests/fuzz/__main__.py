@@ -14,11 +14,11 @@ from typing import Annotated
 
 import typer
 
-from data.sources import load_flights
-from model.bundle import Bundle
-from model.card import make_card
-from model.training import Recipe, fit
-from serving import registry
+from data.load import load_flights
+from model.inference.bundle import Bundle
+from model.reports.card import make_card
+from model.training.fit import Recipe, fit
+from serving.models import store
 from tests.fuzz.differential import (
     CORPUS,
     TOGETHER,
@@ -73,7 +73,7 @@ def attempts(generator: Generator, inputs: int) -> Iterator[list[bytes]]:
 def _prepare(model: str) -> None:
     global _at_work  # noqa: PLW0603 - one per process, made once
     logging.disable(logging.WARNING)
-    _at_work = Differential(registry.read(model, threads=1)[1] if model else small_model())
+    _at_work = Differential(store.read(model, threads=1)[1] if model else small_model())
 
 
 def _try_share(seed: int, inputs: int) -> Outcome:

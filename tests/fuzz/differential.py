@@ -12,11 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from model.bundle import Bundle
-from serving.asgi import ASGIApp, Headers, Message
-from serving.batching import BentoBatcher, Row
-from serving.bulk import LARGE_BODY
-from serving.contract import (
+from model.inference.bundle import Bundle
+from serving.api.application import FrontDoor
+from serving.api.asgi import ASGIApp, Headers, Message
+from serving.api.large_requests import LARGE_BODY
+from serving.api.predict import PredictDelay
+from serving.batching.engines import BentoBatcher, Row
+from serving.contract.decoding import LISTED_ERRORS
+from serving.contract.schema import (
     AirportState,
     AirportWindow,
     Flight,
@@ -24,12 +27,9 @@ from serving.contract import (
     PredictionResponse,
     Problem,
 )
-from serving.decoding import LISTED_ERRORS
-from serving.front import FrontDoor
-from serving.predict import PredictDelay
-from serving.runtime import Runtime
+from serving.models.loaded import Runtime
 from serving.settings import Settings
-from tests.oracle import NOT_JSON, Accepted, Oracle, Refused, Verdict
+from tests.support.oracle import NOT_JSON, Accepted, Oracle, Refused, Verdict
 
 CORPUS = Path(__file__).parent / "corpus"
 TOLERANCE = 1e-9

@@ -22,14 +22,14 @@ import typer
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.batching import BentoBatcher
-from serving.front import FrontDoor
-from serving.runtime import Runtime
+from serving.api.application import FrontDoor
+from serving.batching.engines import BentoBatcher
+from serving.models.loaded import Runtime
 from serving.settings import Settings
 from tests.fuzz.__main__ import small_model
 from tests.fuzz.differential import Disagreement, Outcome
 from tests.fuzz.raw_http_grammar import LAST, RULES, RawHttpGrammar, RawRequest
-from tests.serving.sockets import serving, until
+from tests.support.sockets import serving, until
 from tests.test_engines import same
 
 SECONDS = 20.0

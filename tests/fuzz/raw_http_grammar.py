@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serving.contract import EXAMPLE_FLIGHT
+from serving.contract.schema import EXAMPLE_FLIGHT
 
 DOCUMENTS: tuple[Any, ...] = (
     {"flights": [EXAMPLE_FLIGHT]},

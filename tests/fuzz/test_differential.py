@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.flights import Flights
-from model.bundle import Bundle
-from model.predictor import Predictor
-from serving import batching, decoding, inline, predict
-from serving.contract import EXAMPLE_FLIGHT, EXAMPLE_STATE, PredictionRequest
+from model.inference.bundle import Bundle
+from model.inference.predictor import Predictor
+from serving.api import predict
+from serving.batching import adaptive, engines
+from serving.contract import decoding
+from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE, PredictionRequest
 from tests.fuzz.__main__ import attempts
 from tests.fuzz.differential import Differential, Outcome, read_corpus
 from tests.fuzz.generator import Generator
@@ -76,7 +78,7 @@ def test_a_flawed_score_is_found(
     differential: Differential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does a model that is off by a hundred-millionth, or two flights that change places."""
-    score = batching.score_at_once
+    score = engines.score_at_once
 
     def off(predictor: Predictor, flights: Flights) -> list[float]:
         return [p + 1e-8 for p in score(predictor, flights)]
@@ -85,7 +87,7 @@ def test_a_flawed_score_is_found(
         return np.roll(score(predictor, flights), 1).tolist()  # type: ignore[no-any-return] # a list of floats
 
     for flaw in (off, turned):
-        monkeypatch.setattr(inline, "score_at_once", flaw)
+        monkeypatch.setattr(adaptive, "score_at_once", flaw)
         assert tried(differential, 200).disagreements
 
 

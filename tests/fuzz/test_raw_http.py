@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from serving.protocol import ShortWayProtocol
-from serving.runtime import Runtime
+from serving.http.protocol import ShortWayProtocol
+from serving.models.loaded import Runtime
 from tests.fuzz.raw_http import fuzz
 from tests.fuzz.raw_http_grammar import LAST, RawRequest
-from tests.serving.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
+from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
 
 CONNECTIONS = 300
 SEED = 20171231

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from data.flights import Flights
-from model.calibration import Calibration, FloatArray
-from model.decision import Decision
-from model.predictor import Predictor
-from model.training import Recipe, fit
+from model.inference.calibration import Calibration, FloatArray
+from model.inference.decision import Decision
+from model.inference.predictor import Predictor
+from model.training.fit import Recipe, fit
 
 ROUNDS = 20
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from monitor.weeks import Watched, first_day
+from monitor.weekly_flights import Watched, first_day
 
 FIRST_WEEK = 2450
 FLIGHTS_PER_DAY = 60

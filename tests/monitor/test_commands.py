@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from data import sample
 from data.flights import Flights
-from data.sources import load_flights
-from model.bundle import Bundle
-from model.card import make_card
-from model.training import Recipe, fit
+from data.load import load_flights
+from data.sample import generate
+from model.inference.bundle import Bundle
+from model.reports.card import make_card
+from model.training.fit import Recipe, fit
 from monitor.__main__ import _refit_command, _told, app
-from serving import registry
-from serving.predictions.record import Answered, Record, records
-from serving.predictions.sinks import ParquetSink
+from serving.models import store
+from serving.prediction_log.record import Answered, Record, records
+from serving.prediction_log.sinks import ParquetSink
 
 FITTED_BEFORE, UNTIL = "2017-06-01", "2017-07-03"
 RECIPE = Recipe(rounds=12)
@@ -30,7 +30,7 @@ SECOND = 1_500_000_000.0
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of generated flights: every eighth of five months and of the five weeks after."""
-    raw = sample.generate(seed=1)
+    raw = generate.generate(seed=1)
     path = tmp_path_factory.mktemp("flights") / "flights.csv"
     raw[raw["Fecha-I"] < UNTIL].sample(frac=0.125, random_state=0).to_csv(path, index=False)
     return path
@@ -66,7 +66,7 @@ def _register(name: str, frame: pd.DataFrame) -> tuple[str, Bundle]:
     predictor = fit(frame, RECIPE)
     card = make_card(frame, is_sample=False, predictor=predictor, recipe=RECIPE, evaluation={})
     bundle = Bundle(predictor, card, {})
-    return str(registry.register(bundle, name, {}, {})), bundle
+    return str(store.register(bundle, name, {}, {})), bundle
 
 
 def _log(model: tuple[str, Bundle], frame: pd.DataFrame, folder: Path) -> str:
@@ -132,7 +132,7 @@ def test_the_refit_is_the_same_command_with_one_option_more(tmp_path: Path) -> N
         log=None, data="my flights.csv", mapping=None, name="x", reports=Path("reports")
     )
     assert given == "python -m monitor --data 'my flights.csv' --name x --refit"
-    usual = {"log": None, "data": None, "mapping": None, "name": registry.DEFAULT_NAME}
+    usual = {"log": None, "data": None, "mapping": None, "name": store.DEFAULT_NAME}
     assert _refit_command(**usual, reports=tmp_path).endswith(f"--reports {tmp_path} --refit")
 
 
@@ -178,11 +178,11 @@ def test_flights_of_another_airport_are_refused(
 @pytest.mark.usefixtures("stale")
 def test_a_stale_model_is_refitted_through_the_gate(flights: Path, tmp_path: Path) -> None:
     """Called for, a refit is trained, judged and registered: exit code 0 and a newer version."""
-    before = registry.read(f"{STALE}:latest", threads=1)[0]
+    before = store.read(f"{STALE}:latest", threads=1)[0]
     acted = _monitor(STALE, flights, tmp_path, "--refit")
     assert json.loads((tmp_path / "monitor.json").read_text())["exit_code"] == 10
     assert acted.exit_code == 0
-    tag, bundle = registry.read(f"{STALE}:latest", threads=1)
+    tag, bundle = store.read(f"{STALE}:latest", threads=1)
     assert tag != before
     assert bundle.card["data"]["last_departure"] > "2017-07-01"
     assert (tmp_path / "evaluation.json").is_file()

@@ -14,8 +14,8 @@ from monitor.__main__ import app
 from monitor.errors import MonitorError
 from monitor.log import read_log
 from monitor.outcomes import KEY, join, latest_per_flight
-from serving.predictions.record import Record
-from serving.predictions.sinks import ParquetSink, SqlSink, StdoutSink
+from serving.prediction_log.record import Record
+from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink
 
 
 @pytest.fixture(scope="module")

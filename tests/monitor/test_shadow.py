@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.calibration import FloatArray
+from model.inference.calibration import FloatArray
 from monitor.shadow import QUIET_WEEKS, Gain, gain
-from monitor.weeks import first_day
+from monitor.weekly_flights import first_day
 
 
 def _compare(seed: int, stale: float, weeks: int = 4) -> Gain:

@@ -13,12 +13,12 @@ from typing import Any, Self
 import pytest
 import uvicorn
 
-from model.bundle import Bundle
-from serving.asgi import Receive, Scope, Send, answer, refused
-from serving.batching import BentoBatcher, Row
+from model.inference.bundle import Bundle
+from serving.api.application import FrontDoor
+from serving.api.asgi import Receive, Scope, Send, answer, refused
+from serving.batching.engines import BentoBatcher, Row
 from serving.errors import Refusal
-from serving.front import FrontDoor
-from serving.runtime import Runtime
+from serving.models.loaded import Runtime
 from serving.settings import Settings
 
 START_SECONDS = 120

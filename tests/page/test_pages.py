@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pytest
 
-from model.bundle import Bundle
+from model.inference.bundle import Bundle
 from serving import errors, page
 from serving.page import SWAGGER, pages
 

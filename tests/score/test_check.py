@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from data.flights import Flights
 from score.check import check
 from score.errors import InputError
-from serving.contract import EXAMPLE_FLIGHT, Flight, minutes_of
+from serving.contract.schema import EXAMPLE_FLIGHT, Flight, minutes_of
 
 ODD = {
     "airline": ["LAN", "48O", "lan", "LATM", "LA", "", "LÁN", "L\nN", "\U0001d7d9AB", "LAN;", None],

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from distributed import LocalCluster
 
-from model.bundle import Bundle
+from model.inference.bundle import Bundle
 from score.cluster import Dask, cluster
 from score.engines import Threads
 from score.merge import Totals

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from load.process import tree
+from load.tools.server_process import tree
 from score.__main__ import EXIT_REJECTED
 from score.merge import rejects_of
 from score.store import MANIFEST, SUFFIX

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from model.bundle import Bundle
+from model.inference.bundle import Bundle
 from score.__main__ import EXIT_CANNOT, EXIT_REJECTED, app
 from score.engines import Threads
 from score.errors import InputError, OutputError

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from data.flights import Flights
-from model.bundle import Bundle
-from model.decision import RISK_NAMES
+from model.inference.bundle import Bundle
+from model.inference.decision import RISK_NAMES
 from score.pieces import Malformed, Rows
 from score.scoring import REJECT_COLUMNS, SCHEMA, Scored, score_rows
 

@@ -17,19 +17,20 @@ import pytest
 from typer.testing import CliRunner
 
 import train
+from data.airports.config import SANTIAGO
 from data.flights import Flights
-from data.home import SANTIAGO
-from model import gate, refresh
-from model.bundle import Bundle
 from model.errors import RefreshError
+from model.evaluation import gate
+from model.inference.bundle import Bundle
+from model.training import refresh
 from score.check import check
-from serving import golden, registry
-from serving.asgi import Receive, Scope, Send
-from serving.batching import BentoBatcher, Row
-from serving.contract import PredictionResponse, WallClock
+from serving.api.application import FrontDoor
+from serving.api.asgi import Receive, Scope, Send
+from serving.batching.engines import BentoBatcher, Row
+from serving.contract.schema import PredictionResponse, WallClock
 from serving.errors import ModelRefused
-from serving.front import FrontDoor
-from serving.runtime import Runtime
+from serving.models import smoke_test, store
+from serving.models.loaded import Runtime
 from serving.settings import Settings
 from tests.conftest import PROJECT, running_server
 
@@ -103,7 +104,7 @@ def madrid(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     result = CliRunner().invoke(train.app, [*pairs, "--skip-evaluation"])
     assert result.exit_code == 0, result.output
     assert "from Madrid:" in (folder / "reports" / "report.html").read_text()
-    return registry.read(f"{NAME}:latest", threads=1)[1]
+    return store.read(f"{NAME}:latest", threads=1)[1]
 
 
 async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -234,7 +235,7 @@ def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) 
         "the model knows flights from LEMD, the registered one those from SCEL"
     )
     with pytest.raises(ModelRefused, match="from LEMD, the serving one those from SCEL"):
-        golden.check("m:1", madrid.predictor, bundle.predictor)
+        smoke_test.check("m:1", madrid.predictor, bundle.predictor)
     with pytest.raises(RefreshError, match="from LEMD, and these leave from SCEL"):
         refresh.refresh(madrid, "m:1", pd.DataFrame(), is_sample=False, home=SANTIAGO)
 
@@ -245,16 +246,16 @@ def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
     moved.home = replace(moved.home, time_zone="Europe/Lisbon")
     scorer = replace(madrid.predictor.schedule, builder=moved)
     with pytest.raises(ModelRefused, match=r"Europe/Lisbon.*Europe/Madrid: restart"):
-        golden.check("m:2", replace(madrid.predictor, schedule=scorer), madrid.predictor)
+        smoke_test.check("m:2", replace(madrid.predictor, schedule=scorer), madrid.predictor)
 
 
 def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:
     """Golden flights are those of its own airlines, and a newer model of the airport is taken."""
     codes = madrid.predictor.builder.codes
-    flights = golden.golden_flights(codes)
+    flights = smoke_test.golden_flights(codes)
     assert set(flights.airline) - set(codes.airline_) == {"ZZZ"}
     assert set(flights.destination) - set(codes.destination_) == {"ZZZZ"}
-    golden.check("m:2", madrid.predictor, replace(madrid).predictor)
+    smoke_test.check("m:2", madrid.predictor, replace(madrid).predictor)
 
 
 def test_a_bad_mapping_stops_training_with_one_line(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving import metrics_folder, registry
+from serving import metrics_folder
+from serving.models import store
 from tests.conftest import PROJECT, Server, running_server
 from tests.faults.conftest import wait_for, worker_of
 
@@ -44,7 +45,7 @@ def full_disk(registered: str, tmp_path: Path) -> Iterator[Path]:
     if mount is None or subprocess.run([mount, *options], check=False).returncode:
         pytest.skip("needs the right to mount a file system")
     try:
-        model = Path(registry.find(registered).path)
+        model = Path(store.find(registered).path)
         copy = mounted / "models" / model.parent.name
         shutil.copytree(model, copy / model.name)
         (copy / "latest").write_text(model.name)

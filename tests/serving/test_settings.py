@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.keys import digest
+from serving.api.auth import digest
 from serving.settings import Settings
 from tests.conftest import PROJECT, free_port
 
@@ -35,7 +35,7 @@ MISTAKES = [
 ]
 BOTH = [("MAX_BATCH", "1"), ("ADMIN_TOKEN", SECRET), ("ADMIN_TOKEN_FILE", "{folder}/short")]
 BOTH += [("API_KEYS_FILE", "{folder}/typo"), ("PREDICTION_LOG", URL)]
-IN_CONTAINER = ["-m", "serving.launch"]
+IN_CONTAINER = ["-m", "serving.bento.entrypoint"]
 
 
 @pytest.fixture

@@ -12,13 +12,16 @@
 0.1813
 """
 
-from scl_delay import problems
+from scl_delay._bulk.columns import ColumnsError
+from scl_delay._transport import problems
+from scl_delay._transport.auth import ApiKey, BearerToken, GoogleIdToken
+from scl_delay._transport.options import CallOptions, ManyOptions
+from scl_delay._transport.problems import *  # noqa: F403 - one class per type of problem, as generated
+from scl_delay._transport.retries import NO_RETRIES, Retries
 from scl_delay._version import __version__
-from scl_delay.aio import AsyncDelayClient
 from scl_delay.airport import airport_state
-from scl_delay.auth import ApiKey, BearerToken, GoogleIdToken
+from scl_delay.async_client import AsyncDelayClient
 from scl_delay.client import DelayClient
-from scl_delay.columns import ColumnsError
 from scl_delay.errors import (
     BadAnswerError,
     CredentialsError,
@@ -38,9 +41,6 @@ from scl_delay.models import (
     Prediction,
     Problem,
 )
-from scl_delay.options import CallOptions, ManyOptions
-from scl_delay.problems import *  # noqa: F403 - one class per type of problem, as generated
-from scl_delay.retries import NO_RETRIES, Retries
 
 __all__ = [
     "NO_RETRIES",

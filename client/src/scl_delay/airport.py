@@ -7,11 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from scl_delay.columns import is_missing, operation_columns
-from scl_delay.facts import AIRPORT_HOURS, LATE_MINUTES, LONGEST_DELAY, SHORTEST_DELAY
-from scl_delay.frames import values_of
+from scl_delay._bulk.columns import is_missing, operation_columns
+from scl_delay._bulk.frames import values_of
+from scl_delay._transport.constants import (
+    AIRPORT_HOURS,
+    LATE_MINUTES,
+    LONGEST_DELAY,
+    SHORTEST_DELAY,
+)
+from scl_delay._transport.times import read_time
 from scl_delay.models import AirportState, AirportWindow
-from scl_delay.times import read_time
 
 NEEDED_HOURS = 3
 """A state has to tell at least of these."""

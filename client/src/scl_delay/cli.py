@@ -11,15 +11,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scl_delay import tables
+from scl_delay._bulk import formatting
+from scl_delay._bulk.columns import ColumnsError
+from scl_delay._bulk.files import FileError, score_file
+from scl_delay._transport.auth import Auth, BearerToken
+from scl_delay._transport.retries import PASSING
 from scl_delay._version import __version__
-from scl_delay.auth import Auth, BearerToken
 from scl_delay.client import DelayClient
-from scl_delay.columns import ColumnsError
 from scl_delay.errors import DelayError, IncompleteError, ProblemError
 from scl_delay.models import Flight
-from scl_delay.retries import PASSING
-from scl_delay.scoring import FileError, score_file
 
 DONE, USAGE, REFUSED, NO_ANSWER, STOPPED = 0, 2, 3, 4, 130
 
@@ -80,7 +80,7 @@ def _predict(client: DelayClient, asked: argparse.Namespace) -> int:
     if asked.json:
         _say(prediction.model_dump_json(exclude_none=True))
     else:
-        _say(tables.prediction_text(flight, prediction))
+        _say(formatting.prediction_text(flight, prediction))
     return DONE
 
 
@@ -95,13 +95,13 @@ def _score(client: DelayClient, asked: argparse.Namespace) -> int:
     if asked.json:
         (sys.stdout if asked.output else sys.stderr).write(json.dumps(summary) + "\n")
     else:
-        sys.stderr.write(tables.summary_text(summary) + "\n")
+        sys.stderr.write(formatting.summary_text(summary) + "\n")
     return DONE
 
 
 def _model(client: DelayClient, asked: argparse.Namespace) -> int:
     card = client.model()
-    _say(json.dumps(card, ensure_ascii=False) if asked.json else tables.card_text(card))
+    _say(json.dumps(card, ensure_ascii=False) if asked.json else formatting.card_text(card))
     return DONE
 
 

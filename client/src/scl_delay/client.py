@@ -8,18 +8,27 @@ from typing import Any, Self, Unpack
 
 import httpx
 
-from scl_delay import airport, frames, many, wire
-from scl_delay.auth import Auth, make_auth
+from scl_delay import airport
+from scl_delay._bulk import batches, frames
+from scl_delay._bulk.batches import Chunk, Predictions
+from scl_delay._bulk.frames import Frame
+from scl_delay._bulk.progress import reporter
+from scl_delay._transport import codec
+from scl_delay._transport.auth import Auth, make_auth
+from scl_delay._transport.codec import FlightLike
+from scl_delay._transport.constants import MAX_BODY_BYTES
+from scl_delay._transport.options import (
+    MODEL,
+    PREDICT,
+    READY,
+    CallOptions,
+    ClientOptions,
+    ManyOptions,
+)
+from scl_delay._transport.problems import InvalidError, TooLargeError
+from scl_delay._transport.retries import NO_RETRIES, USUAL_RETRIES, Retries
 from scl_delay.errors import DelayError, IncompleteError, NoAnswerError, ProblemError
-from scl_delay.facts import MAX_BODY_BYTES
-from scl_delay.frames import Frame
-from scl_delay.many import Chunk, Predictions
 from scl_delay.models import Prediction
-from scl_delay.options import MODEL, PREDICT, READY, CallOptions, ClientOptions, ManyOptions
-from scl_delay.problems import InvalidError, TooLargeError
-from scl_delay.progress import reporter
-from scl_delay.retries import NO_RETRIES, USUAL_RETRIES, Retries
-from scl_delay.wire import FlightLike
 
 
 class DelayClient:
@@ -90,7 +99,7 @@ class DelayClient:
         DelayError
             Where there is no answer, or another one: see `scl_delay.errors`.
         """
-        return self._ask(wire.encode([flight], options), 1, options)[0]
+        return self._ask(codec.encode([flight], options), 1, options)[0]
 
     def predict_many(
         self, flights: Iterable[FlightLike], **options: Unpack[ManyOptions]
@@ -113,7 +122,7 @@ class DelayClient:
         """
         done: Predictions = []
         try:
-            for part in self._parts(flights, many.length_of(flights), options):
+            for part in self._parts(flights, batches.length_of(flights), options):
                 done += part
         except IncompleteError as stopped:
             raise stopped.with_done(done) from stopped.reason
@@ -126,7 +135,7 @@ class DelayClient:
 
         Like `predict_many`, for more flights than fit into memory.
         """
-        parts = self._parts(flights, many.length_of(flights), options)
+        parts = self._parts(flights, batches.length_of(flights), options)
         return (prediction for part in parts for prediction in part)
 
     def predict_frame(self, frame: Frame, **options: Unpack[ManyOptions]) -> Frame:
@@ -162,7 +171,7 @@ class DelayClient:
 
     def model(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Return the card of the model that answers: its name, threshold, data and quality."""
-        return wire.read_card(self._call("GET", MODEL, timeout=timeout))
+        return codec.read_card(self._call("GET", MODEL, timeout=timeout))
 
     def healthy(self, *, timeout: float | None = None) -> bool:
         """Whether the service answers and its model works, asked once."""
@@ -186,17 +195,17 @@ class DelayClient:
     def _parts(
         self, flights: Iterable[FlightLike], total: int | None, options: ManyOptions
     ) -> Iterator[Predictions]:
-        size, concurrency = many.sizes(options)
+        size, concurrency = batches.sizes(options)
         report = reporter(options.get("progress", False))
 
         def send(chunk: Chunk) -> Predictions:
             return self._score(chunk, options)
 
-        return many.reported(many.in_order(flights, send, size, concurrency), report, total)
+        return batches.reported(batches.in_order(flights, send, size, concurrency), report, total)
 
     def _score(self, chunk: Chunk, options: CallOptions) -> Predictions:
         """Score a chunk in one request, or in several where one would be too large."""
-        body = wire.encode(chunk.flights, options)
+        body = codec.encode(chunk.flights, options)
         count = len(chunk.flights)
         if count == 1 or len(body) <= MAX_BODY_BYTES:
             try:
@@ -210,7 +219,7 @@ class DelayClient:
 
     def _ask(self, body: bytes, count: int, options: CallOptions) -> Predictions:
         response = self._call("POST", PREDICT, body, timeout=options.get("timeout"))
-        return wire.read_predictions(response, count)
+        return codec.read_predictions(response, count)
 
     def _call(
         self,
@@ -246,5 +255,5 @@ class DelayClient:
                 auth=self._auth,
             )
         except httpx.RequestError as error:
-            return wire.failure_of(error, self._options.url)
-        return response if response.is_success else wire.problem_of(response)
+            return codec.failure_of(error, self._options.url)
+        return response if response.is_success else codec.problem_of(response)

@@ -7,7 +7,7 @@ DelayError
 ├── CredentialsError       no token could be had
 ├── IncompleteError        many flights: some were answered before something else of these happened
 └── ProblemError           the service says what is wrong, or some proxy before it
-    └── one class per type of problem, in `scl_delay.problems`
+    └── one class per type of problem, in `scl_delay._transport.problems`
 """
 
 from __future__ import annotations

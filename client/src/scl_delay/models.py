@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints
 
-from scl_delay.times import departure_text
+from scl_delay._transport.times import departure_text
 
 Airline = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3}$")]
 Airport = Annotated[str, StringConstraints(pattern=r"^[A-Z]{4}$")]

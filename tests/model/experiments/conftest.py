@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from model.experiments.exams import GROUPS, Exam, exams
-from model.experiments.work import Shelf
-from model.training import MINIMUM_FLIGHTS
+from model.experiments.run.folds import GROUPS, Exam, exams
+from model.experiments.run.work_list import Shelf
+from model.training.fit import MINIMUM_FLIGHTS
 
 EVERY = 40
 

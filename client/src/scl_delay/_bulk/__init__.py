@@ -1,0 +1,1 @@
+"""Score many flights: batches of requests, frames and files."""

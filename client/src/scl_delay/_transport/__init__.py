@@ -1,0 +1,1 @@
+"""What the sync and async clients share of HTTP: bodies, retries, keys, errors."""

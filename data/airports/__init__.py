@@ -1,0 +1,1 @@
+"""Other airports than Santiago: their configuration and the mapping of foreign tables."""

@@ -1,0 +1,1 @@
+"""Write measurements as documents and plots."""

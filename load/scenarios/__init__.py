@@ -1,0 +1,1 @@
+"""One module per measurement, each with the table that it fills."""

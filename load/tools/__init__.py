@@ -1,0 +1,1 @@
+"""Tools that the measurements share: load generators, servers, payloads, statistics."""

@@ -1,0 +1,51 @@
+"""Makes up as many flights as are wanted, in a Parquet file: years of the embedded sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.sample import generate
+from data.schema import ENGLISH, SCHEDULE_COLUMNS
+
+ROW_GROUP = 100_000
+YEARS = range(2010, 2026)
+
+
+def write_flights(path: Path, count: int, seed: int = 0) -> None:
+    """Write made-up flights, in random order, in row groups of `ROW_GROUP`.
+
+    The embedded sample draws the first years; after them come the same flights again, some weeks
+    later, in another order: the service's work does not depend on whether it saw a flight before.
+    """
+    random = np.random.default_rng(seed)
+    years = _years(min(count, ROW_GROUP * 10), seed)
+    with pq.ParquetWriter(
+        path, pa.Table.from_pandas(years[:0], preserve_index=False).schema
+    ) as out:
+        for start in range(0, count, ROW_GROUP):
+            rows = random.integers(0, len(years), min(ROW_GROUP, count - start))
+            group = years.iloc[rows]
+            weeks = pd.to_timedelta(7 * random.integers(0, 500, len(rows)), unit="D")
+            group = group.assign(
+                scheduled_departure=group["scheduled_departure"] + weeks.to_numpy()
+            )
+            out.write_table(pa.Table.from_pandas(group, preserve_index=False, schema=out.schema))
+
+
+def _years(count: int, seed: int) -> pd.DataFrame:
+    """At least so many flights as the frame of `data.schema.SCHEDULE_COLUMNS`, or all `YEARS`."""
+    drawn: list[pd.DataFrame] = []
+    for year in YEARS:
+        drawn.append(generate.generate(seed + year, year))
+        if sum(map(len, drawn)) >= count:
+            break
+    frame = pd.concat(drawn).rename(columns=ENGLISH)[list(SCHEDULE_COLUMNS)]
+    frame["scheduled_departure"] = pd.to_datetime(frame["scheduled_departure"]).astype(
+        "datetime64[s]"
+    )
+    return frame

@@ -1,0 +1,1 @@
+"""Evaluate models: protocols, metrics, slices, drift, and the gate before registration."""

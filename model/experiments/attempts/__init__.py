@@ -1,0 +1,1 @@
+"""Declare every attempt at a better model."""

@@ -1,0 +1,1 @@
+"""Measure what decisions rest on: limits, learning curve, leaks, thresholds."""

@@ -1,0 +1,1 @@
+"""Write the results of all attempts as a document with plots."""

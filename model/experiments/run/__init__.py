@@ -1,0 +1,1 @@
+"""Run attempts on the folds of the protocols and keep their results."""

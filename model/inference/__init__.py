@@ -1,0 +1,1 @@
+"""Score flights: everything that travels in the bento, and nothing else of the model."""

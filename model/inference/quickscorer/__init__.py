@@ -1,0 +1,1 @@
+"""Score trees as lookup tables of bit masks (QuickScorer)."""

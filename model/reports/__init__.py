@@ -1,0 +1,1 @@
+"""Write the evaluation report and the model card."""

@@ -1,0 +1,1 @@
+"""Fit the model: labels, Booster, logistic regression, calibration, refresh."""

@@ -1,0 +1,1 @@
+"""Search parameters and keep a record of the search."""

@@ -1,0 +1,1 @@
+"""Research about the monitoring itself: false alarms, replay, demonstration."""

@@ -1,0 +1,1 @@
+"""Answer the routes of the HTTP contract."""

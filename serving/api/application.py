@@ -1,0 +1,187 @@
+"""The front door: answers the contract's routes itself and refuses all others in one voice.
+
+It is the outermost ASGI application of the BentoML service. BentoML's own request handling costs
+several times what a prediction costs (docs/decisions/), so the contract's routes never reach it;
+it keeps the process, its workers, its life cycle and the batchable method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from serving import metrics
+from serving.api import request_id
+from serving.api.admin import PATH as ADMIN_PATH
+from serving.api.admin import Admin
+from serving.api.asgi import (
+    JSON,
+    Answer,
+    ASGIApp,
+    ClientLeft,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    refused,
+)
+from serving.api.auth import Keys, guarded
+from serving.api.openapi import About, openapi_document
+from serving.api.predict import PredictDelay
+from serving.errors import Failed, MethodNotAllowed, NotFound
+from serving.models.loaded import Runtime
+from serving.page import pages
+from serving.settings import Settings
+
+Handler = Callable[[Scope, Receive], Awaitable[Answer]]
+
+SCHEMA = "/schema.json"
+"""The public route that BentoML answers: what its own Python client asks for first."""
+
+GUARDED = ("/predict_delay", "/model", "/metrics")
+"""Routes that ask for a key where keys are set. The others tell nothing that is not public, or
+have a token of their own."""
+
+OK = 200
+
+_PLAIN: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
+_METRICS: Headers = ((b"content-type", metrics.CONTENT_TYPE),)
+_JSON: Headers = (JSON,)
+
+
+class FrontDoor:
+    """ASGI application that owns every public route.
+
+    Parameters
+    ----------
+    app
+        The BentoML application behind it; sees only `GET /schema.json` and life-cycle events.
+    runtime
+        Returns the loaded model; called per request, so that a reload takes effect at once.
+    settings
+        Limits of the process.
+    admin
+        Answers the administrator; without it there is no such route.
+
+    Attributes
+    ----------
+    predict_delay
+        Answers prediction requests, here and on the short way.
+    keys
+        Who is let in; ``None`` where no key is asked for.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        runtime: Callable[[], Runtime],
+        settings: Settings,
+        admin: Admin | None = None,
+    ) -> None:
+        self._app = app
+        self._runtime = runtime
+        self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
+        self.keys = _keys(settings.api_keys_file, settings.workers)
+        self._admin = admin is not None
+        self._routes: dict[str, dict[str, Handler]] = {
+            "/predict_delay": {"POST": self.predict_delay},
+            "/model": {"GET": self._model},
+            "/livez": {"GET": self._livez},
+            "/healthz": {"GET": self._livez},
+            "/readyz": {"GET": self._readyz},
+            "/metrics": {"GET": self._metrics},
+            "/openapi.json": {"GET": self._openapi_json},
+            SCHEMA: {"GET": self._of_bentoml},
+        }
+        for path, (headers, body) in pages().items():
+            self._routes[path] = {"GET": _fixed(headers, body)}
+        if admin:
+            self._routes[ADMIN_PATH] = {"POST": admin.reload}
+        if self.keys:
+            self._guard(self.keys)
+
+    def _guard(self, keys: Keys) -> None:
+        """Ask for a key where the model answers, or tells about itself or its callers."""
+        for path in GUARDED:
+            self._routes[path] = {
+                method: guarded(handler, keys) for method, handler in self._routes[path].items()
+            }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; hand life-cycle events inside."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})  # refuses the handshake with 403
+                return
+            await self._app(scope, receive, send)
+            return
+        name = request_id.of_request(scope["headers"])
+        try:
+            status, body, headers = await self._handler(scope)(scope, receive)
+        except ClientLeft:
+            return
+        except Exception as error:  # noqa: BLE001 - becomes this request's answer
+            status, body, headers = refused(error, name)
+        if status != OK and scope["path"] == "/predict_delay":
+            metrics.tally.refused(status)
+        headers = (*headers, *name)
+        await answer(send, status, body, headers, head=scope["method"] == "HEAD")
+
+    def _handler(self, scope: Scope) -> Handler:
+        methods = self._routes.get(scope["path"])
+        if methods is None:
+            known = ", ".join(sorted(path for path in self._routes if "/page/" not in path))
+            raise NotFound(f"No {scope['path']!r} here. There is: {known}.")  # noqa: EM102, TRY003
+        handler = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
+        if handler is None:
+            allowed = ", ".join(methods)
+            detail = f"{scope['path']} answers {allowed}."
+            raise MethodNotAllowed(detail, headers=((b"allow", allowed.encode()),))
+        return handler
+
+    async def _of_bentoml(self, scope: Scope, receive: Receive) -> Answer:
+        """Ask the BentoML application, as GET: what HEAD has no need of is left out later."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app({**scope, "method": "GET"}, receive, keep)
+        start, *pieces = messages
+        body = b"".join(piece.get("body", b"") for piece in pieces)
+        headers = ((name, value) for name, value in start["headers"] if name == b"content-type")
+        return start["status"], body, tuple(headers)
+
+    async def _model(self, _scope: Scope, _receive: Receive) -> Answer:
+        return OK, self._runtime().card, _JSON
+
+    async def _livez(self, _scope: Scope, _receive: Receive) -> Answer:
+        return OK, b"alive\n", _PLAIN
+
+    async def _readyz(self, _scope: Scope, _receive: Receive) -> Answer:
+        if self._runtime().ready():
+            return OK, b"ready\n", _PLAIN
+        raise Failed("A test prediction did not work.")  # noqa: EM101, TRY003
+
+    async def _metrics(self, _scope: Scope, _receive: Receive) -> Answer:
+        return OK, metrics.exposition(), _METRICS
+
+    async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
+        runtime = self._runtime()
+        about = About(runtime.predictor.builder.home, runtime.example)
+        return OK, openapi_document(about, keys=self.keys is not None, admin=self._admin), _JSON
+
+
+def _fixed(headers: Headers, body: bytes) -> Handler:
+    """Handler of something that never changes."""
+
+    async def handler(_scope: Scope, _receive: Receive) -> Answer:
+        return OK, body, headers
+
+    return handler
+
+
+def _keys(file: Path | None, workers: int) -> Keys | None:
+    return Keys.parse(file.read_text(), workers) if file else None

@@ -1,0 +1,1 @@
+"""Bring flights of different requests together and score them."""

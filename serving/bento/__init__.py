@@ -1,0 +1,1 @@
+"""Integrate with BentoML: the only code that touches its internals."""

@@ -1,0 +1,1 @@
+"""Define the JSON contract: schema, decoding, encoding."""

@@ -1,0 +1,111 @@
+"""From the bytes of a request to flights, or to the refusal that names what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from data.flights import Flights, FloatMatrix, IntArray
+from serving.contract.schema import (
+    LONGEST_TIMEOUT_MS,
+    STATE_HOURS,
+    AirportState,
+    AirportWindow,
+    Flight,
+    PredictionRequest,
+    minutes_of,
+)
+from serving.errors import Invalid, NotJson
+
+LISTED_ERRORS = 20
+"""Most invalid fields that one problem document names."""
+
+
+def decode(body: bytes) -> PredictionRequest:
+    """Validate the body of a prediction request.
+
+    Raises
+    ------
+    NotJson, Invalid
+        With the guilty field, and the index of its flight.
+    """
+    try:
+        return PredictionRequest.model_validate_json(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        count = error.error_count()
+    if problems[0]["type"] == "json_invalid":
+        raise NotJson(f"{problems[0]['msg']}. Send one JSON object with a list `flights`.")  # noqa: EM102, TRY003
+    fields = [_field_error(problem) for problem in problems[:LISTED_ERRORS]]
+    more = f" (the first {LISTED_ERRORS} are listed)" if count > LISTED_ERRORS else ""
+    first = f"{fields[0]['pointer'] or 'the body'}: {fields[0]['detail']}"
+    raise Invalid(f"{count} invalid field(s){more}; {first}", errors=fields)  # noqa: EM102, TRY003
+
+
+def timeout_seconds(header: bytes | None) -> float:
+    """Seconds that a caller gives for the answer; infinite where the header is left out.
+
+    Raises
+    ------
+    Invalid
+        If the header is not a whole number of milliseconds.
+    """
+    if header is None:
+        return inf
+    if not (header.isdigit() and 1 <= int(header[:7]) <= LONGEST_TIMEOUT_MS and len(header) < 7):
+        detail = f"X-Request-Timeout-Ms must be a whole number from 1 to {LONGEST_TIMEOUT_MS}."
+        raise Invalid(detail)
+    return int(header) / 1000
+
+
+def to_flights(flights: Sequence[Flight], state: AirportState | None = None) -> Flights:
+    """Columns of validated flights, in order, with what is told about the airport."""
+    departure = np.array([minutes_of(f.scheduled_departure) for f in flights], dtype=np.int64)
+    return Flights(
+        airline=[flight.airline for flight in flights],
+        flight_number=[flight.flight_number for flight in flights],
+        destination=[flight.destination for flight in flights],
+        flight_type=[flight.flight_type for flight in flights],
+        departure=departure,
+        airport=None if state is None else _airport(state, departure),
+    )
+
+
+def _airport(state: AirportState, departure: IntArray) -> FloatMatrix:
+    """One row of figures per flight; missing for flights that the observation is too old for."""
+    windows = (state.last_hour, state.last_3_hours, state.last_6_hours, state.last_24_hours)
+    ahead = departure - minutes_of(state.observed_at)
+    told = (ahead >= 0) & (ahead <= 60 * STATE_HOURS)
+    row = [figure for window in windows for figure in _figures(window)]
+    return np.where(told[:, None], np.array(row), np.nan)
+
+
+def _figures(window: AirportWindow | None) -> tuple[float, float, float]:
+    if window is None:
+        return (np.nan, np.nan, np.nan)
+    late, delay = window.late_share, window.mean_delay_minutes
+    return (
+        float(window.departures),
+        np.nan if late is None else late,
+        np.nan if delay is None else delay,
+    )
+
+
+def _field_error(problem: ErrorDetails) -> dict[str, Any]:
+    location = problem["loc"]
+    inside_flight = len(location) > 1 and location[0] == "flights"
+    return {
+        "pointer": "".join(f"/{_escaped(part)}" for part in location),
+        "flight": location[1] if inside_flight and isinstance(location[1], int) else None,
+        "detail": problem["msg"].removeprefix("Value error, "),
+    }
+
+
+def _escaped(part: str | int) -> str:
+    """Reference token of a JSON pointer, RFC 6901."""
+    return str(part).replace("~", "~0").replace("/", "~1")

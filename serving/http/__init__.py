@@ -1,0 +1,1 @@
+"""Speak HTTP/1.1: the only code that imports uvicorn."""

@@ -1,0 +1,57 @@
+"""What all connections of a process share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from serving.api.auth import Keys
+from serving.api.predict import PredictDelay
+from serving.http.admission import Admissions, raise_file_limit
+from serving.http.responses import Heads
+from serving.http.timeouts import Sweeper
+from serving.settings import Settings
+
+
+@dataclass(frozen=True)
+class House:
+    """What all connections of a process share.
+
+    Attributes
+    ----------
+    predict
+        Answers prediction requests; ``None`` where there is no short way.
+    keys
+        Whom the short way lets in; ``None`` where no key is asked for.
+    max_message_bytes
+        Longest request on the wire, chunks, their extensions and trailers included.
+    read_seconds
+        How long a request may take to arrive.
+    idle_seconds
+        How long a connection is kept between requests.
+    admissions
+        Decides on new connections.
+    """
+
+    predict: PredictDelay | None
+    keys: Keys | None
+    max_message_bytes: int
+    read_seconds: float
+    idle_seconds: float
+    sweeper: Sweeper
+    admissions: Admissions
+    heads: Heads = field(default_factory=Heads)
+
+    @classmethod
+    def of(cls, predict: PredictDelay | None, keys: Keys | None, settings: Settings) -> Self:
+        """With the limits of the settings."""
+        sweeper = Sweeper()
+        return cls(
+            predict,
+            keys,
+            max_message_bytes=2 * settings.max_body_bytes,
+            read_seconds=settings.read_seconds,
+            idle_seconds=settings.idle_seconds,
+            sweeper=sweeper,
+            admissions=Admissions(sweeper, settings.max_connections, raise_file_limit()),
+        )

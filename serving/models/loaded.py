@@ -1,0 +1,151 @@
+"""What one service process holds: the loaded model, its engine and its prepared answers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from data.flights import Flights
+from model.inference.bundle import Bundle
+from serving import metrics
+from serving.batching.adaptive import InlineBatcher
+from serving.batching.engines import BentoBatcher, Engine, Unbatched
+from serving.batching.explanations import Explained, ExplanationBatcher
+from serving.contract.decoding import to_flights
+from serving.contract.encoding import AnswerEncoder
+from serving.contract.examples import example_flight
+from serving.prediction_log.log import PredictionLog
+from serving.prediction_log.record import Headers
+from serving.settings import Batching, Settings
+
+SAMPLE_WARNING = (
+    "This model was trained on the embedded sample: generated flights, not real ones. "
+    "Its answers show how the service works and say nothing about real delays."
+)
+
+WRITTEN_AT_ONCE = 500
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the event loop waiting: that of odd large bodies, of a roll-over."""
+
+
+class Runtime:
+    """The loaded model and everything that is made once at start.
+
+    Attributes
+    ----------
+    engine
+        Scores flights; chosen by the setting `batching`.
+    explanations
+        Scores and explains flights; the same for all engines.
+    encoder
+        Writes answers.
+    card
+        The body of `GET /model`.
+    example
+        A flight that the model knows well.
+    log
+        Takes predictions; ``None`` where that is off.
+    """
+
+    def __init__(self, tag: str, bundle: Bundle, settings: Settings, bento: BentoBatcher) -> None:
+        self.tag = tag
+        self.predictor = bundle.predictor
+        self.engine = _engine(bundle, settings, bento)
+        self.encoder = AnswerEncoder(tag, bundle.predictor)
+        self.log = PredictionLog.of(settings, bundle.predictor, tag)
+        self.explanations = ExplanationBatcher(bundle.predictor, self.encoder, settings)
+        self.is_sample: bool = bundle.card["data"]["is_sample"]
+        self.card = json.dumps(_published_card(tag, bundle), ensure_ascii=False).encode()
+        self.example = example_flight(bundle)
+        self._probe = to_flights([self.example])
+
+    @property
+    def waiting(self) -> int:
+        """Flights that were accepted and are not scored yet, where the engine knows."""
+        plain = self.engine.waiting if isinstance(self.engine, InlineBatcher) else 0
+        return plain + self.explanations.waiting
+
+    async def answer(self, flights: Flights, headers: Headers = (), *, explain: bool) -> bytes:
+        """Score flights by the engine and write the answer, explained where that is asked for."""
+        if explain:
+            return self.write_explained(flights, await self.explanations.values(flights), headers)
+        probabilities = await self.engine.score(flights)
+        if self.log is not None:
+            self.log.put(flights, probabilities, headers)
+        pieces = []
+        for start in range(0, len(flights), WRITTEN_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            stop = start + WRITTEN_AT_ONCE
+            these = flights.slice(start, stop)
+            pieces.append(self.encoder.predictions(these, probabilities[start:stop]))
+            metrics.tally.unknown_in(pieces[-1])
+        return self.encoder.join(pieces)
+
+    def write(
+        self, flights: Flights, probabilities: Sequence[float], headers: Headers = ()
+    ) -> bytes:
+        """Return the answer for the scored flights of a small request; count and log it."""
+        body = self.encoder.encode(flights, probabilities)
+        self._record(body, flights, probabilities, headers)
+        return body
+
+    def write_explained(
+        self, flights: Flights, explained: Sequence[Explained], headers: Headers = ()
+    ) -> bytes:
+        """Return the answer for explained flights; count and log it."""
+        body = self.encoder.join([each.prediction for each in explained])
+        self._record(body, flights, [each.probability for each in explained], headers)
+        return body
+
+    def _record(
+        self, body: bytes, flights: Flights, probabilities: Sequence[float], headers: Headers
+    ) -> None:
+        metrics.tally.unknown_in(body)
+        if self.log is not None:
+            self.log.put(flights, probabilities, headers)
+
+    def ready(self) -> bool:
+        """Whether a real, tiny prediction works."""
+        return 0.0 <= float(self.predictor.predict(self._probe).probability[0]) <= 1.0
+
+    def settle(self) -> None:
+        """Prepare the process for its life as a server; called inside its event loop.
+
+        Keeps the garbage collector away from what lives as long as the process. BentoML imports
+        so many objects that one full collection stops the process for a tenth of a second and
+        more; frozen, they are never visited again.
+        """
+        asyncio.get_running_loop().run_in_executor(None, self.predictor.tabulate)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        metrics.keep_handing_over()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+    def close(self) -> None:
+        """Write what the prediction log still holds, for a bounded time."""
+        if self.log is not None:
+            self.log.close()
+
+
+def _engine(bundle: Bundle, settings: Settings, bento: BentoBatcher) -> Engine:
+    if settings.batching is Batching.BENTOML:
+        return bento
+    if settings.batching is Batching.OFF:
+        return Unbatched(bundle.predictor, settings.max_batch)
+    return InlineBatcher(
+        bundle.predictor, settings.max_batch, settings.max_queue, settings.max_bulk
+    )
+
+
+def _published_card(tag: str, bundle: Bundle) -> dict[str, Any]:
+    decision = bundle.predictor.decision.to_json()
+    card = {"model": tag, **decision, **bundle.card}
+    if bundle.card["data"]["is_sample"]:
+        card["warning"] = SAMPLE_WARNING
+    return card

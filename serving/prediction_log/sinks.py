@@ -1,0 +1,224 @@
+"""Where predictions are kept: standard output, Parquet files, or a database.
+
+pyarrow and SQLAlchemy are imported only where their sink is chosen: the default service installs
+neither (dependency group `watch`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from serving.prediction_log.record import Record
+
+OFF, STDOUT, PARQUET, SQL = "off", "stdout", "parquet", "sql"
+VARIABLE = "FLIGHT_DELAY_PREDICTION_LOG"
+PARTS = ".predictions-"
+"""Prefix of files that are not whole yet; they end in `.part`: no `*.parquet` finds them."""
+STALE_SECONDS = 3600.0
+
+_NEEDS = {PARQUET: ("pyarrow", "pyarrow"), SQL: ("sqlalchemy", "SQLAlchemy")}
+_WHOLE_PIPE_WRITE = 4096
+"""Bytes that a pipe takes as one, so that lines of several workers never mix: POSIX's PIPE_BUF."""
+
+
+class Sink(Protocol):
+    """Takes batches of records.
+
+    Attributes
+    ----------
+    rows, seconds
+        A batch is written when it has that many records, or when its first is that old.
+    """
+
+    rows: int
+    seconds: float
+
+    def write(self, batch: Sequence[Record]) -> None:
+        """Keep a batch, whole or not at all; may block, and may raise anything."""
+        ...
+
+
+def checked(setting: str) -> str:
+    """Return the setting if such a sink can be opened here.
+
+    Raises
+    ------
+    ValueError
+        If there is no such sink, its library or database driver is not installed, or nothing can
+        be written where it should write. The text never holds the URL: that may have a password.
+    """
+    kind, _, where = setting.partition(":")
+    if setting in {OFF, STDOUT}:
+        return setting
+    if kind not in _NEEDS or not where:
+        message = "must be off, stdout, parquet:<folder> or sql:<SQLAlchemy URL>"
+        raise ValueError(message)
+    module, name = _NEEDS[kind]
+    if find_spec(module) is None:
+        message = f"the sink {kind!r} needs {name}: install the dependency group `watch`"
+        raise ValueError(message)
+    if kind == SQL:
+        _check_database(where)
+    else:
+        _check_folder(Path(where))
+    return setting
+
+
+def open_sink(setting: str, seconds: float) -> Sink | None:
+    """Open the sink of a checked setting; nothing where the log is off."""
+    kind, _, where = setting.partition(":")
+    if kind == OFF:
+        return None
+    if kind == STDOUT:
+        return StdoutSink()
+    return ParquetSink(Path(where), seconds) if kind == PARQUET else SqlSink(where)
+
+
+def _check_database(address: str) -> None:
+    """Raise a ValueError where the URL has no dialect, or the dialect no driver, that is here."""
+    try:
+        _engine(address).dispose()
+    except ImportError as error:
+        message = f"the database driver {error.name} is not installed"
+    except Exception as error:  # noqa: BLE001 - a driver may raise whatever it likes
+        message = f"SQLAlchemy does not accept the URL ({type(error).__name__})"
+    else:
+        return
+    raise ValueError(message)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise a ValueError where the folder neither can be written to nor made."""
+    try:
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+        if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+            return
+    except OSError:
+        nearest = folder
+    message = f"{nearest} is not a folder in which files can be made"
+    raise ValueError(message)
+
+
+def _engine(address: str) -> Any:
+    """Return SQLAlchemy's engine, which connects later."""
+    import sqlalchemy  # noqa: PLC0415 - see the module
+
+    # a connection that the database has closed is found before it is used
+    return sqlalchemy.create_engine(address, pool_size=1, pool_pre_ping=True)
+
+
+class StdoutSink:
+    """JSON lines on standard output, as Cloud Logging takes them."""
+
+    rows = 256
+    seconds = 0.5
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+
+    def write(self, batch: Sequence[Record]) -> None:
+        """See `Sink.write`."""
+        held = b""
+        for line in map(_line, batch):
+            if len(held) + len(line) > _WHOLE_PIPE_WRITE:
+                self._put(held)
+                held = b""
+            held += line
+        self._put(held)
+
+    def _put(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+class ParquetSink:
+    """Parquet files in a folder, each renamed into place once it is whole and on the disk."""
+
+    rows = 50_000
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        # a slow import: now, not at the first prediction
+        self._parquet = import_module("pyarrow.parquet")
+        self._folder = folder
+        self.seconds = seconds
+        self._swept = False
+
+    def write(self, batch: Sequence[Record]) -> None:
+        """See `Sink.write`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        # the id of the first record is nobody else's
+        name = f"{batch[0].time:%Y%m%dT%H%M%S}-{batch[0].id}.parquet"
+        part = self._folder / f"{PARTS}{name}.part"
+        with part.open("wb") as file:
+            self._parquet.write_table(_table(batch), file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(self._folder / f"predictions-{name}")
+
+    def _sweep(self) -> None:
+        """Once, remove what processes left that died in the middle of a file."""
+        if self._swept:
+            return
+        self._swept = True
+        for part in self._folder.glob(f"{PARTS}*"):
+            if part.stat().st_mtime < time.time() - STALE_SECONDS:
+                part.unlink(missing_ok=True)
+
+
+class SqlSink:
+    """A table `predictions` of any database that SQLAlchemy speaks to."""
+
+    rows = 1000
+    seconds = 1.0
+
+    def __init__(self, address: str) -> None:
+        from serving.prediction_log.table import predictions  # noqa: PLC0415 - see the module
+
+        self._table = predictions
+        self._engine = _engine(address)
+        self._made = False
+
+    def write(self, batch: Sequence[Record]) -> None:
+        """See `Sink.write`."""
+        rows = [record._asdict() for record in batch]
+        with self._engine.begin() as connection:
+            if not self._made:
+                self._table.metadata.create_all(connection)
+            connection.execute(self._table.insert(), rows)
+        self._made = True
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._engine.dispose()
+
+
+def _line(record: Record) -> bytes:
+    said = {"severity": "INFO", "message": "prediction", **record._asdict()}
+    return (json.dumps(said, default=datetime.isoformat) + "\n").encode()
+
+
+def _table(batch: Sequence[Record]) -> Any:
+    import pyarrow as pa  # noqa: PLC0415 - see the module
+
+    types = {
+        "time": pa.timestamp("us", "UTC"),
+        "position": pa.int32(),
+        "scheduled_departure": pa.timestamp("s"),
+        "with_airport": pa.bool_(),
+        "probability": pa.float64(),
+    }
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in batch[0]._fields])
+    columns = zip(*batch, strict=True)
+    return pa.table(
+        [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)], schema=schema
+    )

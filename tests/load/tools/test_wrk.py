@@ -1,0 +1,58 @@
+"""Reading what wrk's script prints, and saying so where wrk is missing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from load.tools import wrk
+from load.tools.server_process import HOST, free_port
+
+OUTPUT = """Running 2s test @ http://127.0.0.1:3000
+  1 threads and 64 connections
+Requests/sec:   3000.00
+RESULT {"requests":6000,"seconds":2.0,"bytes":120000,"latency_ms":{"mean":2.5,"max":9.5,\
+"p50":2.1,"p75":2.6,"p90":3.0,"p99":7.0,"p999":9.0},"errors":{"connect":1,"read":0,"write":0,\
+"timeout":2,"status":3},"statuses":{"200":5997,"503":3}}
+"""
+
+
+def test_a_result_is_read() -> None:
+    """The one line of JSON among wrk's own words."""
+    run = wrk.Run.parse(OUTPUT, client_cpu=0.5)
+    assert run.rate == 3000
+    assert run.failed == 6
+    assert run.good_rate == 2997
+    assert run.latency_ms["p99"] == 7.0
+    assert run.statuses == {"200": 5997, "503": 3}
+    assert run.to_json()["client_cpu"] == 0.5
+
+
+def test_derived_figures_stand_in_the_json_too() -> None:
+    """A reader of load.json need not know how they follow."""
+    assert {"rate", "failed", "requests"} <= set(wrk.Run.parse(OUTPUT).to_json())
+
+
+@pytest.mark.parametrize("output", ["", "Running 2s test", OUTPUT + OUTPUT])
+def test_output_without_exactly_one_result_is_refused(output: str) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(wrk.WrkError, match="no result"):
+        wrk.Run.parse(output)
+
+
+def test_a_missing_wrk_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every system that people use."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(wrk.WrkError, match=r"apt-get install wrk.*brew install wrk"):
+        wrk.find()
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk")
+def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """In wrk's own words."""
+    bodies = tmp_path / "bodies"
+    bodies.write_text("{}\n")
+    with pytest.raises(wrk.WrkError, match=r"wrk failed|refused"):
+        wrk.run(f"http://{HOST}:{free_port()}", bodies, connections=1, seconds=1)

@@ -1,0 +1,260 @@
+"""The front door, without a server: routes, refusals in one voice, what passes to BentoML."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from model.inference.bundle import Bundle
+from serving.api.application import FrontDoor
+from serving.api.asgi import Receive, Scope, Send
+from serving.batching import adaptive
+from serving.batching.engines import BentoBatcher, Row
+from serving.contract.schema import EXAMPLE_FLIGHT, PredictionResponse, Problem
+from serving.models.loaded import SAMPLE_WARNING, Runtime
+from serving.settings import Settings
+
+JSON = {"content-type": "application/json"}
+GOOD = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
+
+
+class Inside:
+    """Stands for BentoML's application; notes what reaches it."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer 204."""
+        self.paths.append(scope["path"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _no_runner(rows: list[Row]) -> list[float]:
+    raise AssertionError(rows)
+
+
+@pytest.fixture(scope="module")
+def runtime(bundle: Bundle) -> Runtime:
+    """The loaded model."""
+    return Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+
+
+@pytest.fixture
+def inside() -> Inside:
+    """BentoML's application."""
+    return Inside()
+
+
+class Client:
+    """Sends requests through the front door."""
+
+    def __init__(self, runtime: Runtime, inside: Inside, settings: Settings) -> None:
+        self._door = FrontDoor(inside, lambda: runtime, settings)
+
+    def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """One request and its answer."""
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self._door)
+            async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+                return await client.request(method, path, **kwargs)
+
+        return asyncio.run(send())
+
+    def post(self, content: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+        """One prediction request."""
+        headers = JSON if headers is None else headers
+        return self.request("POST", "/predict_delay", content=content, headers=headers)
+
+
+@pytest.fixture
+def client(runtime: Runtime, inside: Inside) -> Client:
+    """Sends requests through the front door."""
+    return Client(runtime, inside, Settings(max_body_bytes=20_000))
+
+
+def flights(*changes: dict[str, Any]) -> bytes:
+    """A request with the example flight, changed in so many ways."""
+    return json.dumps({"flights": [{**EXAMPLE_FLIGHT, **change} for change in changes]}).encode()
+
+
+def test_flights_are_answered_by_the_contract(client: Client) -> None:
+    """A valid request gets one prediction per flight, from the named model."""
+    answer = client.post(flights({}, {"airline": "ZZZ"}, {"destination": "KLAX", "airline": "ZZZ"}))
+    assert answer.status_code == 200
+    response = PredictionResponse.model_validate_json(answer.content)
+    assert response.model == "flight_delay:test"
+    assert [p.unknown for p in response.predictions][:2] == [[], ["airline"]]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2017-07-14T08:30",
+        "2017-07-14 08:30:00",
+        "2017-07-14T08:30:00.000",
+        "2017-07-14T08:30:00-04:00",
+        "2017-07-14T12:30:00Z",
+        "2017-07-14T14:30:00+02:00",
+    ],
+)
+def test_times_mean_the_same_in_every_spelling(client: Client, spelling: str) -> None:
+    """Without an offset a time is Santiago's; with one it is converted."""
+    answer = client.post(flights({}, {"scheduled_departure": spelling})).json()
+    plain, spelt = answer["predictions"]
+    assert plain == spelt
+
+
+def test_the_type_follows_from_the_destination(client: Client) -> None:
+    """A flight without its type is scored like one with the type of its destination."""
+    given, left_out = client.post(flights({}, {"flight_type": None})).json()["predictions"]
+    assert given == left_out
+
+
+BROKEN: Sequence[tuple[bytes, int, str | None]] = [
+    (b"", 400, None),
+    (b"{", 400, None),
+    (b'{"flights": [NaN', 400, None),
+    (b"\xff\xfe", 400, None),
+    (b"[]", 422, ""),
+    (b"{}", 422, "/flights"),
+    (b'{"flights": []}', 422, "/flights"),
+    (b'{"flights": {}}', 422, "/flights"),
+    (b'{"flights": [1]}', 422, "/flights/0"),
+    (flights({}, {"airline": "lan"}), 422, "/flights/1/airline"),
+    (flights({"airline": "LAN\n"}), 422, "/flights/0/airline"),
+    (flights({"flight_number": 120}), 422, "/flights/0/flight_number"),
+    (flights({"flight_number": ""}), 422, "/flights/0/flight_number"),
+    (flights({"destination": "Santiago"}), 422, "/flights/0/destination"),
+    (flights({"flight_type": "X"}), 422, "/flights/0/flight_type"),
+    (flights({"scheduled_departure": 1500000000}), 422, "/flights/0/scheduled_departure"),
+    (flights({"scheduled_departure": "1500000000"}), 422, "/flights/0/scheduled_departure"),
+    (flights({"scheduled_departure": "2017-02-30T10:00"}), 422, "/flights/0/scheduled_departure"),
+    (flights({"scheduled_departure": "2017-02-29T10:00"}), 422, "/flights/0/scheduled_departure"),
+    (flights({"scheduled_departure": "1999-12-31T23:59"}), 422, "/flights/0/scheduled_departure"),
+    (flights({"scheduled_departure": "2017-07-14"}), 422, "/flights/0/scheduled_departure"),
+    (flights({"actual_departure": "2017-07-14T09:00"}), 422, "/flights/0/actual_departure"),
+    (b'{"flights": [], "a~b/c": 1}', 422, "/flights"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "pointer"), BROKEN)
+def test_broken_requests_are_refused_by_name(
+    client: Client, body: bytes, status: int, pointer: str | None
+) -> None:
+    """Every refusal is a problem document that names the guilty field and its flight."""
+    answer = client.post(body)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate_json(answer.content)
+    assert problem.status == status
+    if pointer is not None:
+        assert problem.errors is not None
+        assert problem.errors[0].pointer == pointer
+        inside_flight = pointer.startswith("/flights/")
+        assert problem.errors[0].flight == (int(pointer.split("/")[2]) if inside_flight else None)
+
+
+def test_a_problem_names_the_field_once_not_all_of_them(client: Client) -> None:
+    """A request with a hundred faults gets the first twenty and their number."""
+    problem = client.post(flights(*[{"airline": "no"}] * 100)).json()
+    assert len(problem["errors"]) == 20
+    assert problem["detail"].startswith("100 invalid field(s)")
+
+
+def test_pointers_are_escaped(client: Client) -> None:
+    """Names with slashes and tildes are escaped as RFC 6901 asks."""
+    problem = client.post(flights({"a/b~c": 1})).json()
+    assert problem["errors"][0]["pointer"] == "/flights/0/a~1b~0c"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/plain"},
+        {"content-type": "application/vnd.bentoml+pickle"},
+        {**JSON, "content-encoding": "gzip"},
+    ],
+)
+def test_bodies_of_another_type_are_refused(client: Client, headers: dict[str, str]) -> None:
+    """Only plain JSON is read, whatever else is declared."""
+    assert client.post(GOOD, headers).status_code == 415
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "Application/JSON; charset=utf-8"},
+        {**JSON, "content-encoding": "identity"},
+    ],
+)
+def test_plain_json_is_read(client: Client, headers: dict[str, str]) -> None:
+    """JSON is read with or without saying so."""
+    assert client.post(GOOD, headers).status_code == 200
+
+
+def test_large_bodies_are_refused(client: Client) -> None:
+    """A body beyond the limit is refused, and the connection closed rather than read to its end."""
+    answer = client.post(b" " * 20_001)
+    assert answer.status_code == 413
+    assert answer.headers["connection"] == "close"
+
+
+def test_unknown_paths_and_methods_are_refused(client: Client) -> None:
+    """There is no other path, and no other method; the answer says what there is."""
+    nowhere = client.request("GET", "/nowhere")
+    assert nowhere.status_code == 404
+    assert "/predict_delay" in nowhere.json()["detail"]
+    wrong = client.request("GET", "/predict_delay")
+    assert wrong.status_code == 405
+    assert wrong.headers["allow"] == "POST"
+
+
+def test_without_a_token_there_is_no_admin_route(client: Client) -> None:
+    """By default roll-over on request does not exist, and is not told of."""
+    answer = client.request("POST", "/admin/reload", headers={"authorization": "Bearer x"})
+    assert answer.status_code == 404
+    assert "/admin" not in answer.json()["detail"].partition("There is:")[2]
+
+
+def test_only_the_schema_passes_to_bentoml(client: Client, inside: Inside) -> None:
+    """BentoML's application sees the one route that its clients need, and no other."""
+    for path in ("/schema.json", "/score", "/docs.json", "/", "/docs", "/metrics"):
+        client.request("GET", path)
+    assert inside.paths == ["/schema.json"]
+
+
+def test_a_failing_model_is_our_fault(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the model fails, the caller gets a 500 without its insides, and the log the cause."""
+
+    def fail(*_: object) -> list[float]:
+        message = "secret detail"
+        raise ZeroDivisionError(message)
+
+    monkeypatch.setattr(adaptive, "score_at_once", fail)
+    answer = client.post(GOOD)
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "secret detail" in caplog.text
+
+
+def test_a_model_of_the_sample_says_so(client: Client, runtime: Runtime) -> None:
+    """`GET /model` warns in plain words exactly where the flights were generated."""
+    card = client.request("GET", "/model").json()
+    assert card.get("warning") == (SAMPLE_WARNING if runtime.is_sample else None)
+
+
+def test_heads_have_no_body(client: Client) -> None:
+    """HEAD is answered like GET, without the body."""
+    answer = client.request("HEAD", "/livez")
+    assert (answer.status_code, answer.content) == (200, b"")

@@ -1,0 +1,163 @@
+"""The start under `bentoml serve`: a supervisor that loads little, and refusals that end it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.inference.bundle import FEATURES_FILE, SUMS_FILE
+from serving.bento import startup
+from serving.models import shared, store
+from tests.conftest import PROJECT, free_port
+
+AS_SUPERVISOR = """
+import sys
+import click
+context = click.Context(click.Command("serve"), info_name="serve")
+context.params = {"host": "127.0.0.1", "port": 0, "timeout_graceful_shutdown": None}
+with context:
+    import service
+assert service.at_start == []
+print(*sys.modules)
+"""
+
+
+@pytest.fixture
+def copied(registered: str, tmp_path: Path) -> Path:
+    """Folder of a registered model in a store of its own, `tmp_path`."""
+    folder = Path(store.find(registered).path)
+    home = tmp_path / "models" / folder.parent.name
+    shutil.copytree(folder, home / folder.name)
+    (home / "latest").write_text(folder.name)
+    return home / folder.name
+
+
+def test_the_supervisor_loads_neither_the_model_nor_what_answers(registered: str) -> None:
+    """It knows the service without numpy, features, Booster, metrics or a server."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_SUPERVISOR],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    heavy = {
+        "numpy",
+        "features",
+        "model.inference.bundle",
+        "model.inference.booster",
+        "uvicorn",
+        "prometheus_client",
+    }
+    assert not heavy & set(done.stdout.split())
+
+
+def test_only_bentoml_serve_is_a_supervisor() -> None:
+    """Elsewhere, as here, the model is read at once."""
+    assert not startup.supervises()
+
+
+def test_the_file_of_sums_has_one_name() -> None:
+    """What the supervisor reads is what the bundle writes."""
+    assert startup._SUMS_FILE == SUMS_FILE
+
+
+@pytest.mark.server
+def test_without_a_model_the_start_says_what_to_run(tmp_path: Path) -> None:
+    """Where no model is registered, `bentoml serve` names the command and fails."""
+    code, said = _serve(tmp_path)
+    assert code == 1
+    assert "python train.py" in said
+
+
+@pytest.mark.server
+def test_a_damaged_model_ends_the_start(copied: Path, tmp_path: Path) -> None:
+    """A file that differs from its sum is named by the supervisor, which starts no worker."""
+    (copied / FEATURES_FILE).write_text("{}")
+    code, said = _serve(tmp_path)
+    assert code == 1
+    assert said.strip().splitlines()[-1].startswith(f"{copied / FEATURES_FILE} is damaged")
+
+
+@pytest.mark.server
+def test_a_model_of_another_version_ends_the_start(copied: Path, tmp_path: Path) -> None:
+    """The worker that cannot use a whole bundle says so once, and the supervisor ends with 1."""
+    _write_as_another_version(copied)
+    code, said = _serve(tmp_path)
+    assert code == 1
+    assert said.count("was written by another version of this code") == 1
+    assert "Traceback" not in said
+
+
+@pytest.mark.server
+def test_a_port_in_use_is_one_line(copied: Path, tmp_path: Path) -> None:
+    """Where another process listens on the port, the supervisor says so and starts no worker."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code, said = _serve(tmp_path, other.getsockname()[1])
+    assert code == 1
+    assert len(said.strip().splitlines()) == 1, said
+    assert said.startswith("cannot listen on ")
+
+
+@pytest.mark.server
+def test_a_port_in_use_is_one_line_in_a_container(registered: str) -> None:
+    """The image's entry point says the same."""
+    with socket.create_server(("0.0.0.0", 0)) as other:  # noqa: S104 - as the entry point does
+        done = subprocess.run(
+            [sys.executable, "-m", "serving.bento.entrypoint"],
+            cwd=PROJECT,
+            env={**os.environ, "PORT": str(other.getsockname()[1])},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("cannot listen on 0.0.0.0:")
+
+
+def test_a_refusal_reaches_the_parent_only_where_it_supervises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker signals the process that said it listens, if that is its parent, and no other."""
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *each: sent.append(each))
+    for pid in (None, os.getpid(), os.getppid()):
+        if pid is not None:
+            monkeypatch.setenv(shared.VARIABLE, f"{pid}:{tmp_path}")
+        with pytest.raises(SystemExit):
+            startup.require("no_such_model:latest")
+    assert sent == [(os.getppid(), signal.SIGUSR1)]
+
+
+def _serve(home: Path, port: int | None = None) -> tuple[int, str]:
+    command = [sys.executable, "-m", "bentoml", "serve", "--port", str(port or free_port())]
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, "BENTOML_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def _write_as_another_version(folder: Path) -> None:
+    path, sums = folder / FEATURES_FILE, folder / SUMS_FILE
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 0}))
+    after = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, after))

@@ -1,0 +1,215 @@
+"""Refusals that end a connection, byte by byte: said in their turn, once, in the house's way."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from serving.api.asgi import PROTECTION
+from serving.http.timeouts import SWEEP_SECONDS, Sweeper
+from serving.models.loaded import Runtime
+from tests.support.sockets import BROKEN, LARGE, Server, ask, read_answer, request, run, until
+from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
+
+UNFINISHED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+
+
+async def talk(port: int, sent: bytes, more: bytes = b"") -> list[tuple[int, dict[str, str], Any]]:
+    """Send bytes, a moment later more, and read all answers until the connection is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    await asyncio.sleep(0.05)
+    writer.write(more)
+    answers = []
+    while True:
+        try:
+            answers.append(await asyncio.wait_for(read_answer(reader), 10))
+        except asyncio.IncompleteReadError as end:
+            rest = end.partial
+            break
+    writer.close()
+    assert rest == b""
+    return answers
+
+
+def statuses(answers: list[tuple[int, dict[str, str], Any]]) -> list[int]:
+    """Status of each answer."""
+    return [status for status, _, _ in answers]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nbad header\r\n\r\n",
+        b"POST /predict_delay HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST /predict_delay HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"POST /predict_delay HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"CONNECT example.org:443 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)  # fmt: skip
+def test_what_is_not_http_gets_a_problem_document(runtime: Runtime, sent: bytes) -> None:
+    """Whatever cannot be read gets 400 with the headers, the name and the shape of any refusal."""
+
+    async def test(server: Server) -> None:
+        [(status, headers, problem)] = await talk(server.port, sent)
+        assert (status, problem["status"]) == (400, 400)
+        assert problem["type"] == "urn:flight-delay:problem:bad-request"
+        assert headers["content-type"] == "application/problem+json"
+        assert headers["connection"] == "close"
+        assert len(headers["x-request-id"]) > 12
+        for name, value in PROTECTION:
+            assert headers[name.decode()] == value.decode().lower()
+
+    run(test, runtime)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "status"),
+    [
+        (request(), b"nonsense\r\n\r\n", 400),
+        (request() * 3, b"nonsense\r\n\r\n", 400),
+        (request() + request(LARGE), b"nonsense\r\n\r\n", 400),
+        (request(LARGE), b"GET /" + b"a" * 40_000, 431),
+        (request(), UNFINISHED, 408),
+        (request() + request(LARGE), UNFINISHED, 408),
+        (request() + request(LARGE), b"POST /predict_delay HT", 408),
+    ],
+)
+def test_a_refusal_waits_for_the_answers_before_it(
+    runtime: Runtime, first: bytes, last: bytes, status: int
+) -> None:
+    """Pipelined before a bad request, good ones get their own answers; the refusal comes last."""
+    good = first.count(b"HTTP/1.1")
+
+    async def test(server: Server) -> None:
+        server.engine._scheduled = True  # nobody scores for the moment
+        answers = asyncio.create_task(talk(server.port, first + last[:15], last[15:]))
+        await until(lambda: server.engine.waiting > 0)
+        await asyncio.sleep(0.3 + SWEEP_SECONDS)
+        server.engine._scheduled = False
+        server.engine._schedule()
+        assert statuses(await answers) == [200] * good + [status]
+
+    run(test, runtime, read=0.2, bytes=400_000)
+
+
+@pytest.mark.parametrize("path", [b"/nothing", b"/livez"])
+def test_no_request_is_refused_after_its_answer(runtime: Runtime, path: bytes) -> None:
+    """A request that was answered before its body came is not answered again when it stays out."""
+
+    async def test(server: Server) -> None:
+        sent = UNFINISHED.replace(b"/predict_delay", path)
+        assert len(await talk(server.port, sent)) == 1
+
+    run(test, runtime, read=0.2)
+
+
+def test_a_connection_whose_body_came_late_is_not_kept_for_ever(runtime: Runtime) -> None:
+    """After an answer that did not wait for the body, the connection is idle like any other."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request()[:-5].replace(b"/predict_delay", b"/nothing"))
+        assert (await read_answer(reader))[0] == 404
+        writer.write(request()[-5:])
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+    run(test, runtime, idle=0.3)
+
+
+def test_a_client_that_never_reads_is_cut(runtime: Runtime) -> None:
+    """Answers that nobody takes are not kept longer than an idle connection."""
+
+    async def test(server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connection.setblocking(False)
+            await loop.sock_connect(connection, ("127.0.0.1", server.port))
+            for _ in range(200):
+                try:
+                    await loop.sock_sendall(connection, request(LARGE) * 20)
+                except OSError:
+                    return
+                await asyncio.sleep(0.05)
+            pytest.fail("the connection is still open")
+
+    run(test, runtime, idle=0.5, read=0.5)
+
+
+@pytest.mark.parametrize("headers", ["upgrade: websocket\r\n", "upgrade: h2c\r\n"])
+def test_nothing_is_upgraded(runtime: Runtime, headers: str) -> None:
+    """A request that offers another protocol is answered as it is, and so are those after it."""
+
+    async def test(server: Server) -> None:
+        offer = request(headers=f"connection: Upgrade\r\n{headers}sec-websocket-version: 13\r\n")
+        for each in (offer + request(BROKEN), request() + offer + offer + request(BROKEN)):
+            answers = await ask(server.port, each, *[b""] * (each.count(b"HTTP/1.1") - 1))
+            assert statuses(answers) == [200] * (len(answers) - 1) + [422]
+
+    run(test, runtime)
+
+
+def test_many_offers_at_once_are_answered_one_by_one(runtime: Runtime) -> None:
+    """More offers in one read than Python would nest calls are all answered."""
+    count = 2 * sys.getrecursionlimit()
+    head = b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+
+    async def test(server: Server) -> None:
+        answers = await ask(server.port, head * count, *[b""] * (count - 1))
+        assert statuses(answers) == [404] * count
+
+    run(test, runtime)
+
+
+def test_a_client_that_waits_for_leave_gets_it(runtime: Runtime) -> None:
+    """`Expect: 100-continue` gets its go-ahead and then one answer."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head, body = request(headers="expect: 100-continue\r\n").split(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await read_answer(reader))[0] == 200
+        assert statuses(await ask(server.port, request())) == [200]
+        writer.close()
+
+    run(test, runtime)
+
+
+def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
+    """Where one cannot be closed, those after it are closed all the same, then and later."""
+
+    class Connection:
+        quiet_since, patience, idle, has_more = 0.0, -1.0, True, False
+
+        def __init__(self, cut: Callable[[], None]) -> None:
+            self.cut = cut
+
+    def fail() -> None:
+        raise OSError
+
+    cuts: list[float] = []
+
+    async def main() -> None:
+        sweeper, loop = Sweeper(), asyncio.get_running_loop()
+        bad = [Connection(fail) for _ in range(8)]
+        good = Connection(lambda: cuts.append(loop.time()))
+        for each in (*bad[:4], good, *bad[4:]):
+            sweeper.add(each, loop)
+        while len(cuts) < 2:  # noqa: ASYNC110 - the sweeper announces nothing
+            await asyncio.sleep(SWEEP_SECONDS / 10)
+        for each in (*bad, good):
+            sweeper.remove(each)
+
+    asyncio.run(asyncio.wait_for(main(), 120))

@@ -1,0 +1,287 @@
+"""The short way of predictions: a real server on a socket, spoken to byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from model.inference.predictor import Predictor
+from serving.api import large_requests
+from serving.api.pieces import cut
+from serving.batching import adaptive, engines
+from serving.contract.decoding import decode
+from serving.contract.schema import EXAMPLE_FLIGHT, PredictionRequest
+from serving.models.loaded import Runtime
+from tests.support.sockets import (
+    BODY,
+    BROKEN,
+    Server,
+    ask,
+    read_answer,
+    request,
+    reset,
+    run,
+    serving,
+    until,
+)
+from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
+from tests.support.sockets import shortened as shortened  # noqa: PLC0414 - a fixture
+
+PLAIN = [
+    request(),
+    request(headers=""),
+    request(BROKEN),
+    request(b"{"),
+    request(headers="content-type: application/json\r\nx-request-timeout-ms: 5000\r\n"),
+    request(headers="x-request-timeout-ms: soon\r\n"),
+    request(json.dumps({"flights": [EXAMPLE_FLIGHT], "explain": True}).encode()),
+    request(json.dumps({"flights": [EXAMPLE_FLIGHT] * 300}).encode()),
+]
+
+
+def test_the_short_way_names_a_request_as_its_client_does(
+    runtime: Runtime, shortened: list[bytes]
+) -> None:
+    """A good name and a good trace come back on the short way too, without what is malformed."""
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    async def test(server: Server) -> None:
+        named = f"x-request-id: it-is-me\r\ntraceparent: {parent}\r\n"
+        [(_, headers, _)] = await ask(server.port, request(headers=named))
+        assert (headers["x-request-id"], headers["traceparent"]) == ("it-is-me", parent)
+        [(_, headers, _)] = await ask(server.port, request(headers="x-request-id: a b\r\n"))
+        assert " " not in headers["x-request-id"]
+        assert len(shortened) == 2
+
+    run(test, runtime)
+
+
+@pytest.mark.parametrize("number", range(len(PLAIN)))
+def test_both_ways_give_the_same_answer(
+    runtime: Runtime, shortened: list[bytes], number: int
+) -> None:
+    """Status, headers and body of the short way are those of the way through ASGI."""
+
+    async def test(server: Server) -> None:
+        plain = PLAIN[number]
+        marked = plain.replace(b"\r\nhost", b"\r\nconnection: Keep-Alive\r\nhost")
+        [(status, headers, body)] = await ask(server.port, plain)
+        assert len(shortened) == 1
+        [(other_status, other_headers, other_body)] = await ask(server.port, marked)
+        assert len(shortened) == 1
+        for each in (headers, other_headers):
+            each.pop("date")
+            assert len(each.pop("x-request-id")) > 12  # each request has a name of its own
+        assert (status, headers, body) == (other_status, other_headers, other_body)
+
+    run(test, runtime)
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        request(headers="content-type: application/json; charset=utf-8\r\n"),
+        request(headers="content-encoding: identity\r\n"),
+        request().replace(b"/predict_delay", b"/predict_delay?x=1"),
+        request().replace(b"/predict_delay", b"/predict%5Fdelay"),
+        request().replace(b"content-length: ", b"transfer-encoding: chunked\r\nx: ")
+        .replace(BODY, b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)),
+        request(BODY + b" " * 70_000),
+        request().replace(b"HTTP/1.1", b"HTTP/1.0"),
+    ],
+)  # fmt: skip
+def test_what_is_not_plain_goes_the_long_way(
+    runtime: Runtime, shortened: list[bytes], unusual: bytes
+) -> None:
+    """Requests that are unusual in any respect are answered all the same, by uvicorn and ASGI."""
+
+    async def test(server: Server) -> None:
+        [(status, _, body)] = await ask(server.port, unusual)
+        assert (status, len(body["predictions"])) == (200, 1)
+        assert shortened == []
+
+    run(test, runtime)
+
+
+def test_what_follows_a_chunked_body_is_no_header(runtime: Runtime) -> None:
+    """Trailers cannot take the place of headers, which a proxy may have looked through."""
+    head = "content-type: application/json\r\ntransfer-encoding: chunked\r\nx: "
+    chunks = b"%x\r\n%b\r\n0\r\ncontent-encoding: gzip\r\n\r\n" % (len(BODY), BODY)
+    sent = request(headers=head).replace(BODY, chunks)
+
+    async def test(server: Server) -> None:
+        [(status, _, body)] = await ask(server.port, sent)
+        assert (status, len(body["predictions"])) == (200, 1)
+
+    run(test, runtime)
+
+
+def test_pipelined_requests_are_answered_in_order(runtime: Runtime) -> None:
+    """Requests that are sent without waiting get their own answers, in their order."""
+
+    async def test(server: Server) -> None:
+        bodies = [json.dumps({"flights": [EXAMPLE_FLIGHT] * n}).encode() for n in (3, 1, 2, 5, 4)]
+        broken = request(BROKEN)
+        sent = [*map(request, bodies[:2]), broken, *map(request, bodies[2:])]
+        answers = await ask(server.port, *sent)
+        assert [status for status, _, _ in answers] == [200, 200, 422, 200, 200, 200]
+        counts = [len(body["predictions"]) for status, _, body in answers if status == 200]
+        assert counts == [3, 1, 2, 5, 4]
+
+    run(test, runtime)
+
+
+def test_a_body_may_arrive_in_pieces(runtime: Runtime, shortened: list[bytes]) -> None:
+    """A request is complete when its last byte is, however it was cut."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for byte in request():
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        status, _, body = await read_answer(reader)
+        assert (status, len(body["predictions"])) == (200, 1)
+        assert shortened == [BODY]
+        writer.close()
+
+    run(test, runtime)
+
+
+def test_a_connection_is_closed_where_asked(runtime: Runtime) -> None:
+    """`Connection: close` is honoured."""
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request(headers="connection: close\r\n"))
+        assert (await read_answer(reader))[1]["connection"] == "close"
+        assert await reader.read() == b""
+        writer.close()
+
+    run(test, runtime)
+
+
+def test_the_work_of_clients_that_left_is_dropped(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flights of a client that resets its connection while they wait are not scored."""
+    scored: list[int] = []
+    score = engines.score_at_once
+
+    def spy(predictor: Predictor, flights: Any) -> list[float]:
+        scored.append(len(flights))
+        return score(predictor, flights)
+
+    monkeypatch.setattr(adaptive, "score_at_once", spy)
+
+    async def test(server: Server) -> None:
+        monkeypatch.setattr(server.engine, "_scheduled", True)  # nobody scores for the moment
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request())
+        await until(lambda: server.engine.waiting > 0)
+        reset(writer)
+        await until(lambda: server.engine.waiting == 0)
+        monkeypatch.setattr(server.engine, "_scheduled", False)
+        [(status, _, _)] = await ask(server.port, request())
+        assert status == 200
+        assert reader.at_eof() or scored == [1]
+
+    run(test, runtime)
+    assert scored == [1]
+
+
+def test_a_bulk_request_is_dropped_with_its_client(runtime: Runtime) -> None:
+    """Ten thousand flights are not scored to their end for a client that has left."""
+
+    async def test(server: Server) -> None:
+        body = json.dumps({"flights": [EXAMPLE_FLIGHT] * 10_000}).encode()
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request(body))
+        await until(lambda: server.engine.waiting > 0)
+        reset(writer)
+        left: list[int] = []
+
+        def dropped() -> bool:
+            left.append(server.engine.waiting)
+            return left[-1] == 0
+
+        await until(dropped)
+        assert left[-2] > 1_000
+
+    run(test, runtime)
+
+
+def test_late_requests_are_told_so(runtime: Runtime) -> None:
+    """A request whose time has passed gets 504, without having been scored."""
+
+    async def test(server: Server) -> None:
+        server.engine._scheduled = True  # nobody scores for the moment
+        late = request(headers="x-request-timeout-ms: 1\r\n")
+        answer = asyncio.create_task(ask(server.port, late))
+        await until(lambda: server.engine.waiting > 0)
+        await asyncio.sleep(0.01)
+        server.engine._scheduled = False
+        server.engine._schedule()
+        [(status, _, problem)] = await answer
+        assert (status, problem["type"]) == (504, "urn:flight-delay:problem:too-late")
+
+    run(test, runtime)
+
+
+def test_a_large_body_is_read_no_longer_than_it_is_wanted(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The time of a request ends the reading of its body, too; that is nothing to be logged."""
+    pieces: list[bytes] = []
+
+    def spy(body: bytes) -> PredictionRequest:
+        pieces.append(body)
+        return decode(body)
+
+    monkeypatch.setattr(large_requests, "decode", spy)
+    body = json.dumps({"flights": [EXAMPLE_FLIGHT] * 10_000}).encode()
+
+    async def test(server: Server) -> None:
+        late = request(body, headers="x-request-timeout-ms: 5\r\n")
+        [(status, _, problem)] = await ask(server.port, late)
+        assert (status, problem["type"]) == (504, "urn:flight-delay:problem:too-late")
+        assert len(pieces) < len(cut(body)) // 2
+        assert not caplog.records
+
+    run(test, runtime)
+
+
+def test_a_full_queue_answers_at_once(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond capacity the answer is 503 with Retry-After, before the body is even read as JSON."""
+
+    async def test(server: Server) -> None:
+        monkeypatch.setattr(server.engine, "_max_queue", 0)
+        for body in (BODY, b"{"):
+            [(status, headers, problem)] = await ask(server.port, request(body))
+            assert (status, headers["retry-after"]) == (503, "1")
+            assert problem["type"] == "urn:flight-delay:problem:overloaded"
+
+    run(test, runtime)
+
+
+def test_an_answer_under_way_survives_the_shutdown(runtime: Runtime) -> None:
+    """What was accepted is answered before the server ends, and the connection is closed."""
+
+    async def main() -> tuple[int, dict[str, str], Any]:
+        async with serving(runtime) as server:
+            server.engine._scheduled = True  # nobody scores for the moment
+            answer = asyncio.create_task(ask(server.port, request()))
+            await until(lambda: server.engine.waiting > 0)
+
+            def go_on() -> None:
+                server.engine._scheduled = False
+                server.engine._schedule()
+
+            asyncio.get_running_loop().call_later(0.5, go_on)
+        [answered] = await answer
+        return answered
+
+    status, headers, _ = asyncio.run(asyncio.wait_for(main(), 30))
+    assert (status, headers["connection"]) == (200, "close")

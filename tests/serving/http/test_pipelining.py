@@ -1,0 +1,108 @@
+"""Requests that are sent before the answers to those before them are there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+
+import pytest
+
+from serving.contract.schema import EXAMPLE_FLIGHT
+from serving.http.connection import MOST_WAITING, PIECE, Connection
+from serving.models.loaded import Runtime
+from tests.support.sockets import (
+    BODY,
+    BROKEN,
+    CHUNKED,
+    LARGE,
+    Server,
+    ask,
+    read_answer,
+    request,
+    run,
+)
+from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
+
+SHORTEST = b"GET /livez HTTP/1.1\r\nhost:\r\n\r\n"
+
+Answer = tuple[int, int]
+"""Status, and predictions."""
+KINDS: list[tuple[bytes, Answer]] = [
+    (request(), (200, 1)),
+    (request(json.dumps({"flights": [EXAMPLE_FLIGHT] * 200}).encode()), (200, 200)),
+    (request(LARGE), (200, 1_000)),
+    (CHUNKED + b"%x\r\n%b\r\n0\r\nx: y\r\n\r\n" % (len(BODY), BODY), (200, 1)),
+    (request(BROKEN), (422, 0)),
+    (request().replace(b"/predict_delay", b"/nothing"), (404, 0)),
+]
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many requests waited on a connection, each time after some were read."""
+    counts: list[int] = []
+    read_on = Connection._read_on
+
+    def spy(self: Connection) -> None:
+        read_on(self)
+        counts.append(len(self.pipeline))
+
+    monkeypatch.setattr(Connection, "_read_on", spy)
+    return counts
+
+
+def test_of_thousands_few_wait(runtime: Runtime, waiting: list[int]) -> None:
+    """All are answered, and only some are taken in at a time, however many were sent."""
+    count = 10_000
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(SHORTEST * count)
+        for _ in range(count):
+            assert (await reader.readuntil(b"alive\n")).startswith(b"HTTP/1.1 200")
+        writer.write(request())
+        assert (await read_answer(reader))[0] == 200
+        writer.close()
+
+    run(test, runtime)
+    assert MOST_WAITING <= max(waiting) < MOST_WAITING + PIECE // len(SHORTEST)
+    assert len(waiting) > count / max(waiting)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_all_kinds_are_answered_in_order(runtime: Runtime, seed: int) -> None:
+    """Whatever follows whatever, cut wherever the network cuts it."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    chosen = chance.choices(KINDS, [9, 3, 1, 3, 3, 9], k=60)
+    sent = b"".join(each for each, _ in chosen)
+    cuts = sorted(chance.sample(range(len(sent)), 40))
+
+    async def test(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        asked = asyncio.create_task(write(writer))
+        for _, expected in chosen:
+            status, _, body = await read_answer(reader)
+            assert (status, len(body.get("predictions", []))) == expected
+        await asked
+        writer.close()
+
+    async def write(writer: asyncio.StreamWriter) -> None:
+        for start, stop in zip([0, *cuts], [*cuts, len(sent)], strict=True):
+            writer.write(sent[start:stop])
+            await asyncio.sleep(chance.choice([0, 0, 0.001, 0.01]))
+
+    run(test, runtime)
+
+
+def test_what_is_not_http_ends_it_after_the_answers(runtime: Runtime) -> None:
+    """Thousands of requests and then nonsense: each gets its answer, and the nonsense one too."""
+    count = 1_000
+
+    async def test(server: Server) -> None:
+        answers = await ask(
+            server.port, request(BROKEN) * count + b"nonsense\r\n\r\n", *[b""] * count
+        )
+        assert [status for status, _, _ in answers] == [422] * count + [400]
+
+    run(test, runtime)
