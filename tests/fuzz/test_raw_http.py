@@ -36,7 +36,7 @@ def test_a_server_that_loses_bytes_is_found(
         received(self, data.replace(b'"7"', b'"8"'))
 
     monkeypatch.setattr(ShortWayProtocol, "data_received", careless)
-    assert asyncio.run(fuzz(runtime, 60, SEED)).disagreements
+    assert asyncio.run(fuzz(runtime, CONNECTIONS, SEED)).disagreements
 
 
 def test_a_rule_that_is_broken_is_found(runtime: Runtime) -> None:
