@@ -38,7 +38,7 @@ from model.reports.card import make_card
 from model.reports.evaluation_report import write_report
 from model.reports.model_card_page import write_document
 from model.training import refresh as refreshing
-from model.training.fit import Grower, Recipe, fit, fit_booster
+from model.training.fit import BoosterTrainer, TrainingConfig, fit, fit_booster
 from model.tuning.search import confirm, search
 from serving.errors import NoModelRegistered
 from serving.models import store
@@ -111,7 +111,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed, mapping=mapping)
         frame = _window(dataset, until)
         decision = Decision.from_cost_ratio(cost_ratio)
-        recipe = Recipe(seed=seed, decision=decision, home=dataset.home)
+        recipe = TrainingConfig(seed=seed, decision=decision, home=dataset.home)
         recipe = search(frame, recipe, trials, study) if trials else recipe
         evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
         with _grower(engine, scheduler) as grow:
@@ -174,7 +174,7 @@ def _window(dataset: Dataset, until: datetime | None) -> pd.DataFrame:
 
 
 def _evaluate(
-    frame: pd.DataFrame, recipe: Recipe, seeds: int
+    frame: pd.DataFrame, recipe: TrainingConfig, seeds: int
 ) -> tuple[dict[str, Any], dict[str, Scored]]:
     with tqdm(total=fold_count(frame) * seeds, unit="fit", desc="evaluating") as bar:
         evaluation, scored = evaluate(
@@ -189,7 +189,7 @@ def _evaluate(
     return examine(frame, recipe, evaluation, scored), scored
 
 
-def _grower(engine: EngineName, scheduler: str | None) -> AbstractContextManager[Grower]:
+def _grower(engine: EngineName, scheduler: str | None) -> AbstractContextManager[BoosterTrainer]:
     if engine is EngineName.LOCAL:
         return nullcontext(fit_booster)
     try:
@@ -203,9 +203,9 @@ def _grower(engine: EngineName, scheduler: str | None) -> AbstractContextManager
 def _fit(
     frame: pd.DataFrame,
     dataset: Dataset,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     evaluation: dict[str, Any],
-    grow: Grower,
+    grow: BoosterTrainer,
 ) -> Bundle:
     predictor = fit(frame, recipe, grow)
     card = make_card(
@@ -265,7 +265,7 @@ def search_parameters(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with refusals():
         dataset = load_flights(data, mapping=mapping)
-        frame, present = dataset.frame, Recipe(home=dataset.home)
+        frame, present = dataset.frame, TrainingConfig(home=dataset.home)
         found = search(frame, present, trials, study)
         for name, recipe in (("present", present), ("found", found)):
             for protocol, figures in confirm(frame, recipe, range(seeds)).items():

@@ -16,7 +16,7 @@ WIDEST = 8
 """Pairs per row that there may be room for; beyond, the pairs are sorted instead of marked."""
 
 
-class Coded(Sequence[T]):
+class DictionaryColumn(Sequence[T]):
     """A column of `n` values of which few are distinct; reads as a list of them.
 
     Parameters
@@ -34,16 +34,16 @@ class Coded(Sequence[T]):
         self.values = values
 
     @classmethod
-    def of(cls, column: Sequence[T]) -> Coded[T]:
+    def of(cls, column: Sequence[T]) -> DictionaryColumn[T]:
         """Number the values of a column, in the order in which they come first."""
-        if isinstance(column, Coded):
+        if isinstance(column, DictionaryColumn):
             return column
         number = {value: n for n, value in enumerate(dict.fromkeys(column))}
         code = np.fromiter(map(number.__getitem__, column), np.int64, len(column))
         return cls(code, list(number))
 
     @classmethod
-    def compact(cls, code: IntArray, values: Sequence[T]) -> Coded[T]:
+    def compact(cls, code: IntArray, values: Sequence[T]) -> DictionaryColumn[T]:
         """Leave out the values that are on no row."""
         present = np.zeros(len(values), dtype=bool)
         present[code] = True
@@ -53,7 +53,7 @@ class Coded(Sequence[T]):
         number = np.cumsum(present) - 1
         return cls(number[code], [values[n] for n in kept.tolist()])
 
-    def pick(self, rows: npt.NDArray[Any]) -> Coded[T]:
+    def pick(self, rows: npt.NDArray[Any]) -> DictionaryColumn[T]:
         """The rows at the given positions, in their order."""
         return self.compact(self.code[rows], self.values)
 
@@ -81,21 +81,21 @@ class Coded(Sequence[T]):
 def look_up(
     column: Sequence[T], find: Callable[[Sequence[T]], list[U]]
 ) -> list[U] | npt.NDArray[Any]:
-    """What `find` makes of each row's value, given the rows or, of a `Coded` one, its values.
+    """Apply `find` to the rows, or once to each distinct value of a `DictionaryColumn`.
 
     Parameters
     ----------
     find
         From some values to as many results, each depending on its own value alone.
     """
-    if isinstance(column, Coded):
+    if isinstance(column, DictionaryColumn):
         return np.array(find(column.values)).take(column.code) if len(column) else []
     return find(column)
 
 
 def pairs(first: Sequence[T], second: Sequence[U]) -> Sequence[tuple[T, U]]:
     """Values of two columns side by side."""
-    if not (isinstance(first, Coded) and isinstance(second, Coded)):
+    if not (isinstance(first, DictionaryColumn) and isinstance(second, DictionaryColumn)):
         return list(zip(first, second, strict=True))
     width = len(second.values)
     both = first.code * width + second.code
@@ -105,7 +105,7 @@ def pairs(first: Sequence[T], second: Sequence[U]) -> Sequence[tuple[T, U]]:
         (first.values[a], second.values[b])
         for a, b in zip(ones.tolist(), others.tolist(), strict=True)
     ]
-    return Coded(code, values)
+    return DictionaryColumn(code, values)
 
 
 def _distinct(numbers: IntArray, size: int) -> tuple[IntArray, IntArray]:

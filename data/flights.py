@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from data.dictionary_column import Coded
+from data.dictionary_column import DictionaryColumn
 
 MINUTES_PER_DAY = 1440
 FLIGHT_TYPES = ("N", "I")
@@ -174,7 +174,7 @@ def weekday(days: IntArray) -> IntArray:
 
 
 def _picked(column: Sequence[T], rows: IntArray) -> Sequence[T]:
-    if isinstance(column, Coded):
+    if isinstance(column, DictionaryColumn):
         return column.pick(rows)
     return [column[n] for n in rows.tolist()]
 

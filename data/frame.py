@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from pandera.errors import SchemaErrors
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.errors import InvalidRowsError, MissingColumnsError, NoFlightsError, Problem
 from data.reference import DELAY_MINUTES
 from data.schema import (
@@ -41,7 +41,7 @@ _NUMBERS = (Raw.FLIGHT_NUMBER, Raw.OPERATED_FLIGHT_NUMBER)
 
 
 def to_flights_frame(
-    raw: pd.DataFrame, *, drop_invalid: bool = False, home: Home = SANTIAGO
+    raw: pd.DataFrame, *, drop_invalid: bool = False, home: AirportConfig = SANTIAGO
 ) -> tuple[pd.DataFrame, int]:
     """Type, check and order the rows of a file.
 
@@ -156,7 +156,7 @@ def _normalise_numbers(text: pd.Series[str]) -> pd.Series[str]:
     return text.str.upper().str.replace(r"\.0+$", "", regex=True)
 
 
-def _find_failures(candidates: pd.DataFrame, home: Home) -> pd.DataFrame:
+def _find_failures(candidates: pd.DataFrame, home: AirportConfig) -> pd.DataFrame:
     """List what breaks the schema: columns `row`, `column` and `check`, one line each."""
     try:
         candidate_schema(home).validate(candidates, lazy=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from data import mirrors
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.airports.mapped import to_mapped_frame
 from data.airports.mapping import load_mapping
 from data.download import public_address, read_source
@@ -55,7 +55,7 @@ class Dataset:
     is_sample: bool
     dropped: int
     sha256: str
-    home: Home = SANTIAGO
+    home: AirportConfig = SANTIAGO
 
 
 def load_flights(

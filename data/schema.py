@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pandera.pandas as pa
 
-from data.airports.config import Home
+from data.airports.config import AirportConfig
 
 
 class Raw(StrEnum):
@@ -122,7 +122,7 @@ FLIGHTS_SCHEMA = pa.DataFrameSchema(
 """The typed frame: 13 columns, one row per departure."""
 
 
-def candidate_schema(home: Home) -> pa.DataFrameSchema:
+def candidate_schema(home: AirportConfig) -> pa.DataFrameSchema:
     """The typed frame before it is accepted, with two columns that serve only to judge a row."""
     code = home.airport
     judged = {

@@ -36,7 +36,7 @@ class AirportNow:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the twelve columns; see `FeatureFamily.write`."""
+        """Write the twelve columns; see `Transformer.write`."""
         if flights.airport is None:
             out[:] = np.nan
             return

@@ -9,7 +9,7 @@ from typing import Self, cast
 
 import numpy as np
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.flights import Columns, Flights, IntArray, Outcomes
 from features.airport import AirportNow
 from features.calendar import Clock, Holidays, Season
@@ -18,12 +18,12 @@ from features.history import LONG_RUN, History
 from features.route import Route
 from features.timetable import Timetable
 from features.transformer import (
-    FeatureFamily,
+    AirportTransformer,
     FloatMatrix,
+    HistoryTransformer,
     JsonObject,
-    LocalFamily,
-    ScheduleFamily,
-    TimedFamily,
+    ScheduleTransformer,
+    Transformer,
 )
 from features.two_sided.between import HistoryBetween, TimetableBetween
 from features.two_sided.neighbours import Neighbours
@@ -56,7 +56,7 @@ class FeatureBuilder:
     True
     """
 
-    def __init__(self, level: Level = Level.SCHEDULE, home: Home = SANTIAGO) -> None:
+    def __init__(self, level: Level = Level.SCHEDULE, home: AirportConfig = SANTIAGO) -> None:
         self.level = level
         self.home = home
         self.codes = Codes(home)
@@ -87,7 +87,7 @@ class FeatureBuilder:
         newer = FeatureBuilder(self.level, self.home).fit(frame, outcomes)
         pairs = zip(self._families, newer.families, strict=True)
         newer.codes = self.codes
-        newer._compose(*(new if isinstance(new, TimedFamily) else old for old, new in pairs))  # noqa: SLF001 - of the same class
+        newer._compose(*(new if isinstance(new, HistoryTransformer) else old for old, new in pairs))  # noqa: SLF001 - of the same class
         return newer
 
     def transform(self, flights: Flights) -> FloatMatrix:
@@ -117,7 +117,7 @@ class FeatureBuilder:
         """
         matrix = np.empty((len(flights), len(self.feature_names)))
         for family, columns in self._slots:
-            if isinstance(family, TimedFamily):
+            if isinstance(family, HistoryTransformer):
                 family.replay(flights, as_of, matrix[:, columns])
             else:
                 family.write(flights, matrix[:, columns])
@@ -141,7 +141,7 @@ class FeatureBuilder:
         return next(each.as_of_ for each in self._families if isinstance(each, History))
 
     @property
-    def families(self) -> Sequence[FeatureFamily]:
+    def families(self) -> Sequence[Transformer]:
         """The families, in the order of their columns."""
         return self._families
 
@@ -175,7 +175,7 @@ class FeatureBuilder:
         if saved.get("format") != FORMAT:
             message = f"saved features have format {saved.get('format')!r}, not {FORMAT}: retrain"
             raise ValueError(message)
-        home = Home.from_json(saved["home"]) if "home" in saved else SANTIAGO
+        home = AirportConfig.from_json(saved["home"]) if "home" in saved else SANTIAGO
         builder = cls(Level(saved["level"]), home)
         state = saved["families"]
         families = [_restored(family, state[family.key]) for family in builder.families]
@@ -183,21 +183,21 @@ class FeatureBuilder:
         builder._compose(*families)
         return builder
 
-    def _compose(self, *families: FeatureFamily) -> None:
+    def _compose(self, *families: Transformer) -> None:
         self._families = families
         self.feature_names = tuple(name for family in families for name in family.names)
         self.categorical = tuple(name for family in families for name in family.categorical)
         self.monotone = tuple(name for family in families for name in family.monotone)
-        self._slots: list[tuple[FeatureFamily, slice]] = []
+        self._slots: list[tuple[Transformer, slice]] = []
         start = 0
         for family in families:
             self._slots.append((family, slice(start, start + len(family.names))))
             start += len(family.names)
 
 
-def _families(level: Level, home: Home) -> list[FeatureFamily]:
+def _families(level: Level, home: AirportConfig) -> list[Transformer]:
     """The families of a level beside the codes, in the order of their columns."""
-    calendar: list[FeatureFamily] = [Clock(), Holidays(home=home)]
+    calendar: list[Transformer] = [Clock(), Holidays(home=home)]
     match level:
         case Level.SCHEDULE:
             return [*calendar, Timetable(), History((LONG_RUN,), home), Route(home)]
@@ -205,19 +205,19 @@ def _families(level: Level, home: Home) -> list[FeatureFamily]:
             recent = History((LONG_RUN, 10.0, 2.0), home)
             return [*calendar, Timetable(), recent, AirportNow(), Route(home)]
     same_day = level is Level.BETWEEN_ROWS
-    neighbours: list[FeatureFamily] = [Neighbours()] if same_day else []
+    neighbours: list[Transformer] = [Neighbours()] if same_day else []
     between = HistoryBetween(same_day=same_day, home=home)
     return [*calendar, Season(home), TimetableBetween(), between, *neighbours, Route(home)]
 
 
-def _restored(family: FeatureFamily, saved: JsonObject) -> FeatureFamily:
-    if isinstance(family, LocalFamily):
+def _restored(family: Transformer, saved: JsonObject) -> Transformer:
+    if isinstance(family, AirportTransformer):
         return type(family).from_json(saved, family.home)
     return type(family).from_json(saved)
 
 
-def _fit(family: FeatureFamily, flights: Flights, outcomes: Outcomes | None) -> None:
+def _fit(family: Transformer, flights: Flights, outcomes: Outcomes | None) -> None:
     if isinstance(family, History | Neighbours):
         family.fit(flights, outcomes)
     else:
-        cast("ScheduleFamily", family).fit(flights)
+        cast("ScheduleTransformer", family).fit(flights)

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from data.airports.config import SANTIAGO, Home, Periods
+from data.airports.config import SANTIAGO, AirportConfig, Periods
 from data.flights import Flights, weekday
 from features.transformer import FloatMatrix, JsonObject
 
@@ -45,7 +45,7 @@ class Clock:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the three columns; see `FeatureFamily.write`."""
+        """Write the three columns; see `Transformer.write`."""
         minute = flights.minute
         out[:, 0] = minute
         out[:, 1] = minute % 60
@@ -73,7 +73,7 @@ class Season:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, home: Home = SANTIAGO) -> None:
+    def __init__(self, home: AirportConfig = SANTIAGO) -> None:
         self.home = home
         days = _all_days()
         high = _within(days, home.high_season)
@@ -84,7 +84,7 @@ class Season:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the two columns; see `FeatureFamily.write`."""
+        """Write the two columns; see `Transformer.write`."""
         out[:] = self._table.take(table_rows(flights), axis=0)
 
     def to_json(self) -> JsonObject:
@@ -92,7 +92,7 @@ class Season:
         return {}
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:  # noqa: ARG003 - there is no state
+    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:  # noqa: ARG003 - there is no state
         """Restore the family from `to_json`."""
         return cls(home)
 
@@ -121,7 +121,7 @@ class Holidays:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, dates: Iterable[str] = (), home: Home = SANTIAGO) -> None:
+    def __init__(self, dates: Iterable[str] = (), home: AirportConfig = SANTIAGO) -> None:
         self.home = home
         self.dates_: tuple[str, ...] = tuple(dates)
         self._table = _holiday_table(self.dates_, home.school_holidays)
@@ -133,7 +133,7 @@ class Holidays:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the seven columns; see `FeatureFamily.write`."""
+        """Write the seven columns; see `Transformer.write`."""
         out[:] = self._table.take(table_rows(flights), axis=0)
 
     def to_json(self) -> JsonObject:
@@ -141,7 +141,7 @@ class Holidays:
         return {"dates": list(self.dates_)}
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
+    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`."""
         return cls(saved["dates"], home)
 

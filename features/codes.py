@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.dictionary_column import look_up, pairs
 from data.flights import Flights
 from features.transformer import FloatMatrix, JsonObject
@@ -39,7 +39,7 @@ class Codes:
 
     MINIMUM_FLIGHTS: ClassVar[int] = 20
 
-    def __init__(self, home: Home = SANTIAGO) -> None:
+    def __init__(self, home: AirportConfig = SANTIAGO) -> None:
         self.home = home
         self.airline_: dict[str, float] = {}
         self.destination_: dict[str, float] = {}
@@ -55,7 +55,7 @@ class Codes:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the five columns; see `FeatureFamily.write`."""
+        """Write the five columns; see `Transformer.write`."""
         airline, destination = self.airline_.get, self.destination_.get
         number = self.flight_number_.get
         out[:, 0] = look_up(
@@ -90,7 +90,7 @@ class Codes:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
+    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`."""
         codes = cls(home)
         codes.airline_ = _numbered(saved["airline"])
@@ -105,7 +105,7 @@ def flight_keys(flights: Flights) -> list[str]:
     return [a + n for a, n in zip(flights.airline, flights.flight_number, strict=True)]
 
 
-def _usual_types(flights: Flights, home: Home) -> dict[str, str]:
+def _usual_types(flights: Flights, home: AirportConfig) -> dict[str, str]:
     """The flight type that most flights to each destination have; on a tie, its region's."""
     pairs = Counter(zip(flights.destination, flights.flight_type, strict=True))
     usual: dict[str, str] = {}

@@ -48,7 +48,7 @@ class Events:
         return Events(self.groups[start:stop], self.day[start:stop], self.late[start:stop])
 
 
-class Ledger:
+class DecayedCounts:
     """Decayed counts of every group as of one day; time can only go forward.
 
     A flight whose outcome was known on day `k` counts ``2 ** (-(day - k) / half_life)`` as of
@@ -107,7 +107,7 @@ def replay(
     Shape ``(2, n, kinds, half-lives)``.
     """
     found = np.empty((2, *groups.shape, len(half_lives)))
-    ledger = Ledger(events, size, half_lives)
+    ledger = DecayedCounts(events, size, half_lives)
     for day, rows in by_value(asof):
         found[:, rows] = ledger.advance(day)[:, groups[rows]]
     return found

@@ -6,9 +6,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.flights import Flights, IntArray, Outcomes
-from features.decayed_counts import Events, FloatArray, Ledger, fading, replay
+from features.decayed_counts import DecayedCounts, Events, FloatArray, fading, replay
 from features.keys import KEYS, FlightKeys
 from features.transformer import FloatMatrix, JsonObject
 
@@ -54,7 +54,9 @@ class History:
     key: ClassVar[str] = "history"
     categorical: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, half_lives: tuple[float, ...] = (LONG_RUN,), home: Home = SANTIAGO) -> None:
+    def __init__(
+        self, half_lives: tuple[float, ...] = (LONG_RUN,), home: AirportConfig = SANTIAGO
+    ) -> None:
         self.home = home
         self.half_lives = half_lives
         self._relative = half_lives == (LONG_RUN,)
@@ -74,12 +76,12 @@ class History:
         if outcomes is not None:
             known, late = outcomes.known_on(flights), outcomes.delayed.astype(float)
             self._events = Events.in_order(self.keys_.numbers(flights), known, late)
-        ledger = Ledger(self._events, self.keys_.size, self.half_lives)
+        ledger = DecayedCounts(self._events, self.keys_.size, self.half_lives)
         self.table_ = np.round(ledger.advance(self.as_of_), _DECIMALS)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the columns as of the end of the fit; see `FeatureFamily.write`."""
+        """Write the columns as of the end of the fit; see `Transformer.write`."""
         counts = self.table_.take(self.keys_.numbers(flights), axis=1)
         self._write(counts, flights.day - self.as_of_, out)
 
@@ -99,7 +101,7 @@ class History:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
+    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`; it can write but not replay."""
         history = cls(tuple(saved["half_lives"]), home)
         history.keys_ = FlightKeys.from_json(saved["keys"], home)

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.dictionary_column import look_up, pairs
 from data.flights import Flights, IntArray
 from features.transformer import JsonObject
@@ -53,7 +53,7 @@ class FlightKeys:
         airlines: Sequence[str] = (),
         destinations: Sequence[str] = (),
         flights: Sequence[tuple[str, str]] = (),
-        home: Home = SANTIAGO,
+        home: AirportConfig = SANTIAGO,
     ) -> None:
         self.airline_ = _numbered(airlines)
         self.destination_ = _Destinations(destinations, home)
@@ -82,7 +82,7 @@ class FlightKeys:
         self._of_flight = _contributions(flight=number, flight_weekday=number * 7)
 
     @classmethod
-    def of(cls, flights: Flights, home: Home = SANTIAGO) -> Self:
+    def of(cls, flights: Flights, home: AirportConfig = SANTIAGO) -> Self:
         """Number the names that these flights have, in alphabetical order."""
         pairs = zip(flights.airline, flights.flight_number, strict=True)
         airlines, destinations = sorted(set(flights.airline)), sorted(set(flights.destination))
@@ -117,7 +117,7 @@ class FlightKeys:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
+    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
         """Restore from `to_json`."""
         flights = [(airline, number) for airline, number in saved["flights"]]
         return cls(saved["airlines"], saved["destinations"], flights, home)
@@ -126,7 +126,7 @@ class FlightKeys:
 class _Destinations(dict[str, int]):
     """Numbers of destinations; unknown ones share two, by the region their code names."""
 
-    def __init__(self, codes: Sequence[str], home: Home) -> None:
+    def __init__(self, codes: Sequence[str], home: AirportConfig) -> None:
         super().__init__(_numbered(codes))
         self._type_of = home.type_of
         self._unknown = {"N": len(codes), "I": len(codes) + 1}

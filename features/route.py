@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.dictionary_column import look_up
 from data.flights import Flights
 from data.reference import great_circle_km
@@ -25,7 +25,7 @@ class Route:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, home: Home = SANTIAGO) -> None:
+    def __init__(self, home: AirportConfig = SANTIAGO) -> None:
         self.home = home
         self.distance_: dict[str, float] = {}
 
@@ -37,7 +37,7 @@ class Route:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the one column; see `FeatureFamily.write`."""
+        """Write the one column; see `Transformer.write`."""
         distance = self.distance_.get
         out[:, 0] = look_up(
             flights.destination, lambda codes: [distance(code, np.nan) for code in codes]
@@ -48,7 +48,7 @@ class Route:
         return {"distance_km": self.distance_}
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: Home = SANTIAGO) -> Self:
+    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
         """Restore a fitted family from `to_json`."""
         route = cls(home)
         route.distance_ = dict(saved["distance_km"])

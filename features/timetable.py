@@ -83,7 +83,7 @@ class Timetable:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the columns as of the end of the fit; see `FeatureFamily.write`."""
+        """Write the columns as of the end of the fit; see `Transformer.write`."""
         minute, day = flights.minute, flights.weekday
         airline, destination = self._numbers(flights)
         slot = minute // SLOT_MINUTES

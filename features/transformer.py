@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from data.airports.config import Home
+from data.airports.config import AirportConfig
 from data.flights import Flights, IntArray
 
 FloatMatrix = npt.NDArray[np.float64]
 JsonObject = dict[str, Any]
 
 
-class FeatureFamily(Protocol):
+class Transformer(Protocol):
     """One idea about a flight, as one or more columns of numbers.
 
     `fit` learns from the training flights; `write` is pure, and never sees an outcome. What was
@@ -53,7 +53,7 @@ class FeatureFamily(Protocol):
         ...
 
 
-class ScheduleFamily(FeatureFamily, Protocol):
+class ScheduleTransformer(Transformer, Protocol):
     """A family that learns from the schedule alone."""
 
     def fit(self, flights: Flights) -> Self:
@@ -62,19 +62,19 @@ class ScheduleFamily(FeatureFamily, Protocol):
 
 
 @runtime_checkable
-class LocalFamily(FeatureFamily, Protocol):
+class AirportTransformer(Transformer, Protocol):
     """A family that leans on facts of the home airport, which are saved once for all families."""
 
-    home: Home
+    home: AirportConfig
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: Home = ...) -> Self:
+    def from_json(cls, saved: JsonObject, home: AirportConfig = ...) -> Self:
         """Restore a fitted family from `to_json`, at home where it was fitted."""
         ...
 
 
 @runtime_checkable
-class TimedFamily(FeatureFamily, Protocol):
+class HistoryTransformer(Transformer, Protocol):
     """A family whose columns depend on what was known on a given day."""
 
     def replay(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:

@@ -13,7 +13,7 @@ from features.builder import Level
 from model.evaluation.protocols import walk_forward
 from model.inference.calibration import FloatArray, sigmoid
 from model.inference.scorer import Scorer
-from model.training.fit import Recipe, fit_scorer, prepare
+from model.training.fit import TrainingConfig, fit_scorer, prepare
 from monitor.errors import MonitorError
 from monitor.weekly_flights import Watched, first_day, week_of
 
@@ -39,7 +39,7 @@ class History:
     """
 
     frame: pd.DataFrame
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: TrainingConfig = field(default_factory=TrainingConfig)
     progress: Progress = silent
 
     def __post_init__(self) -> None:
@@ -92,6 +92,6 @@ def _day(date: str) -> int:
     return int(np.datetime64(date, "D").astype(np.int64))
 
 
-def fit_schedule(frame: pd.DataFrame, recipe: Recipe) -> Scorer:
+def fit_schedule(frame: pd.DataFrame, recipe: TrainingConfig) -> Scorer:
     """Fit what scores from the schedule alone: the level that is watched."""
     return fit_scorer(prepare(frame, Level.SCHEDULE, recipe.home), recipe)

@@ -18,7 +18,7 @@ from data.frame import data_hash
 from data.load import Dataset
 from features.builder import FeatureBuilder
 from model.inference.bundle import Bundle
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 from monitor.errors import MonitorError
 from monitor.history import History, Progress, silent
 from monitor.log import read_log
@@ -83,7 +83,7 @@ def subject(
     last = np.datetime64(bundle.card["data"]["last_departure"][:10], "D")
     fitted_before = int(last.astype(np.int64)) + 1
     training = bundle.card["training"]
-    recipe = Recipe(training["seed"], training["parameters"], training["trees"], home=home)
+    recipe = TrainingConfig(training["seed"], training["parameters"], training["trees"], home=home)
     history = History(dataset.frame, recipe, progress)
     notes = _same_flights(history, fitted_before, bundle)
     if log is None:

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from data.flights import Flights, FloatMatrix, IntArray
 from features.builder import FeatureBuilder
-from features.transformer import TimedFamily
+from features.transformer import HistoryTransformer
 from model.evaluation.metrics import flight_log_loss
 from model.inference.calibration import FloatArray
 
@@ -136,7 +136,7 @@ class Bins:
         aging = {
             name
             for family in builder.families
-            if isinstance(family, TimedFamily)
+            if isinstance(family, HistoryTransformer)
             for name in family.names
         }
         self.aging = np.array([name in aging for name in self.names])

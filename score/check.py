@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter, ValidationError
 
-from data.airports.config import SANTIAGO, Home
-from data.dictionary_column import Coded
+from data.airports.config import SANTIAGO, AirportConfig
+from data.dictionary_column import DictionaryColumn
 from data.flights import FLIGHT_TYPES, Flights, IntArray
 from data.schema import candidate_schema
 from score.errors import InputError
@@ -63,9 +63,9 @@ class Column:
     values: Objects
     valid: Bools
 
-    def of_rows(self, rows: Bools) -> Coded[Any]:
+    def of_rows(self, rows: Bools) -> DictionaryColumn[Any]:
         """Value of each chosen row."""
-        return Coded.compact(self.code[rows], self.values.tolist())
+        return DictionaryColumn.compact(self.code[rows], self.values.tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Checked:
     reasons: list[str]
 
 
-def check(table: pa.Table, home: Home = SANTIAGO) -> Checked:
+def check(table: pa.Table, home: AirportConfig = SANTIAGO) -> Checked:
     """Judge every row of a table with columns of `score.layout.FIELDS`.
 
     Times without an offset are on the wall clock of the home airport, which the flights leave
@@ -130,7 +130,7 @@ def _reasons(
     columns: Mapping[str, Column],
     broken: Mapping[str, Bools],
     rows: IntArray,
-    home: Home,
+    home: AirportConfig,
 ) -> list[str]:
     missing = {
         name: np.array([value is None for value in column.values], dtype=bool)[column.code]
@@ -148,7 +148,7 @@ def _reasons(
 
 
 @cache
-def _rule(name: str, home: Home) -> str:
+def _rule(name: str, home: AirportConfig) -> str:
     """What is asked of a field, in words: the data layer's, and for times the contract's."""
     if name != DEPARTURE:
         rule: str = candidate_schema(home).columns[name].checks[0].error
@@ -189,7 +189,7 @@ def _flight_type(table: pa.Table) -> Column:
     return Column(code, values, np.array([each in {None, *FLIGHT_TYPES} for each in values], bool))
 
 
-def _origin(table: pa.Table, home: Home) -> Column:
+def _origin(table: pa.Table, home: AirportConfig) -> Column:
     code, text = _encoded(table[ORIGIN])
     values = _objects(text)
     return Column(code, values, np.array([each == home.airport for each in values], dtype=bool))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.dictionary_column import Coded, pairs
+from data.dictionary_column import DictionaryColumn, pairs
 from data.flights import Flights, IntArray
 from model.inference.decision import RISK_NAMES
 from model.inference.predictor import Predictor
@@ -134,7 +134,7 @@ def _table(numbers: IntArray, flights: Flights, predictor: Predictor) -> pa.Tabl
             "flight_type": _texts(flights.flight_type),
             "probability": probability,
             "delayed": decision.delayed(probability),
-            "risk": _texts(Coded(decision.band(probability), RISK_NAMES)),
+            "risk": _texts(DictionaryColumn(decision.band(probability), RISK_NAMES)),
             "unknown": _texts(_unknown(flights, predictor)),
         },
         schema=SCHEMA,
@@ -143,16 +143,16 @@ def _table(numbers: IntArray, flights: Flights, predictor: Predictor) -> pa.Tabl
 
 def _unknown(flights: Flights, predictor: Predictor) -> Sequence[str]:
     """Names of the fields whose value training never saw; asked once per pair of them."""
-    asked = Coded.of(pairs(flights.airline, flights.destination))
+    asked = DictionaryColumn.of(pairs(flights.airline, flights.destination))
     first = np.zeros(len(asked.values), dtype=np.int64)
     first[asked.code[::-1]] = np.arange(len(asked))[::-1]
     names = map(",".join, predictor.builder.unknown(flights.pick(first)))
-    return Coded(asked.code, list(names))
+    return DictionaryColumn(asked.code, list(names))
 
 
 def _texts(column: Sequence[str | None]) -> pa.Array:
-    """A column of text, each distinct value of a `Coded` one made once."""
-    if isinstance(column, Coded):
+    """A column of text, each distinct value of a `DictionaryColumn` one made once."""
+    if isinstance(column, DictionaryColumn):
         return pa.array(column.values, pa.string()).take(pa.array(column.code))
     return pa.array(column, pa.string())
 

@@ -26,7 +26,7 @@ from data.flights import Flights
 from data.load import Dataset, load_flights
 from model.inference.bundle import Bundle
 from model.reports.card import make_card
-from model.training.fit import Recipe, fit
+from model.training.fit import TrainingConfig, fit
 from serving.models import store
 
 PROJECT = Path(__file__).parents[1]
@@ -70,7 +70,7 @@ def real_data(dataset: Dataset) -> None:
 @pytest.fixture(scope="session")
 def bundle(dataset: Dataset) -> Bundle:
     """A model fitted on all flights, with fewer trees than a served one."""
-    recipe = Recipe(rounds=80)
+    recipe = TrainingConfig(rounds=80)
     predictor = fit(dataset.frame, recipe)
     card = make_card(
         dataset.frame,

@@ -14,7 +14,7 @@ Periods = tuple[tuple[Day, Day], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class AirportConfig:
     """What a model knows of the airport that its flights leave from.
 
     Attributes
@@ -67,7 +67,7 @@ class Home:
         return cls(**{field.name: _frozen(saved[field.name]) for field in fields(cls)})
 
 
-def mismatch(model: Home, other: Home, whose: str) -> str | None:
+def mismatch(model: AirportConfig, other: AirportConfig, whose: str) -> str | None:
     """Return why a model does not go with something of another airport; ``None`` where it does.
 
     Parameters
@@ -86,7 +86,7 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(each) for each in value) if isinstance(value, list | tuple) else value
 
 
-SANTIAGO = Home(
+SANTIAGO = AirportConfig(
     airport=HOME_AIRPORT,
     place="Santiago",
     time_zone=TIME_ZONE,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
-from data.airports.config import Day, Home, Periods
+from data.airports.config import AirportConfig, Day, Periods
 from data.errors import MappingError
 from data.reference import airport
 from data.schema import DATE_FORMAT, ENGLISH, Raw
@@ -65,7 +65,7 @@ class ColumnMapping:
         counted; otherwise they are invalid.
     """
 
-    home: Home
+    home: AirportConfig
     columns: Mapping[Raw, str]
     date_format: str = DATE_FORMAT
     airport_codes: str = ICAO
@@ -153,7 +153,7 @@ def _columns(table: Table) -> dict[Raw, str]:
     return {raw[name]: _text(table, "columns", name) for name in table}
 
 
-def _home(table: Table) -> Home:
+def _home(table: Table) -> AirportConfig:
     code, zone = _text(table, "home", "airport"), _text(table, "home", "time_zone")
     known = airport(code)
     if known is None:
@@ -163,7 +163,7 @@ def _home(table: Table) -> Home:
         message = f"home.time_zone is {zone!r}, which is no IANA time zone{_meant(zone)}."
         raise MappingError(message)
     country, subdivision = _calendar(table)
-    return Home(
+    return AirportConfig(
         airport=code,
         place=_text(table, "home", "place", known.city or known.name),
         time_zone=zone,

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.flights import Flights, IntArray, Outcomes
 from features.decayed_counts import Events, FloatArray, replay
 from features.history import LONG_RUN, History
@@ -32,7 +32,7 @@ class HistoryBetween(History):
 
     HALF_LIVES = (LONG_RUN, 10.0, 2.0, 0.5)
 
-    def __init__(self, *, same_day: bool = False, home: Home = SANTIAGO) -> None:
+    def __init__(self, *, same_day: bool = False, home: AirportConfig = SANTIAGO) -> None:
         super().__init__(self.HALF_LIVES, home)
         self._same_day = same_day
 

@@ -136,7 +136,7 @@ def stages(bundle: Bundle, folder: Path) -> dict[str, float]:
     note("validation")
     matrix = predictor.builder.transform(flights)
     note("features, at once")
-    predictor.booster.tabulate()
+    predictor.booster.compile()
     note("making the trees' tables")
     predictor.booster.raw_scores(matrix)
     note("trees, as tables")

@@ -29,7 +29,7 @@ from load.tools import environment
 from model.inference.booster import Booster
 from model.inference.calibration import sigmoid
 from model.training.distributed import connected, fit_booster_on
-from model.training.fit import ROUNDS, Lesson, Recipe, fit_booster, prepare
+from model.training.fit import ROUNDS, TrainingConfig, TrainingSet, fit_booster, prepare
 
 SPLIT = "2017-10-01"
 
@@ -70,7 +70,7 @@ def main(
     frame = load_flights().frame
     past = frame["scheduled_departure"] < SPLIT
     lesson = _repeated(prepare(frame[past], Level.SCHEDULE), repeat)
-    recipes = [Recipe(seed=seed, rounds=rounds) for seed in range(seeds)]
+    recipes = [TrainingConfig(seed=seed, rounds=rounds) for seed in range(seeds)]
     fits: list[Fit] = []
     for count in map(int, workers.split(",")):
         if count == 0:
@@ -83,11 +83,15 @@ def main(
     (reports / "training.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _repeated(lesson: Lesson, times: int) -> Lesson:
-    return Lesson(lesson.builder, np.tile(lesson.matrix, (times, 1)), np.tile(lesson.label, times))
+def _repeated(lesson: TrainingSet, times: int) -> TrainingSet:
+    return TrainingSet(
+        lesson.builder, np.tile(lesson.matrix, (times, 1)), np.tile(lesson.label, times)
+    )
 
 
-def _measured(lesson: Lesson, recipe: Recipe, future: pd.DataFrame, client: Client | None) -> Fit:
+def _measured(
+    lesson: TrainingSet, recipe: TrainingConfig, future: pd.DataFrame, client: Client | None
+) -> Fit:
     started = time.perf_counter()
     booster = fit_booster_on(client, lesson, recipe) if client else fit_booster(lesson, recipe)
     seconds = time.perf_counter() - started

@@ -13,7 +13,7 @@ from model.evaluation.metrics import reliability
 from model.evaluation.protocols import Scored
 from model.evaluation.slices import slices, small_airlines
 from model.inference.calibration import FloatArray
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 
 DECIMALS = 5
 
@@ -21,7 +21,10 @@ JsonObject = dict[str, Any]
 
 
 def examine(
-    frame: pd.DataFrame, recipe: Recipe, evaluation: JsonObject, scored: Mapping[str, Scored]
+    frame: pd.DataFrame,
+    recipe: TrainingConfig,
+    evaluation: JsonObject,
+    scored: Mapping[str, Scored],
 ) -> JsonObject:
     """Return the evaluation with all that the model card tells beside the figures.
 

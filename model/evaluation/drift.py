@@ -13,7 +13,7 @@ from features.builder import Level
 from model.evaluation.metrics import BoolArray, calibration_error, flight_log_loss
 from model.evaluation.protocols import Scored, walk_forward
 from model.inference.calibration import Calibration, FloatArray, sigmoid
-from model.training.fit import Recipe, fit_scorer, prepare
+from model.training.fit import TrainingConfig, fit_scorer, prepare
 
 LEFT_ALONE = (0, 3)
 """Walk-forward months whose model is also asked about all later ones: of March and of June."""
@@ -29,7 +29,7 @@ METHODS: Mapping[str, Callable[[FloatArray, BoolArray], Calibration]] = {
 JsonObject = dict[str, Any]
 
 
-def drift(frame: pd.DataFrame, run: Scored, recipe: Recipe) -> dict[str, JsonObject]:
+def drift(frame: pd.DataFrame, run: Scored, recipe: TrainingConfig) -> dict[str, JsonObject]:
     """Calibration by month of the schedule's level, for each way of keeping a model up to date.
 
     Parameters
@@ -53,7 +53,7 @@ def drift(frame: pd.DataFrame, run: Scored, recipe: Recipe) -> dict[str, JsonObj
     }
 
 
-def _left_alone(frame: pd.DataFrame, recipe: Recipe) -> Iterator[tuple[str, FloatArray]]:
+def _left_alone(frame: pd.DataFrame, recipe: TrainingConfig) -> Iterator[tuple[str, FloatArray]]:
     """Margins of models that are fitted once and asked about all that comes after."""
     folds = list(walk_forward(frame))
     for position in LEFT_ALONE:

@@ -30,7 +30,14 @@ from model.errors import TooFewFlights
 from model.evaluation.metrics import FIGURES, BoolArray, figures, flight_log_loss
 from model.inference.calibration import FloatArray, sigmoid
 from model.inference.scorer import Scorer
-from model.training.fit import LEAD_MINUTES, MINIMUM_FLIGHTS, Recipe, fit_booster, fit_line, prepare
+from model.training.fit import (
+    LEAD_MINUTES,
+    MINIMUM_FLIGHTS,
+    TrainingConfig,
+    fit_booster,
+    fit_line,
+    prepare,
+)
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -113,7 +120,7 @@ LEVELS = {
 
 def evaluate(
     frame: pd.DataFrame,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress = lambda _fold: None,
     protocols: Mapping[str, FoldsOf] = PROTOCOLS,
@@ -148,7 +155,7 @@ def fold_count(frame: pd.DataFrame) -> int:
 def _run(
     frame: pd.DataFrame,
     folds: Sequence[Fold],
-    recipe: Recipe,
+    recipe: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress,
     fitted: Fitted | None = None,
@@ -182,7 +189,11 @@ def _fit_of(fold: Fold) -> tuple[Level, str]:
 
 
 def _scorers(
-    frame: pd.DataFrame, fold: Fold, recipe: Recipe, seeds: Sequence[int], progress: Progress
+    frame: pd.DataFrame,
+    fold: Fold,
+    recipe: TrainingConfig,
+    seeds: Sequence[int],
+    progress: Progress,
 ) -> list[Scorer]:
     """Fit a fold, once for each seed; the line has no seed."""
     lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)

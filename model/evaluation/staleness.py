@@ -19,13 +19,15 @@ from features.builder import Level
 from model.evaluation.metrics import calibration_error, flight_log_loss
 from model.evaluation.protocols import walk_forward
 from model.inference.calibration import FloatArray, sigmoid
-from model.training.fit import Recipe, fit_scorer, prepare
+from model.training.fit import TrainingConfig, fit_scorer, prepare
 
 AGES = (0, 1, 3, 7, 14, 28)
 """Days between the end of the tables and the day of the flight."""
 
 
-def ageing(frame: pd.DataFrame, recipe: Recipe, ages: tuple[int, ...] = AGES) -> pd.DataFrame:
+def ageing(
+    frame: pd.DataFrame, recipe: TrainingConfig, ages: tuple[int, ...] = AGES
+) -> pd.DataFrame:
     """AUC, log loss and calibration error by age of the tables, and of the schedule's Booster.
 
     Returns
@@ -53,7 +55,7 @@ def ageing(frame: pd.DataFrame, recipe: Recipe, ages: tuple[int, ...] = AGES) ->
 
 
 def _months(
-    frame: pd.DataFrame, recipe: Recipe, ages: tuple[int, ...]
+    frame: pd.DataFrame, recipe: TrainingConfig, ages: tuple[int, ...]
 ) -> Iterator[tuple[np.ndarray, list[FloatArray]]]:
     for fold in walk_forward(frame):
         train, known = frame.iloc[fold.train], frame.iloc[: fold.test.max() + 1]
@@ -67,4 +69,4 @@ def _months(
 
 
 if __name__ == "__main__":
-    print(ageing(load_flights().frame, Recipe()).round(4).to_string())  # noqa: T201 - its output
+    print(ageing(load_flights().frame, TrainingConfig()).round(4).to_string())  # noqa: T201 - its output

@@ -14,9 +14,9 @@ from model.experiments.attempts.attempt import Attempt
 from model.experiments.attempts.catalogue import ATTEMPTS
 from model.experiments.evidence.steps import STEPS
 from model.experiments.page.report import write_page
-from model.experiments.run.results import Ledger
+from model.experiments.run.results import ResultStore
 from model.experiments.run.summary import summarise, write_results
-from model.experiments.run.work_list import Piece, Shelf, missing, runs, work
+from model.experiments.run.work_list import FoldCache, Piece, missing, runs, work
 
 LEDGER_FILE = "ledger.jsonl"
 
@@ -57,7 +57,7 @@ def run_experiments(  # noqa: PLR0913 - each is an option of the command line
     UnknownAttempt
         If there is no such id.
     """
-    shelf, ledger = Shelf(frame), Ledger(folder / LEDGER_FILE)
+    shelf, ledger = FoldCache(frame), ResultStore(folder / LEDGER_FILE)
     todo = [] if render else missing(planned(only, seeds), shelf, ledger)
     logger.info("%s results are kept in %s, %s are missing", len(ledger), folder, len(todo))
     with tqdm(total=len(todo), unit="run") as bar:

@@ -75,7 +75,7 @@ class Booster:
         self._options = f"num_threads={threads} verbosity=-1".encode()
         self._single_row = self._prepare_single_row()
 
-    def tabulate(self) -> None:
+    def compile(self) -> None:
         """Turn the trees into tables, where they fit: some 30 ms of work, once.
 
         Others may score meanwhile: scores are the same to the last bit, before and after.
@@ -90,7 +90,7 @@ class Booster:
         if len(rows) == 1:
             return self._predict_single_row(rows)
         if len(rows) >= WORTH_TABLES:
-            self.tabulate()
+            self.compile()
         if self._forest is None:
             return self._predict(rows, _RAW_SCORE, np.empty(len(rows)))
         return self._forest.raw_scores(rows)

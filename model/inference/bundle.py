@@ -18,7 +18,7 @@ from model.errors import BundleError
 from model.inference.booster import Booster
 from model.inference.calibration import Calibration
 from model.inference.decision import Decision
-from model.inference.logistic_regression import Linear
+from model.inference.logistic_regression import LogisticModel
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 
@@ -125,7 +125,7 @@ def _scorer(folder: Path, contents: dict[str, bytes], names: LevelFiles, threads
     """One level of the model, its features, trees and line checked against each other."""
     trees, features, line = names
     builder = _parsed(folder, contents, features, FeatureBuilder.from_json)
-    linear = _parsed(folder, contents, line, lambda text: Linear.from_json(json.loads(text)))
+    linear = _parsed(folder, contents, line, lambda text: LogisticModel.from_json(json.loads(text)))
     booster = Booster(contents[trees].decode(), threads)
     for name, taken in (("Booster", booster.features), ("line", linear.features)):
         if taken != len(builder.feature_names):

@@ -56,7 +56,7 @@ Column = Number | Codes
 _KINDS: dict[str, type[Column]] = {"number": Number, "codes": Codes}
 
 
-class Linear:
+class LogisticModel:
     """A fitted logistic regression that scores feature matrices.
 
     Parameters

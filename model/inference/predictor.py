@@ -71,10 +71,10 @@ class Predictor:
         """Trees of the schedule level."""
         return self.schedule.booster
 
-    def tabulate(self) -> None:
-        """Make what scores many flights at once faster: see `Booster.tabulate`."""
-        self.schedule.booster.tabulate()
-        self.fresh.booster.tabulate()
+    def compile(self) -> None:
+        """Make what scores many flights at once faster: see `Booster.compile`."""
+        self.schedule.booster.compile()
+        self.fresh.booster.compile()
 
     def predict(self, flights: Flights) -> Scores:
         """Score flights with all that is said about them."""

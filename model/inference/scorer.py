@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from data.flights import Flights
 from features.builder import FeatureBuilder
 from model.inference.booster import Booster, FloatArray
-from model.inference.logistic_regression import Linear
+from model.inference.logistic_regression import LogisticModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Scorer:
 
     builder: FeatureBuilder
     booster: Booster
-    linear: Linear
+    linear: LogisticModel
 
     def raw_scores(self, flights: Flights) -> FloatArray:
         """Log-odds of each flight, shape ``(n,)``."""

@@ -9,11 +9,11 @@ from typing import Any
 import lightgbm as lgb
 import pandas as pd
 
-from data.airports.config import Home
+from data.airports.config import AirportConfig
 from data.frame import data_hash
 from data.reference import AIRLINES, DELAY_MINUTES, airport
 from model.inference.predictor import Predictor
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 from model.training.logistic_regression import PENALTY
 
 LIBRARIES = ("bentoml", "lightgbm", "numpy", "pandas", "scikit-learn")
@@ -54,7 +54,7 @@ def make_card(
     *,
     is_sample: bool,
     predictor: Predictor,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     evaluation: JsonObject,
 ) -> JsonObject:
     """Return the card of a model fitted on `frame`, as plain JSON values.
@@ -90,7 +90,7 @@ def make_card(
     }
 
 
-def told_of(home: Home, lines: Sequence[str]) -> list[str]:
+def told_of(home: AirportConfig, lines: Sequence[str]) -> list[str]:
     """Fill the home airport into lines of the card."""
     known = "approximated by fixed dates" if home.school_holidays else "unknown to it"
     return [line.format(home=home, school_holidays=known) for line in lines]

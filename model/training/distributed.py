@@ -26,7 +26,13 @@ from distributed import Client, LocalCluster
 from model.errors import ClusterError
 from model.inference.booster import Booster
 from model.inference.calibration import FloatArray
-from model.training.fit import Grower, Lesson, Recipe, parameters, training_matrix
+from model.training.fit import (
+    BoosterTrainer,
+    TrainingConfig,
+    TrainingSet,
+    parameters,
+    training_matrix,
+)
 
 CHUNK_ROWS = 50_000
 CONNECT_SECONDS = "10s"
@@ -73,13 +79,13 @@ def connected(workers: int, memory: str, scheduler: str | None = None) -> Iterat
 
 
 @contextmanager
-def growing(workers: int, memory: str, scheduler: str | None = None) -> Iterator[Grower]:
+def growing(workers: int, memory: str, scheduler: str | None = None) -> Iterator[BoosterTrainer]:
     """What `model.training.fit.fit` takes to grow its Boosters on a cluster; see `connected`."""
     with connected(workers, memory, scheduler) as client:
         yield partial(fit_booster_on, client)
 
 
-def fit_booster_on(client: Client, lesson: Lesson, recipe: Recipe) -> Booster:
+def fit_booster_on(client: Client, lesson: TrainingSet, recipe: TrainingConfig) -> Booster:
     """Grow the trees of one Booster on all workers together.
 
     The same objective, constraints and parameters as on one machine. Trees differ in detail:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.flights import Flights, IntArray, Outcomes
 from features.airport import airport_states
 from features.builder import FeatureBuilder, Level
@@ -19,7 +19,7 @@ from model.errors import TooFewFlights
 from model.inference.booster import Booster
 from model.inference.calibration import FloatArray
 from model.inference.decision import Decision
-from model.inference.logistic_regression import Linear
+from model.inference.logistic_regression import LogisticModel
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 from model.training.labels import LIMIT, matching_centre, soft_labels
@@ -64,18 +64,18 @@ LINE_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingConfig:
     """All that decides a fit, beside the flights."""
 
     seed: int = 0
     parameters: dict[str, Any] = field(default_factory=lambda: dict(PARAMETERS))
     rounds: int = ROUNDS
     decision: Decision = field(default_factory=Decision)
-    home: Home = SANTIAGO
+    home: AirportConfig = SANTIAGO
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingSet:
     """What one Booster is fitted on: features and labels of the training flights.
 
     Attributes
@@ -93,10 +93,12 @@ class Lesson:
     label: FloatArray
 
 
-Grower = Callable[[Lesson, Recipe], Booster]
+BoosterTrainer = Callable[[TrainingSet, TrainingConfig], Booster]
 
 
-def fit(frame: pd.DataFrame, recipe: Recipe, grow: Grower | None = None) -> Predictor:
+def fit(
+    frame: pd.DataFrame, recipe: TrainingConfig, grow: BoosterTrainer | None = None
+) -> Predictor:
     """Fit the model that is served, on a typed frame.
 
     Parameters
@@ -116,7 +118,7 @@ def fit(frame: pd.DataFrame, recipe: Recipe, grow: Grower | None = None) -> Pred
     return Predictor(schedule, fresh, decision=recipe.decision)
 
 
-def prepare(frame: pd.DataFrame, level: Level, home: Home = SANTIAGO) -> Lesson:
+def prepare(frame: pd.DataFrame, level: Level, home: AirportConfig = SANTIAGO) -> TrainingSet:
     """Fit the features of a level, and see every training flight as it was seen at its time.
 
     Raises
@@ -133,16 +135,18 @@ def prepare(frame: pd.DataFrame, level: Level, home: Home = SANTIAGO) -> Lesson:
     # the level of the schedule leans on the year's drift: docs/decisions/0005-history.md
     centre = LIMIT if level is Level.SCHEDULE else matching_centre(outcomes.delay_minutes)
     label = soft_labels(outcomes.delay_minutes, centre)
-    return Lesson(builder, builder.replay(flights, as_of), label)
+    return TrainingSet(builder, builder.replay(flights, as_of), label)
 
 
-def fit_scorer(lesson: Lesson, recipe: Recipe, grow: Grower | None = None) -> Scorer:
+def fit_scorer(
+    lesson: TrainingSet, recipe: TrainingConfig, grow: BoosterTrainer | None = None
+) -> Scorer:
     """Fit what scores at one level: trees, and a line on the same rows."""
     booster = (grow or fit_booster)(lesson, recipe)
     return Scorer(lesson.builder, booster, fit_line(lesson))
 
 
-def fit_line(lesson: Lesson) -> Linear:
+def fit_line(lesson: TrainingSet) -> LogisticModel:
     """Fit the line of one level, on the rows and labels of its trees; no seed has a part in it."""
     builder = lesson.builder
     matrix = training_matrix(lesson, LINE_SEED)
@@ -156,7 +160,7 @@ def line_on(
     names: Sequence[str],
     categorical: Collection[str],
     rising: Collection[str],
-) -> Linear:
+) -> LogisticModel:
     """Fit a line on named columns.
 
     Parameters
@@ -175,7 +179,7 @@ def line_on(
     return fit_linear(matrix, label, at_codes, at_rising)
 
 
-def fit_booster(lesson: Lesson, recipe: Recipe) -> Booster:
+def fit_booster(lesson: TrainingSet, recipe: TrainingConfig) -> Booster:
     """Grow the trees of one level."""
     builder = lesson.builder
     dataset = lgb.Dataset(
@@ -189,7 +193,7 @@ def fit_booster(lesson: Lesson, recipe: Recipe) -> Booster:
     return Booster(booster.model_to_string())
 
 
-def parameters(builder: FeatureBuilder, recipe: Recipe) -> dict[str, Any]:
+def parameters(builder: FeatureBuilder, recipe: TrainingConfig) -> dict[str, Any]:
     """What LightGBM is told, beside the number of trees."""
     rising = [int(name in builder.monotone) for name in builder.feature_names]
     return {
@@ -207,7 +211,7 @@ def month_starts(day: IntArray) -> IntArray:
     return starts
 
 
-def training_matrix(lesson: Lesson, seed: int) -> FloatArray:
+def training_matrix(lesson: TrainingSet, seed: int) -> FloatArray:
     """The matrix, with the airport's state hidden from a random share of its rows."""
     return masked(lesson.matrix, lesson.builder.columns_of("airport_now"), seed)
 

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from model.inference.booster import FloatArray
 from model.inference.calibration import sigmoid
-from model.inference.logistic_regression import Codes, Column, Linear, Number
+from model.inference.logistic_regression import Codes, Column, LogisticModel, Number
 
 PENALTY = 20.0
 """On half the squared weights of standardised columns: docs/decisions/0007-linear-half.md."""
@@ -26,7 +26,7 @@ DIGITS = 9
 
 def fit_linear(
     matrix: FloatArray, label: FloatArray, codes: Collection[int], rising: Collection[int] = ()
-) -> Linear:
+) -> LogisticModel:
     """Fit by maximum likelihood with a penalty on squared weights.
 
     Numbers are standardised first, so that the penalty treats them alike, and each code has a
@@ -60,7 +60,7 @@ def fit_linear(
         column, moved = part.column(found)
         columns.append(column)
         intercept += moved
-    return Linear(_kept(intercept), columns)
+    return LogisticModel(_kept(intercept), columns)
 
 
 def _solve(design: Any, label: FloatArray, least: Sequence[float]) -> tuple[FloatArray, float]:

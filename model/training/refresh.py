@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.airports.config import SANTIAGO, Home, mismatch
+from data.airports.config import SANTIAGO, AirportConfig, mismatch
 from data.flights import Flights, Outcomes
 from data.frame import data_hash
 from features.airport import airport_states
@@ -30,7 +30,12 @@ JsonObject = dict[str, Any]
 
 
 def refresh(
-    parent: Bundle, tag: str, frame: pd.DataFrame, *, is_sample: bool, home: Home = SANTIAGO
+    parent: Bundle,
+    tag: str,
+    frame: pd.DataFrame,
+    *,
+    is_sample: bool,
+    home: AirportConfig = SANTIAGO,
 ) -> Bundle:
     """Return the model with history and timetable as of the end of these flights.
 

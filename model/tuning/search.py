@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.airports.config import Home
+from data.airports.config import AirportConfig
 from data.flights import Flights
 from data.frame import data_hash
 from features.builder import Level
@@ -20,7 +20,7 @@ from model.errors import MissingExtra, TooFewFlights
 from model.evaluation.metrics import BoolArray, flight_log_loss
 from model.evaluation.protocols import PROTOCOLS, Fold, FoldsOf, evaluate, walk_forward
 from model.inference.calibration import FloatArray, sigmoid
-from model.training.fit import PARAMETERS, ROUNDS, Lesson, Recipe, fit_booster, prepare
+from model.training.fit import PARAMETERS, ROUNDS, TrainingConfig, TrainingSet, fit_booster, prepare
 from model.tuning.study import Study, Trial
 
 SEARCH_MONTHS = 3
@@ -35,12 +35,14 @@ class _Task:
     """One month of the search: what to fit on, and the flights to score."""
 
     month: str
-    lesson: Lesson
+    lesson: TrainingSet
     matrix: FloatArray
     late: BoolArray
 
 
-def search(frame: pd.DataFrame, recipe: Recipe, trials: int, path: Path | None = None) -> Recipe:
+def search(
+    frame: pd.DataFrame, recipe: TrainingConfig, trials: int, path: Path | None = None
+) -> TrainingConfig:
     """Return the recipe with the parameters that do best on the first walk-forward months.
 
     Optuna's TPE sampler, seeded by the recipe; the fixed parameters are the first trial, so that
@@ -85,7 +87,7 @@ def search(frame: pd.DataFrame, recipe: Recipe, trials: int, path: Path | None =
     return replace(recipe, parameters={**PARAMETERS, **best.parameters})
 
 
-def confirm(frame: pd.DataFrame, recipe: Recipe, seeds: Sequence[int]) -> dict[str, Any]:
+def confirm(frame: pd.DataFrame, recipe: TrainingConfig, seeds: Sequence[int]) -> dict[str, Any]:
     """Figures of a recipe on the walk-forward months that no search has seen, by level."""
     return evaluate(frame, recipe, seeds, protocols=_LATER)[0]
 
@@ -121,7 +123,7 @@ def _optuna() -> Any:
     return optuna
 
 
-def _terms(frame: pd.DataFrame, folds: Sequence[Fold], recipe: Recipe) -> dict[str, Any]:
+def _terms(frame: pd.DataFrame, folds: Sequence[Fold], recipe: TrainingConfig) -> dict[str, Any]:
     """All that decides what a trial comes to, beside its parameters."""
     seen = frame.iloc[: folds[-1].test.max() + 1]
     return {
@@ -133,14 +135,14 @@ def _terms(frame: pd.DataFrame, folds: Sequence[Fold], recipe: Recipe) -> dict[s
     }
 
 
-def _task(frame: pd.DataFrame, fold: Fold, home: Home) -> _Task:
+def _task(frame: pd.DataFrame, fold: Fold, home: AirportConfig) -> _Task:
     lesson = prepare(frame.iloc[fold.train], Level.SCHEDULE, home)
     test = frame.iloc[fold.test]
     matrix = lesson.builder.transform(Flights.from_columns(test))
     return _Task(fold.name, lesson, matrix, test["delayed"].to_numpy(dtype=bool))
 
 
-def _try(study: Study, tasks: Sequence[_Task], recipe: Recipe, drawn: Any) -> float:
+def _try(study: Study, tasks: Sequence[_Task], recipe: TrainingConfig, drawn: Any) -> float:
     """Judge the parameters that Optuna draws, and keep them in the study."""
     parameters = _draw(drawn)
     tried = replace(recipe, parameters={**PARAMETERS, **parameters}, rounds=SEARCH_ROUNDS)
@@ -154,7 +156,7 @@ def _try(study: Study, tasks: Sequence[_Task], recipe: Recipe, drawn: Any) -> fl
     return trial.log_loss
 
 
-def _losses(task: _Task, recipe: Recipe) -> FloatArray:
+def _losses(task: _Task, recipe: TrainingConfig) -> FloatArray:
     booster = fit_booster(task.lesson, recipe)
     return flight_log_loss(task.late, sigmoid(booster.raw_scores(task.matrix)))
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.load import Dataset
 from model.inference.calibration import FloatArray
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 from monitor import plots
 from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS
 from monitor.history import History, Progress, silent
@@ -39,7 +39,7 @@ def run(dataset: Dataset, fit_until: datetime, shuffles: int, progress: Progress
     shuffles
         How many times the weeks before it are shuffled and models fitted on them.
     """
-    history = History(dataset.frame, Recipe(home=dataset.home), progress)
+    history = History(dataset.frame, TrainingConfig(home=dataset.home), progress)
     start = int(np.datetime64(fit_until, "D").astype(np.int64))
     never, _ = replay(history, start, act=False)
     acting, served = replay(history, start, act=True)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.flights import Flights, IntArray
 from model.inference.calibration import FloatArray, sigmoid
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 from monitor.control_chart import DRIFT, QUALITY, chart, limits_of, pick
 from monitor.history import Progress, fit_schedule, silent
 from monitor.shadow import WINDOW_WEEKS, gain
@@ -65,7 +65,7 @@ def chart_alarms(table: WeekTable, watched: int, seed: int = 0) -> dict[str, Wol
 
 def refit_calls(
     frame: pd.DataFrame,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     shuffles: int,
     seed: int = 0,
     progress: Progress = silent,
@@ -101,7 +101,7 @@ def shuffled_weeks(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataF
     return mixed.sort_values("scheduled_departure", kind="stable", ignore_index=True)
 
 
-def _calls(frame: pd.DataFrame, recipe: Recipe) -> list[bool]:
+def _calls(frame: pd.DataFrame, recipe: TrainingConfig) -> list[bool]:
     flights = Flights.from_columns(frame)
     late = frame["delayed"].to_numpy(dtype=np.float64)
     weeks = np.unique(week_of(flights.day))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic.json_schema import models_json_schema
 
-from data.airports.config import Home
+from data.airports.config import AirportConfig
 from serving.api.admin import PATH as ADMIN_PATH
 from serving.api.admin import ReloadRequest
 from serving.api.asgi import problem
@@ -151,7 +151,7 @@ class About(NamedTuple):
         The example, one that the model knows.
     """
 
-    home: Home
+    home: AirportConfig
     flight: Flight
 
 

@@ -17,7 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from model.inference.groups import Group
 
 MAX_FLIGHTS = 10_000
@@ -36,7 +36,7 @@ class WallClock:
     zone = ZoneInfo(SANTIAGO.time_zone)
 
     @classmethod
-    def of(cls, home: Home) -> None:
+    def of(cls, home: AirportConfig) -> None:
         """Take the clock of the airport that a model was trained for."""
         cls.zone = ZoneInfo(home.time_zone)
 

@@ -120,7 +120,7 @@ class Runtime:
         so many objects that one full collection stops the process for a tenth of a second and
         more; frozen, they are never visited again.
         """
-        asyncio.get_running_loop().run_in_executor(None, self.predictor.tabulate)
+        asyncio.get_running_loop().run_in_executor(None, self.predictor.compile)
         sys.setswitchinterval(SWITCH_SECONDS)
         metrics.keep_handing_over()
         gc.collect()

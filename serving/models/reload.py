@@ -162,7 +162,7 @@ class Rollover:
                 return before
             tag, bundle = store.read(reference, THREADS)
             loaded = self._make(tag, bundle)
-            loaded.predictor.tabulate()  # before the check, which then covers the tables too
+            loaded.predictor.compile()  # before the check, which then covers the tables too
             smoke_test.check(tag, loaded.predictor, before.predictor)
         except (NoModelRegistered, BundleError, ModelRefused) as error:
             raise ModelRefused(str(error)) from None

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from model.evaluation.metrics import calibration_error, flight_log_loss
 from model.evaluation.protocols import PROTOCOLS, Scored, _run
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 
 E3_AUC, E3_LOG_LOSS = 0.6907, 0.4614
 SEED_NOISE = 0.004
@@ -23,7 +23,7 @@ SLICE_FLIGHTS = 3000
 def walked(real_data: None, frame: pd.DataFrame) -> Scored:
     """Give E3 from the schedule alone, with one seed."""
     folds = list(PROTOCOLS["E3.schedule"](frame))
-    return _run(frame, folds, Recipe(), [0], lambda _fold: None)[0]
+    return _run(frame, folds, TrainingConfig(), [0], lambda _fold: None)[0]
 
 
 def test_the_walk_forward_figures_hold(walked: Scored) -> None:
@@ -66,5 +66,5 @@ def test_a_shuffled_target_is_not_learned(
         actual_departure=frame["scheduled_departure"] + moved.to_numpy(),
     )
     fold = next(iter(PROTOCOLS[protocol](shuffled)))
-    (run,) = _run(shuffled, [fold], Recipe(), [0], lambda _fold: None)
+    (run,) = _run(shuffled, [fold], TrainingConfig(), [0], lambda _fold: None)
     assert roc_auc_score(run.late, run.probability) == pytest.approx(0.5, abs=0.015)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data import dictionary_column
-from data.dictionary_column import Coded, look_up, pairs
+from data.dictionary_column import DictionaryColumn, look_up, pairs
 
 AIRLINES = ["LAN", "SKU", "LAN", "AAL", "SKU", "LAN"]
 NUMBERS = ["1", "2", "3", "1", "2", "1"]
@@ -17,31 +17,31 @@ ROWS = np.array([5, 0, 3])
 
 def test_reads_as_a_list() -> None:
     """Length, rows, slices, picks and comparison are those of the list it stands for."""
-    column = Coded.of(AIRLINES)
+    column = DictionaryColumn.of(AIRLINES)
     assert column == AIRLINES
     assert column != AIRLINES[1:]
     assert (len(column), column[1], column[-1]) == (6, "SKU", "LAN")
     assert column[2:4] == AIRLINES[2:4]
     assert column.pick(ROWS) == ["LAN", "LAN", "AAL"]
-    assert Coded.of(column) is column
+    assert DictionaryColumn.of(column) is column
 
 
 def test_values_of_no_row_are_left_out() -> None:
     """Nothing is looked up that no row has: it may be a value that cannot be looked up."""
-    column = Coded.compact(np.array([2, 0, 2]), ["LAN", None, "SKU"])
+    column = DictionaryColumn.compact(np.array([2, 0, 2]), ["LAN", None, "SKU"])
     assert list(column.values) == ["LAN", "SKU"]
     assert column == ["SKU", "LAN", "SKU"]
-    assert list(Coded.of(AIRLINES).pick(ROWS).values) == ["LAN", "AAL"]
+    assert list(DictionaryColumn.of(AIRLINES).pick(ROWS).values) == ["LAN", "AAL"]
 
 
 @pytest.mark.parametrize("widest", [0, 8])
 def test_pairs_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch, widest: int) -> None:
     """Marked or sorted, the pairs of two columns are those of their rows, none of them twice."""
     monkeypatch.setattr(dictionary_column, "WIDEST", widest)
-    both = pairs(Coded.of(AIRLINES), Coded.of(NUMBERS))
+    both = pairs(DictionaryColumn.of(AIRLINES), DictionaryColumn.of(NUMBERS))
     expected = list(zip(AIRLINES, NUMBERS, strict=True))
     assert both == expected == pairs(AIRLINES, NUMBERS)
-    assert isinstance(both, Coded)
+    assert isinstance(both, DictionaryColumn)
     assert sorted(both.values) == sorted(set(expected))
 
 
@@ -53,7 +53,7 @@ def test_each_value_is_looked_up_once() -> None:
         asked.extend(values)
         return [len(each) for each in asked]
 
-    found = look_up(Coded.of(["a", "bcd", "a"]), lengths)
+    found = look_up(DictionaryColumn.of(["a", "bcd", "a"]), lengths)
     assert list(found) == [1, 3, 1]
     assert asked == ["a", "bcd"]
-    assert list(look_up(Coded.of([]), lengths)) == []
+    assert list(look_up(DictionaryColumn.of([]), lengths)) == []

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.dictionary_column import Coded
+from data.dictionary_column import DictionaryColumn
 from data.flights import Flights
 from data.schema import OUTCOME_COLUMNS, SCHEDULE_COLUMNS
 from features import FeatureBuilder
@@ -135,10 +135,10 @@ def test_columns_by_distinct_values_give_the_same(builder: FeatureBuilder, mixed
     """What bulk scoring looks up once per distinct value is bit for bit what others get."""
     coded = replace(
         mixed,
-        airline=Coded.of(mixed.airline),
-        flight_number=Coded.of(mixed.flight_number),
-        destination=Coded.of(mixed.destination),
-        flight_type=Coded.of(mixed.flight_type),
+        airline=DictionaryColumn.of(mixed.airline),
+        flight_number=DictionaryColumn.of(mixed.flight_number),
+        destination=DictionaryColumn.of(mixed.destination),
+        flight_type=DictionaryColumn.of(mixed.flight_type),
     )
     rows = np.random.default_rng(0).permutation(len(mixed))
     expected = builder.transform(mixed)

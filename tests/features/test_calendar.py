@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data.flights import Flights
 from features.calendar import FIRST_YEAR, HOLIDAY_REACH, LAST_YEAR, Clock, Holidays, Season
-from features.transformer import FeatureFamily, FloatMatrix
+from features.transformer import FloatMatrix, Transformer
 
 DAYS = st.dates(min_value=date(2000, 1, 20), max_value=date(2049, 12, 10))
 MOMENTS = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2049, 12, 31, 23, 59))  # noqa: DTZ001 - the wall clock of Santiago
@@ -39,13 +39,13 @@ def _flights(*departures: str) -> Flights:
     )
 
 
-def _written(family: FeatureFamily, *departures: str) -> FloatMatrix:
+def _written(family: Transformer, *departures: str) -> FloatMatrix:
     out = np.full((len(departures), len(family.names)), np.nan)
     family.write(_flights(*departures), out)
     return out
 
 
-def _facts(family: FeatureFamily, departure: str) -> dict[str, float]:
+def _facts(family: Transformer, departure: str) -> dict[str, float]:
     return dict(zip(family.names, _written(family, departure)[0].tolist(), strict=True))
 
 
@@ -72,7 +72,7 @@ def test_the_clock_agrees_with_datetime(moment: datetime) -> None:
     "departure",
     [f"{FIRST_YEAR - 1}-12-31T23:59", f"{LAST_YEAR + 1}-01-01T00:00", "0001-01-01T00:00"],
 )
-def test_dates_beyond_the_calendar_are_refused(family: FeatureFamily, departure: str) -> None:
+def test_dates_beyond_the_calendar_are_refused(family: Transformer, departure: str) -> None:
     """One flight outside the years of the calendar is refused, and the years are named."""
     with pytest.raises(ValueError, match=f"{FIRST_YEAR} to {LAST_YEAR}"):
         _written(family, "2017-07-14T08:30", departure)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.flights import Flights, Outcomes
 from features.builder import FeatureBuilder, Level
 
-MADRID = Home(
+MADRID = AirportConfig(
     airport="LEMD",
     place="Madrid",
     time_zone="Europe/Madrid",

@@ -17,7 +17,7 @@ import typer
 from data.load import load_flights
 from model.inference.bundle import Bundle
 from model.reports.card import make_card
-from model.training.fit import Recipe, fit
+from model.training.fit import TrainingConfig, fit
 from serving.models import store
 from tests.fuzz.differential import (
     CORPUS,
@@ -87,7 +87,7 @@ def _try_share(seed: int, inputs: int) -> Outcome:
 def small_model() -> Bundle:
     """Fit a small model on the embedded sample."""
     frame = load_flights("sample").frame
-    recipe = Recipe(rounds=40)
+    recipe = TrainingConfig(rounds=40)
     predictor = fit(frame, recipe)
     card = make_card(frame, is_sample=True, predictor=predictor, recipe=recipe, evaluation={})
     return Bundle(predictor, card, {})

@@ -9,7 +9,7 @@ from data.flights import Flights
 from model.inference.calibration import Calibration, FloatArray
 from model.inference.decision import Decision
 from model.inference.predictor import Predictor
-from model.training.fit import Recipe, fit
+from model.training.fit import TrainingConfig, fit
 
 ROUNDS = 20
 
@@ -17,7 +17,7 @@ ROUNDS = 20
 @pytest.fixture(scope="session")
 def predictor(few: pd.DataFrame) -> Predictor:
     """Give twenty trees fitted on those flights, bent and cut in an unusual way."""
-    fitted = fit(few, Recipe(rounds=ROUNDS))
+    fitted = fit(few, TrainingConfig(rounds=ROUNDS))
     calibration = Calibration(slope=1.1, intercept=-0.05)
     decision = Decision(threshold=0.3, bounds=(0.15, 0.25, 0.3))
     return Predictor(fitted.schedule, fitted.fresh, calibration, decision)

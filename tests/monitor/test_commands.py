@@ -15,14 +15,14 @@ from data.load import load_flights
 from data.sample import generate
 from model.inference.bundle import Bundle
 from model.reports.card import make_card
-from model.training.fit import Recipe, fit
+from model.training.fit import TrainingConfig, fit
 from monitor.__main__ import _refit_command, _told, app
 from serving.models import store
 from serving.prediction_log.record import Answered, Record, records
 from serving.prediction_log.sinks import ParquetSink
 
 FITTED_BEFORE, UNTIL = "2017-06-01", "2017-07-03"
-RECIPE = Recipe(rounds=12)
+RECIPE = TrainingConfig(rounds=12)
 GOOD, STALE = "watched_delay", "stale_delay"
 SECOND = 1_500_000_000.0
 

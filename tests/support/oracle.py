@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from data.flights import AIRPORT_FIGURES, Flights
-from model.inference.logistic_regression import Codes, Linear
+from model.inference.logistic_regression import Codes, LogisticModel
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 from serving.contract.schema import AirportState, AirportWindow, Flight, PredictionRequest
@@ -246,7 +246,7 @@ def _flights(rows: list[tuple[Flight, list[float] | None]]) -> Flights:
     )
 
 
-def _line(linear: Linear, row: list[float]) -> float:
+def _line(linear: LogisticModel, row: list[float]) -> float:
     """Log-odds of one row by the line, one column after the other."""
     total = linear.intercept
     for value, column in zip(row, linear.columns, strict=True):

@@ -23,7 +23,7 @@ from model.evaluation.metrics import BoolArray, figures
 from model.evaluation.protocols import PROTOCOLS, IndexArray
 from model.experiments.methods.boosted import Boosted
 from model.experiments.methods.table import Column, Method, Table
-from model.experiments.run.folds import Exam, exam_of, lesson_table
+from model.experiments.run.folds import FoldData, exam_of, lesson_table
 from model.experiments.run.results import Record
 from model.inference.calibration import FloatArray
 from model.training.fit import prepare
@@ -76,7 +76,7 @@ def repeated_flights(frame: pd.DataFrame) -> Record:
     return {name: each for name, each in found.items() if each}
 
 
-def oracle(exams: Sequence[Exam], frame: pd.DataFrame, names: Sequence[str]) -> Record:
+def oracle(exams: Sequence[FoldData], frame: pd.DataFrame, names: Sequence[str]) -> Record:
     """The Booster alone, told the late share of all other flights of these groups.
 
     The shares may only raise the risk: within a group the share of the others is a little lower
@@ -108,7 +108,7 @@ def told_of_all_others(frame: pd.DataFrame, protocol: str) -> Record:
     return _figures_of(Boosted(), found, frame)
 
 
-def _figures_of(method: Method, exams: Sequence[Exam], frame: pd.DataFrame) -> Record:
+def _figures_of(method: Method, exams: Sequence[FoldData], frame: pd.DataFrame) -> Record:
     """ROC AUC and log loss of each protocol, with seed 0."""
     late = frame["delayed"].to_numpy(dtype=bool)
     scores = [method.fit(exam.training, 0) for exam in exams]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from model.experiments.methods.table import Training
-from model.experiments.run.folds import Exam
+from model.experiments.run.folds import FoldData
 from model.experiments.run.results import Record
 from model.inference.calibration import FloatArray
 from model.training.fit import PARAMETERS, REPRODUCIBLE
@@ -25,7 +25,7 @@ WEEKS = 6
 ROUNDS = 150
 
 
-def judge_minutes(exams: Sequence[Exam], frame: pd.DataFrame, seed: int = 0) -> Record:
+def judge_minutes(exams: Sequence[FoldData], frame: pd.DataFrame, seed: int = 0) -> Record:
     """Pinball loss and coverage of p50 and p90, raw and corrected, over the walked months.
 
     Beside them stand the plain quantiles of all training flights.
@@ -61,7 +61,7 @@ def correction(quantile: float, delay: FloatArray, said: FloatArray) -> float:
     return float(excess[rank - 1])
 
 
-def _predict(exam: Exam, seed: int) -> dict[str, FloatArray]:
+def _predict(exam: FoldData, seed: int) -> dict[str, FloatArray]:
     training, matrix = exam.training, exam.scored["E3.schedule"].matrix
     before, recent = training.split_last(WEEKS)
     found = {}

@@ -9,7 +9,7 @@ from model.experiments.evidence import ceiling, learning_curve
 from model.experiments.evidence.leak import judge_leak
 from model.experiments.evidence.minutes import judge_minutes
 from model.experiments.run.results import Record
-from model.experiments.run.work_list import Shelf
+from model.experiments.run.work_list import FoldCache
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Step:
     """A piece of evidence, kept under its id and version."""
 
     id: str
-    judge: Callable[[Shelf], Record]
+    judge: Callable[[FoldCache], Record]
     groups: tuple[str, ...] = ()
     version: int = 1
 
@@ -31,7 +31,7 @@ class Step:
         """Text that decides its result, beside the flights."""
         return f"step {self.id} {self.version}"
 
-    def result(self, shelf: Shelf) -> Record:
+    def result(self, shelf: FoldCache) -> Record:
         """Measure it."""
         return self.judge(shelf)
 

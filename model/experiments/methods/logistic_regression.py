@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from model.experiments.methods.boosted import Boosted
 from model.experiments.methods.table import Score, Table, Training
 from model.inference.calibration import FloatArray, sigmoid
-from model.inference.logistic_regression import Linear
+from model.inference.logistic_regression import LogisticModel
 from model.training.fit import LINE_SEED, line_on, masked
 
 
@@ -28,7 +28,7 @@ class Line:
         line = self.line(training)
         return lambda table: sigmoid(line.raw_scores(table.matrix))
 
-    def line(self, training: Training) -> Linear:
+    def line(self, training: Training) -> LogisticModel:
         """Fit on the rows and labels of the trees."""
         table = training.table
         codes = [column.name for column in table.columns if column.categorical]

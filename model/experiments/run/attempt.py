@@ -12,7 +12,7 @@ from model.evaluation.metrics import FIGURES, BoolArray, figures, flight_log_los
 from model.experiments.evidence.thresholds import best_f1, consequences, fixed_rules
 from model.experiments.evidence.timing import Stopwatch, microseconds
 from model.experiments.methods.table import Method, Training
-from model.experiments.run.folds import GROUPS, Exam
+from model.experiments.run.folds import GROUPS, FoldData
 from model.experiments.run.results import Record
 from model.inference.calibration import FloatArray
 
@@ -22,7 +22,7 @@ _DECIMALS = 5
 
 
 def run(
-    method: Method, group: str, exams: Sequence[Exam], frame: pd.DataFrame, seed: int
+    method: Method, group: str, exams: Sequence[FoldData], frame: pd.DataFrame, seed: int
 ) -> Record:
     """Fit on every fold of the group and score its protocols.
 
@@ -59,7 +59,7 @@ def run(
 
 
 def _judge(
-    frame: pd.DataFrame, exams: Sequence[Exam], said: FloatArray, chosen: FloatArray | None
+    frame: pd.DataFrame, exams: Sequence[FoldData], said: FloatArray, chosen: FloatArray | None
 ) -> dict[str, Any]:
     """All that is kept of one protocol's scored flights."""
     rows = np.concatenate([exam.fold.test for exam in exams])
@@ -82,7 +82,7 @@ def _judge(
 def _chosen(
     method: Method,
     group: str,
-    exams: Sequence[Exam],
+    exams: Sequence[FoldData],
     frame: pd.DataFrame,
     said: FloatArray,
     seed: int,

@@ -13,7 +13,7 @@ from features.builder import FeatureBuilder
 from model.evaluation.protocols import LEVELS, PROTOCOLS, Fold, scored_matrix
 from model.experiments.methods.table import Column, Table, Training
 from model.inference.calibration import FloatArray
-from model.training.fit import Lesson, prepare
+from model.training.fit import TrainingSet, prepare
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "E1": ("E1",),
@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
+class FoldData:
     """One fold: what may be learned from, and the flights to score.
 
     Attributes
@@ -43,14 +43,14 @@ class Exam:
     scored: Mapping[str, Table]
 
 
-def exams(frame: pd.DataFrame, group: str) -> Iterator[Exam]:
+def exams(frame: pd.DataFrame, group: str) -> Iterator[FoldData]:
     """Make the folds of a group of protocols one after the other."""
     protocols = GROUPS[group]
     for fold in PROTOCOLS[protocols[0]](frame):
         yield exam_on(frame, fold, protocols)
 
 
-def exam_on(frame: pd.DataFrame, fold: Fold, protocols: Sequence[str] = ()) -> Exam:
+def exam_on(frame: pd.DataFrame, fold: Fold, protocols: Sequence[str] = ()) -> FoldData:
     """Make the features of one fold, for its own protocol or for several that share its fit."""
     rows = frame.iloc[fold.train]
     lesson = prepare(rows, LEVELS[fold.protocol])
@@ -62,19 +62,19 @@ def exam_on(frame: pd.DataFrame, fold: Fold, protocols: Sequence[str] = ()) -> E
         )
         for name in protocols or (fold.protocol,)
     }
-    return Exam(fold, lesson_table(rows, lesson), scored)
+    return FoldData(fold, lesson_table(rows, lesson), scored)
 
 
-def lesson_table(rows: pd.DataFrame, lesson: Lesson) -> Training:
+def lesson_table(rows: pd.DataFrame, lesson: TrainingSet) -> Training:
     """What `model.training.fit.prepare` made of these rows."""
     table = _table(lesson.builder, rows, lesson.matrix)
     return Training(table, lesson.label, Outcomes.from_columns(rows))
 
 
-def exam_of(everything: Training, fold: Fold) -> Exam:
+def exam_of(everything: Training, fold: Fold) -> FoldData:
     """A fold whose scored flights are seen as training flights are: for oracles only."""
     scored = {fold.protocol: everything.table.pick(fold.test)}
-    return Exam(fold, everything.pick(fold.train), scored)
+    return FoldData(fold, everything.pick(fold.train), scored)
 
 
 def columns_of(builder: FeatureBuilder) -> tuple[Column, ...]:

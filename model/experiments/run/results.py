@@ -14,7 +14,7 @@ Record = dict[str, Any]
 KEY_LENGTH = 20
 
 
-class Ledger:
+class ResultStore:
     """An append-only file of JSON lines, one for each finished piece of work.
 
     A line that was cut off when the process was killed is dropped when the file is opened again.

@@ -15,8 +15,8 @@ from model.experiments.evidence.steps import STEPS
 from model.experiments.evidence.thresholds import RULES
 from model.experiments.run.attempt import THRESHOLD_FREE
 from model.experiments.run.folds import GROUPS
-from model.experiments.run.results import Ledger, Record
-from model.experiments.run.work_list import Shelf, key_of, runs
+from model.experiments.run.results import Record, ResultStore
+from model.experiments.run.work_list import FoldCache, key_of, runs
 
 RESULTS_FILE = "results.json"
 MAXIMUM_SEEDS = 20
@@ -25,7 +25,7 @@ _DIGITS = 5
 _FIGURES = (*THRESHOLD_FREE, "n")
 
 
-def summarise(shelf: Shelf, ledger: Ledger) -> Record:
+def summarise(shelf: FoldCache, ledger: ResultStore) -> Record:
     """Everything the page shows, from all results that are there.
 
     Returns
@@ -52,7 +52,7 @@ def write_results(docs: Path, results: Record) -> Path:
     return path
 
 
-def _records(attempt: Attempt, shelf: Shelf, ledger: Ledger) -> list[Record]:
+def _records(attempt: Attempt, shelf: FoldCache, ledger: ResultStore) -> list[Record]:
     """The attempt's results, by seed within each group."""
     found = (ledger.get(key_of(run, shelf)) for run in runs([attempt], MAXIMUM_SEEDS))
     return [record for record in found if record]

@@ -19,8 +19,8 @@ import pandas as pd
 from data.frame import data_hash
 from model.experiments.attempts.attempt import Attempt
 from model.experiments.run.attempt import run
-from model.experiments.run.folds import Exam, exams
-from model.experiments.run.results import Ledger, Record, fingerprint
+from model.experiments.run.folds import FoldData, exams
+from model.experiments.run.results import Record, ResultStore, fingerprint
 from model.training.fit import LEAD_MINUTES, PARAMETERS, ROUNDS
 from model.training.labels import SOFTNESS_MINUTES
 
@@ -30,12 +30,12 @@ VERSION = 1
 """Raised when the features or the protocol change, so that everything is run anew."""
 
 
-class Shelf:
+class FoldCache:
     """The flights and the folds of each group of protocols, made when first asked for."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
-        self._exams: dict[str, list[Exam]] = {}
+        self._exams: dict[str, list[FoldData]] = {}
 
     @cached_property
     def version(self) -> str:
@@ -43,7 +43,7 @@ class Shelf:
         common = sorted(PARAMETERS.items()), ROUNDS, LEAD_MINUTES, SOFTNESS_MINUTES, VERSION
         return fingerprint(data_hash(self.frame), common)
 
-    def exams(self, group: str) -> list[Exam]:
+    def exams(self, group: str) -> list[FoldData]:
         """Return the folds of a group; none where the flights are too few for it."""
         if group not in self._exams:
             self._exams[group] = list(exams(self.frame, group))
@@ -68,7 +68,7 @@ class Piece(Protocol):
         """Groups of protocols whose folds it reads."""
         ...
 
-    def result(self, shelf: Shelf) -> Record:
+    def result(self, shelf: FoldCache) -> Record:
         """Do the work."""
         ...
 
@@ -96,7 +96,7 @@ class Run:
         """Groups of protocols whose folds it reads."""
         return (self.group,)
 
-    def result(self, shelf: Shelf) -> Record:
+    def result(self, shelf: FoldCache) -> Record:
         """Fit and score."""
         found = run(
             self.attempt.method, self.group, shelf.exams(self.group), shelf.frame, self.seed
@@ -127,18 +127,18 @@ _ORDER = ("E3.schedule", "E1", "E3.fresh", "E2")
 """Groups in the order in which they are run: what decides first, what is dear last."""
 
 
-def key_of(piece: Piece, shelf: Shelf) -> str:
+def key_of(piece: Piece, shelf: FoldCache) -> str:
     """Key under which a result is kept."""
     return fingerprint(shelf.version, piece.definition)
 
 
-def missing(pieces: Sequence[Piece], shelf: Shelf, ledger: Ledger) -> list[Piece]:
+def missing(pieces: Sequence[Piece], shelf: FoldCache, ledger: ResultStore) -> list[Piece]:
     """Those that have no result yet, in their order."""
     return [piece for piece in pieces if ledger.get(key_of(piece, shelf)) is None]
 
 
 def work(
-    pieces: Sequence[Piece], shelf: Shelf, ledger: Ledger, jobs: int = 1
+    pieces: Sequence[Piece], shelf: FoldCache, ledger: ResultStore, jobs: int = 1
 ) -> Iterator[tuple[Piece, Record]]:
     """Do what is missing, keep each result at once, and yield it.
 
@@ -173,12 +173,12 @@ def work(
 Found = Record | Exception
 
 
-def _alone(todo: Sequence[Piece], shelf: Shelf) -> Iterator[tuple[Piece, Found]]:
+def _alone(todo: Sequence[Piece], shelf: FoldCache) -> Iterator[tuple[Piece, Found]]:
     for piece in todo:
         yield piece, _attempted(piece, shelf)
 
 
-def _attempted(piece: Piece, shelf: Shelf) -> Found:
+def _attempted(piece: Piece, shelf: FoldCache) -> Found:
     try:
         return piece.result(shelf)
     except Exception as error:  # noqa: BLE001 - raised again once the others are done
@@ -188,11 +188,11 @@ def _attempted(piece: Piece, shelf: Shelf) -> Found:
 _PR_SET_PDEATHSIG = 1
 """From `linux/prctl.h`."""
 
-_inherited: list[tuple[Sequence[Piece], Shelf]] = []
+_inherited: list[tuple[Sequence[Piece], FoldCache]] = []
 """What forked processes find in their memory: the folds are too large to be sent to each."""
 
 
-def _together(todo: Sequence[Piece], shelf: Shelf, jobs: int) -> Iterator[tuple[Piece, Found]]:
+def _together(todo: Sequence[Piece], shelf: FoldCache, jobs: int) -> Iterator[tuple[Piece, Found]]:
     _inherited.append((todo, shelf))
     try:
         context = multiprocessing.get_context("fork")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from data.airports.config import SANTIAGO, Home
+from data.airports.config import SANTIAGO, AirportConfig
 from data.airports.mapping import load_mapping, parse_mapping
 from data.errors import MappingError
 from data.schema import DATE_FORMAT, Raw
@@ -45,7 +45,7 @@ def _changed(table: str, key: str, value: object) -> dict[str, Any]:
 def test_the_least_mapping_is_enough() -> None:
     """Five columns and five facts of the airport; all else has a default."""
     mapping = parse_mapping(MADRID)
-    assert mapping.home == Home(
+    assert mapping.home == AirportConfig(
         airport="LEMD",
         place="Madrid",
         time_zone="Europe/Madrid",
@@ -129,4 +129,4 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, said: str) -
 
 def test_a_home_survives_its_saved_form() -> None:
     """All fields come back as they were, periods too."""
-    assert Home.from_json(SANTIAGO.to_json()) == SANTIAGO
+    assert AirportConfig.from_json(SANTIAGO.to_json()) == SANTIAGO

@@ -9,9 +9,9 @@ import pytest
 from model.evaluation.drift import _by_month, _monthly, drift
 from model.evaluation.protocols import Scored
 from model.inference.calibration import Calibration, FloatArray, sigmoid
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 
-RECIPE = Recipe(rounds=5)
+RECIPE = TrainingConfig(rounds=5)
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,9 @@ from model.evaluation.protocols import (
     walk_forward,
 )
 from model.inference.decision import Decision
-from model.training.fit import MINIMUM_FLIGHTS, Recipe, fit
+from model.training.fit import MINIMUM_FLIGHTS, TrainingConfig, fit
 
-RECIPE = Recipe(rounds=5, decision=Decision(threshold=0.22))
+RECIPE = TrainingConfig(rounds=5, decision=Decision(threshold=0.22))
 SEEDS = (3, 4)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from model.experiments.run.folds import GROUPS, Exam, exams
-from model.experiments.run.work_list import Shelf
+from model.experiments.run.folds import GROUPS, FoldData, exams
+from model.experiments.run.work_list import FoldCache
 from model.training.fit import MINIMUM_FLIGHTS
 
 EVERY = 40
@@ -24,17 +24,17 @@ def tiny(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def shelf(tiny: pd.DataFrame) -> Shelf:
+def shelf(tiny: pd.DataFrame) -> FoldCache:
     """Give those flights, with their folds once they are asked for."""
-    return Shelf(tiny)
+    return FoldCache(tiny)
 
 
 @pytest.fixture(scope="session")
-def exam(tiny: pd.DataFrame) -> Callable[[str], Exam]:
+def exam(tiny: pd.DataFrame) -> Callable[[str], FoldData]:
     """Give the last fold of a group."""
-    known: dict[str, Exam] = {}
+    known: dict[str, FoldData] = {}
 
-    def last(group: str) -> Exam:
+    def last(group: str) -> FoldData:
         if group not in known:
             known[group] = list(exams(tiny, group))[-1]
         return known[group]

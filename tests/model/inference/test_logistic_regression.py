@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from model.inference.booster import FloatArray
-from model.inference.logistic_regression import Codes, Linear, Number
+from model.inference.logistic_regression import Codes, LogisticModel, Number
 
 SLOPE = Number(weight=0.5, mean=10.0, low=0.0, high=20.0)
 KINDS = Codes(weights=[-0.2, 0.1, 0.7], mean=0.25)
-LINE = Linear(-1.0, [SLOPE, KINDS, Number(weight=-2.0, mean=0.5, low=0.0, high=1.0)])
+LINE = LogisticModel(-1.0, [SLOPE, KINDS, Number(weight=-2.0, mean=0.5, low=0.0, high=1.0)])
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,9 @@ def test_a_row_alone_scores_as_among_others() -> None:
     """Bit for bit, for any number of rows and columns beside it."""
     random = np.random.default_rng(0)
     for width in (1, 7, 8, 9, 70):
-        line = Linear(0.3, [replace(SLOPE, weight=float(w)) for w in random.normal(size=width)])
+        line = LogisticModel(
+            0.3, [replace(SLOPE, weight=float(w)) for w in random.normal(size=width)]
+        )
         matrix = random.normal(10.0, 4.0, (300, width))
         alone = np.concatenate([line.raw_scores(matrix[n : n + 1]) for n in range(300)])
         assert (line.raw_scores(matrix) == alone).all()
@@ -56,7 +58,7 @@ def test_contributions_add_up_and_are_about_the_mean() -> None:
 
 def test_a_line_survives_its_file(matrix: FloatArray) -> None:
     """Read back from JSON it scores the same to the last bit."""
-    restored = Linear.from_json(json.loads(json.dumps(LINE.to_json())))
+    restored = LogisticModel.from_json(json.loads(json.dumps(LINE.to_json())))
     assert restored.columns == LINE.columns
     assert restored.weights == LINE.weights == 5
     some = matrix[:50, :3].copy()
@@ -66,6 +68,6 @@ def test_a_line_survives_its_file(matrix: FloatArray) -> None:
 
 def test_a_line_of_numbers_alone_or_of_codes_alone_scores() -> None:
     """Neither kind of column is needed."""
-    assert Linear(1.0, [SLOPE]).raw_scores(np.array([[2.0], [4.0]])).tolist() == [2.0, 3.0]
-    assert Linear(1.0, [KINDS]).raw_scores(np.array([[1.0]])).tolist() == [1.7]
-    assert Linear(1.0, []).raw_scores(np.empty((2, 0))).tolist() == [1.0, 1.0]
+    assert LogisticModel(1.0, [SLOPE]).raw_scores(np.array([[2.0], [4.0]])).tolist() == [2.0, 3.0]
+    assert LogisticModel(1.0, [KINDS]).raw_scores(np.array([[1.0]])).tolist() == [1.7]
+    assert LogisticModel(1.0, []).raw_scores(np.empty((2, 0))).tolist() == [1.0, 1.0]

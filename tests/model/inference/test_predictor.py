@@ -17,7 +17,7 @@ from features import FeatureBuilder
 from model.inference.booster import Booster
 from model.inference.bundle import Bundle
 from model.inference.calibration import FloatArray, sigmoid
-from model.inference.logistic_regression import Linear
+from model.inference.logistic_regression import LogisticModel
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 from model.training.fit import month_starts
@@ -104,7 +104,7 @@ def test_thousands_of_flights_score_alike_in_training_and_serving(
         Scorer(
             FeatureBuilder.from_json(trained.builder.to_json()),
             Booster(trained.booster.text, threads=1),
-            Linear.from_json(json.loads(json.dumps(trained.schedule.linear.to_json()))),
+            LogisticModel.from_json(json.loads(json.dumps(trained.schedule.linear.to_json()))),
         ),
         trained.fresh,
         trained.calibration,

@@ -12,10 +12,10 @@ import pytest
 from data.frame import data_hash
 from model.inference.predictor import Predictor
 from model.reports.card import headline, make_card
-from model.training.fit import PARAMETERS, Recipe, fit
+from model.training.fit import PARAMETERS, TrainingConfig, fit
 from model.training.logistic_regression import PENALTY
 
-RECIPE = Recipe(seed=4, rounds=20)
+RECIPE = TrainingConfig(seed=4, rounds=20)
 EVALUATION: dict[str, Any] = {
     "E1": {"auc": 0.7, "n": 10, "spread": {"auc": 0.0}},
     "E3.schedule": {"auc": 0.6, "n": 9, "by_month": {"2017-04": {}}, "by_day": {"2017-04-01": []}},
@@ -86,7 +86,7 @@ def test_importances_are_shares_of_the_gain(predictor: Predictor, card: dict[str
 
 def test_a_model_without_splits_has_a_card(few: pd.DataFrame) -> None:
     """Where no tree found a split, importances are still numbers."""
-    unsplit = Recipe(rounds=1, parameters={**PARAMETERS, "min_data_in_leaf": len(few)})
+    unsplit = TrainingConfig(rounds=1, parameters={**PARAMETERS, "min_data_in_leaf": len(few)})
     card = _card(few, fit(few, unsplit))
     assert set(card["importance"].values()) == {0.0}
 
@@ -111,7 +111,7 @@ def test_codes_that_nobody_knows_stand_for_themselves(few: pd.DataFrame) -> None
     strange = few.copy()
     first = strange.index[:50]
     strange.loc[first, ["airline", "destination"]] = ["ZZZ", "ZZZZ"]
-    card = _card(strange, fit(strange, Recipe(rounds=2)))
+    card = _card(strange, fit(strange, TrainingConfig(rounds=2)))
     assert card["airlines"]["ZZZ"] == "ZZZ"
     assert card["destinations"]["ZZZZ"]["name"] == "ZZZZ"
     assert card["destinations"]["ZZZZ"]["country"] == ""

@@ -18,7 +18,7 @@ from model.inference.predictor import Predictor
 from model.reports import plots
 from model.reports.card import make_card
 from model.reports.evaluation_report import FEATURES, MEASURES, PROTOCOLS, write_report
-from model.training.fit import PARAMETERS, Recipe, fit
+from model.training.fit import PARAMETERS, TrainingConfig, fit
 
 DATA_PICTURES = ("Feature importances", "Late share by month", "Late share by hour of the day")
 EVALUATION_PICTURES = (
@@ -106,7 +106,7 @@ def make_frame(flights: int = 2500) -> pd.DataFrame:
 def run() -> Run:
     """A very small model, evaluated over two seeds."""
     frame = make_frame()
-    recipe = Recipe(parameters={**PARAMETERS, "num_threads": 1}, rounds=3)
+    recipe = TrainingConfig(parameters={**PARAMETERS, "num_threads": 1}, rounds=3)
     evaluation, scored = evaluate(frame, recipe, [0, 1])
     predictor = fit(frame, recipe)
     card = make_card(

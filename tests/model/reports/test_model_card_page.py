@@ -24,9 +24,9 @@ from model.reports.model_card_page import (
     RELIABILITY_PICTURE,
     write_document,
 )
-from model.training.fit import Recipe
+from model.training.fit import TrainingConfig
 
-RECIPE = Recipe(rounds=5)
+RECIPE = TrainingConfig(rounds=5)
 MOST_BYTES = 150_000
 """What `GET /model` may weigh; the page loads it first."""
 

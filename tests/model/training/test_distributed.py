@@ -13,19 +13,19 @@ from model.errors import ClusterError
 from model.inference.booster import Booster
 from model.inference.calibration import FloatArray, sigmoid
 from model.training.distributed import connected, growing
-from model.training.fit import Lesson, Recipe, fit_booster, prepare
+from model.training.fit import TrainingConfig, TrainingSet, fit_booster, prepare
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning"),
 ]
 
-RECIPE = Recipe(rounds=40)
+RECIPE = TrainingConfig(rounds=40)
 WORKERS, MEMORY_MB = 2, 2000
 
 
 @pytest.fixture(scope="module")
-def past(frame: pd.DataFrame) -> Lesson:
+def past(frame: pd.DataFrame) -> TrainingSet:
     """Flights to the end of September."""
     return prepare(frame[frame["scheduled_departure"] < "2017-10-01"], Level.SCHEDULE)
 
@@ -36,7 +36,7 @@ def future(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["scheduled_departure"] >= "2017-10-01"]
 
 
-def test_quality_is_that_of_one_machine(past: Lesson, future: pd.DataFrame) -> None:
+def test_quality_is_that_of_one_machine(past: TrainingSet, future: pd.DataFrame) -> None:
     """Ranking and log loss on later flights agree to what another seed would change, too."""
     here = fit_booster(past, RECIPE)
     with growing(WORKERS, f"{MEMORY_MB}MB") as grow:
@@ -50,7 +50,7 @@ def test_quality_is_that_of_one_machine(past: Lesson, future: pd.DataFrame) -> N
     _check_rising(there, past)
 
 
-def _check_rising(booster: Booster, lesson: Lesson) -> None:
+def _check_rising(booster: Booster, lesson: TrainingSet) -> None:
     """Where a feature may only raise the risk, it does so in the cluster's trees too."""
     rows: FloatArray = lesson.matrix[:200]
     for name in lesson.builder.monotone:
@@ -59,10 +59,10 @@ def _check_rising(booster: Booster, lesson: Lesson) -> None:
         assert np.all(booster.raw_scores(higher) >= booster.raw_scores(rows) - 1e-12), name
 
 
-def test_the_model_tells_nothing_of_the_cluster(past: Lesson) -> None:
+def test_the_model_tells_nothing_of_the_cluster(past: TrainingSet) -> None:
     """Addresses and ports of the workers do not travel with the model."""
     with growing(1, f"{MEMORY_MB}MB") as grow:
-        text = grow(past, Recipe(rounds=2)).text
+        text = grow(past, TrainingConfig(rounds=2)).text
     assert "127.0.0.1" not in text
     assert "[num_machines" not in text
 

@@ -19,11 +19,11 @@ from model.inference.predictor import Predictor
 from model.training.fit import (
     MINIMUM_FLIGHTS,
     PARAMETERS,
-    Recipe,
+    TrainingConfig,
     fit,
 )
 
-RECIPE = Recipe(rounds=20)
+RECIPE = TrainingConfig(rounds=20)
 
 
 def _bytes(predictor: Predictor) -> dict[str, bytes]:
@@ -123,7 +123,7 @@ def test_no_flight_at_all_is_refused(few: pd.DataFrame) -> None:
 def test_a_recipe_decides_trees_and_decision(few: pd.DataFrame) -> None:
     """A fixed number of trees and the decision reach the model as they are."""
     decision = Decision.from_cost_ratio(9)
-    predictor = fit(few, Recipe(rounds=5, decision=decision))
+    predictor = fit(few, TrainingConfig(rounds=5, decision=decision))
     assert predictor.booster.trees == 5
     assert predictor.decision == decision
 
@@ -142,7 +142,7 @@ def test_the_booster_knows_its_features(few: pd.DataFrame) -> None:
 
 def test_each_recipe_has_parameters_of_its_own() -> None:
     """Changing one recipe's parameters leaves the published ones alone."""
-    recipe = Recipe()
+    recipe = TrainingConfig()
     recipe.parameters["num_leaves"] = 2
-    assert Recipe().parameters == PARAMETERS
+    assert TrainingConfig().parameters == PARAMETERS
     assert PARAMETERS["num_leaves"] != 2

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from model.inference.booster import FloatArray
 from model.inference.calibration import sigmoid
-from model.inference.logistic_regression import Codes, Linear, Number
+from model.inference.logistic_regression import Codes, LogisticModel, Number
 from model.training.logistic_regression import MINIMUM_FLIGHTS, PENALTY, fit_linear
 
 ROWS = 4000
@@ -84,5 +84,5 @@ def test_columns_that_say_nothing_weigh_nothing(flights: FloatArray, label: Floa
     assert (line.raw_scores(told) == line.raw_scores(empty)).all()
 
 
-def _weights(line: Linear) -> list[float]:
+def _weights(line: LogisticModel) -> list[float]:
     return [each.weight for each in line.columns if isinstance(each, Number)]

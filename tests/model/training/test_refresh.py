@@ -15,11 +15,11 @@ from model.inference.bundle import Bundle
 from model.inference.calibration import sigmoid
 from model.inference.predictor import FRESH_DAYS
 from model.reports.card import make_card
-from model.training.fit import Recipe, fit
+from model.training.fit import TrainingConfig, fit
 from model.training.refresh import changes_nothing, check, refresh
 
 TRAINED_UNTIL, REFRESHED_UNTIL = pd.Timestamp("2017-06-01"), pd.Timestamp("2017-07-12")
-RECIPE = Recipe(rounds=20)
+RECIPE = TrainingConfig(rounds=20)
 
 
 def _before(frame: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:

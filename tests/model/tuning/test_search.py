@@ -12,11 +12,11 @@ import pytest
 
 from model.errors import MissingExtra, StudyError, TooFewFlights
 from model.inference.decision import Decision
-from model.training.fit import PARAMETERS, Recipe
+from model.training.fit import PARAMETERS, TrainingConfig
 from model.tuning import search as searching
 from model.tuning.search import confirm, search
 
-RECIPE = Recipe(seed=5, rounds=7, decision=Decision.from_cost_ratio(9))
+RECIPE = TrainingConfig(seed=5, rounds=7, decision=Decision.from_cost_ratio(9))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from data.flights import Flights
 from data.load import Dataset
 from load.tools.server_process import process_name, tree
 from model.inference.bundle import BOOSTER_FILE, Bundle
-from model.training.fit import Recipe, fit
+from model.training.fit import TrainingConfig, fit
 from serving.models import store
 from tests.conftest import PROJECT, Server, running_server
 
@@ -52,7 +52,7 @@ def sent(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def versions(bundle: Bundle, dataset: Dataset, sent: pd.DataFrame) -> tuple[Version, Version]:
     """Two registered models that differ; the older one is the latest."""
-    other = replace(bundle, predictor=fit(dataset.frame, Recipe(rounds=20)))
+    other = replace(bundle, predictor=fit(dataset.frame, TrainingConfig(rounds=20)))
     flights = Flights.from_columns(sent)
     newer, older = (
         Version(str(store.register(each, NAME, {}, {})), each.predictor.score(flights).tolist())

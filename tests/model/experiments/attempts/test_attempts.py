@@ -19,9 +19,9 @@ from model.experiments.methods.boosted import HARD, Boosted
 from model.experiments.methods.logistic_regression import TreesAndLine
 from model.experiments.methods.table import Table, Training
 from model.experiments.methods.wrappers import Bagged, Calibrated, Resampled
-from model.experiments.run.folds import Exam, lesson_table
+from model.experiments.run.folds import FoldData, lesson_table
 from model.inference.calibration import sigmoid
-from model.training.fit import Recipe, fit_scorer, prepare
+from model.training.fit import TrainingConfig, fit_scorer, prepare
 
 HELD = 200
 PACKAGES = {
@@ -31,7 +31,7 @@ PACKAGES = {
     "smote": "imblearn",
 }
 
-GetExam = Callable[[str], Exam]
+GetExam = Callable[[str], FoldData]
 
 
 def _lean(method: Any) -> Any:
@@ -96,7 +96,7 @@ def test_resampling_stays_inside_the_fold(how: str, exam: GetExam) -> None:
 def test_the_kept_row_is_the_served_model(tiny: pd.DataFrame) -> None:
     """Trees and line without any change say, bit for bit, what the model of `train.py` says."""
     lesson = prepare(tiny, Level.FRESH)
-    served = fit_scorer(lesson, Recipe(seed=3, rounds=8))
+    served = fit_scorer(lesson, TrainingConfig(seed=3, rounds=8))
     training = lesson_table(tiny, lesson)
     score = TreesAndLine(Boosted(rounds=8)).fit(training, 3)
     assert (score(training.table) == sigmoid(served.margins(lesson.matrix))).all()

@@ -11,7 +11,7 @@ from model.experiments.evidence import learning_curve
 from model.experiments.evidence.ceiling import _ceiling, _of_beta, _others, oracle, repeated_flights
 from model.experiments.evidence.leak import judge_leak
 from model.experiments.evidence.minutes import correction, judge_minutes
-from model.experiments.run.work_list import Shelf
+from model.experiments.run.work_list import FoldCache
 
 
 def test_a_ceiling_finds_the_rates_that_made_the_flights() -> None:
@@ -53,7 +53,7 @@ def test_an_oracle_is_not_told_a_flight_itself() -> None:
     assert _others(group, late)[1] > _others(group, other)[1]
 
 
-def test_an_oracle_knows_more(tiny: pd.DataFrame, shelf: Shelf) -> None:
+def test_an_oracle_knows_more(tiny: pd.DataFrame, shelf: FoldCache) -> None:
     """Told how the day went for all others, the same method ranks better."""
     exams = shelf.exams("E3.schedule")
     told = oracle(exams, tiny, ("day",))["E3.schedule"]["auc"]
@@ -103,7 +103,7 @@ def test_a_correction_covers_what_it_says() -> None:
     assert (later <= shift).mean() == pytest.approx(0.9, abs=0.01)
 
 
-def test_minutes_are_judged_by_month(tiny: pd.DataFrame, shelf: Shelf) -> None:
+def test_minutes_are_judged_by_month(tiny: pd.DataFrame, shelf: FoldCache) -> None:
     """Nine months, three ways, two quantiles; the higher quantile covers more."""
     exams = shelf.exams("E3.schedule")[-2:]
     found = judge_minutes(exams, tiny)["quantiles"]

@@ -17,9 +17,9 @@ from model.experiments.command import chosen, planned, run_experiments
 from model.experiments.evidence.steps import STEPS
 from model.experiments.page.report import cell, figure, gap, write_page
 from model.experiments.run.folds import GROUPS
-from model.experiments.run.results import Ledger
+from model.experiments.run.results import ResultStore
 from model.experiments.run.summary import against, summarise, write_results
-from model.experiments.run.work_list import Run, Shelf, key_of, runs
+from model.experiments.run.work_list import FoldCache, Run, key_of, runs
 
 RULE = dict.fromkeys(("precision", "recall", "f1", "alarms", "cost", "threshold", "n"), 0.4)
 SMALL = 150_000
@@ -38,9 +38,9 @@ def _protocol(seed: int, shift: float) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ledger(shelf: Shelf, tmp_path: Path) -> Ledger:
+def ledger(shelf: FoldCache, tmp_path: Path) -> ResultStore:
     """Give a ledger with made-up results of every declared run and step."""
-    made = Ledger(tmp_path / "ledger.jsonl")
+    made = ResultStore(tmp_path / "ledger.jsonl")
     for run in runs(ATTEMPTS, 2):
         shift = ATTEMPTS.index(run.attempt) / 10
         record = {
@@ -75,7 +75,9 @@ def _evidence(step: str) -> dict[str, Any]:
     return {"day": {**group_figures, "auc": 0.7, "log_loss": 0.4}}
 
 
-def test_every_attempt_is_on_the_page(shelf: Shelf, ledger: Ledger, tmp_path: Path) -> None:
+def test_every_attempt_is_on_the_page(
+    shelf: FoldCache, ledger: ResultStore, tmp_path: Path
+) -> None:
     """Title, reason and verdict of each, kept or not, and every picture is small and named."""
     page = _write(shelf, ledger, tmp_path)
     text = page.read_text(encoding="utf-8")
@@ -90,7 +92,9 @@ def test_every_attempt_is_on_the_page(shelf: Shelf, ledger: Ledger, tmp_path: Pa
     assert not [line for line in text.splitlines() if line != line.rstrip()]
 
 
-def test_the_same_results_give_the_same_bytes(shelf: Shelf, ledger: Ledger, tmp_path: Path) -> None:
+def test_the_same_results_give_the_same_bytes(
+    shelf: FoldCache, ledger: ResultStore, tmp_path: Path
+) -> None:
     """Rendering twice changes nothing, pictures included."""
     _write(shelf, ledger, tmp_path)
     first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -98,9 +102,9 @@ def test_the_same_results_give_the_same_bytes(shelf: Shelf, ledger: Ledger, tmp_
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
-def test_a_page_can_be_written_before_all_is_there(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_page_can_be_written_before_all_is_there(shelf: FoldCache, tmp_path: Path) -> None:
     """With one result the page shows that one, and dashes for the rest."""
-    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger = ResultStore(tmp_path / "ledger.jsonl")
     (kept,) = [attempt for attempt in ATTEMPTS if attempt.verdict is Verdict.KEPT]
     run = Run(kept, "E3.schedule", 0)
     record = {"attempt": SERVED, "group": "E3.schedule", "seed": 0, "fit_seconds": 1.0}
@@ -111,13 +115,13 @@ def test_a_page_can_be_written_before_all_is_there(shelf: Shelf, tmp_path: Path)
     assert f"`{ATTEMPTS[0].id}`" in text
 
 
-def test_conclusions_are_kept(shelf: Shelf, ledger: Ledger, tmp_path: Path) -> None:
+def test_conclusions_are_kept(shelf: FoldCache, ledger: ResultStore, tmp_path: Path) -> None:
     """What was written by hand beside the results stands on the page."""
     (tmp_path / "conclusions.md").write_text("## Conclusions\n\nSo it is.\n")
     assert "So it is." in _write(shelf, ledger, tmp_path).read_text(encoding="utf-8")
 
 
-def test_the_summary_takes_means_over_seeds(shelf: Shelf, ledger: Ledger) -> None:
+def test_the_summary_takes_means_over_seeds(shelf: FoldCache, ledger: ResultStore) -> None:
     """Two seeds: their mean, their spread and their number."""
     summary = summarise(shelf, ledger)
     assert [each["id"] for each in summary["attempts"]] == [a.id for a in ATTEMPTS]
@@ -167,7 +171,7 @@ def test_evidence_comes_before_second_seeds() -> None:
     assert planned(["leak"]) == [step for step in STEPS if step.id == "leak"]
 
 
-def test_only_what_is_asked_for_is_run(shelf: Shelf, tmp_path: Path) -> None:
+def test_only_what_is_asked_for_is_run(shelf: FoldCache, tmp_path: Path) -> None:
     """One attempt is run, kept and shown; the second time nothing is left to do."""
     folder = tmp_path / "reports"
     options: dict[str, Any] = {
@@ -186,6 +190,6 @@ def test_only_what_is_asked_for_is_run(shelf: Shelf, tmp_path: Path) -> None:
     assert np.isfinite(figures["E1"]["auc"])
 
 
-def _write(shelf: Shelf, ledger: Ledger, folder: Path) -> Path:
+def _write(shelf: FoldCache, ledger: ResultStore, folder: Path) -> Path:
     write_results(folder, summarise(shelf, ledger))
     return write_page(folder)

@@ -14,19 +14,19 @@ from model.experiments.methods.boosted import Boosted
 from model.experiments.methods.logistic_regression import TreesAndLine
 from model.experiments.run.attempt import THRESHOLD_FREE, run
 from model.experiments.run.folds import GROUPS
-from model.experiments.run.work_list import Shelf
-from model.training.fit import Recipe
+from model.experiments.run.work_list import FoldCache
+from model.training.fit import TrainingConfig
 
 ROUNDS = 4
 
 
 def test_figures_are_those_of_the_protocol(
-    tiny: pd.DataFrame, shelf: Shelf, group: str, monkeypatch: pytest.MonkeyPatch
+    tiny: pd.DataFrame, shelf: FoldCache, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The served method has the very figures that `train.py` evaluates."""
     for name in set(PROTOCOLS) - set(GROUPS[group]):
         monkeypatch.setitem(PROTOCOLS, name, lambda _frame: iter(()))
-    expected, _ = evaluate(tiny, Recipe(rounds=ROUNDS), [0])
+    expected, _ = evaluate(tiny, TrainingConfig(rounds=ROUNDS), [0])
     found = run(TreesAndLine(Boosted(rounds=ROUNDS)), group, shelf.exams(group), tiny, 0)[
         "protocols"
     ]
@@ -37,7 +37,7 @@ def test_figures_are_those_of_the_protocol(
         }
 
 
-def test_days_add_up_to_the_log_loss(tiny: pd.DataFrame, shelf: Shelf) -> None:
+def test_days_add_up_to_the_log_loss(tiny: pd.DataFrame, shelf: FoldCache) -> None:
     """Flights and losses by day sum to those of the whole."""
     exams = shelf.exams("E3.schedule")
     found = run(Boosted(rounds=2), "E3.schedule", exams, tiny, 1)
@@ -48,7 +48,7 @@ def test_days_add_up_to_the_log_loss(tiny: pd.DataFrame, shelf: Shelf) -> None:
     assert found["microseconds"] is None
 
 
-def test_thresholds_come_from_months_before(tiny: pd.DataFrame, shelf: Shelf) -> None:
+def test_thresholds_come_from_months_before(tiny: pd.DataFrame, shelf: FoldCache) -> None:
     """Other outcomes in the last month leave every threshold as it is."""
     exams = shelf.exams("E3.schedule")
     last = exams[-1].fold.test
@@ -98,7 +98,7 @@ def test_fixed_rules_look_at_no_score() -> None:
     }
 
 
-def test_costs_are_per_flight(shelf: Shelf) -> None:
+def test_costs_are_per_flight(shelf: FoldCache) -> None:
     """Scoring that takes longer is measured to take longer."""
     table = shelf.exams("E1")[0].scored["E1"]
 

@@ -18,8 +18,8 @@ from model.experiments.attempts.attempt import Attempt, Kind, Verdict
 from model.experiments.attempts.catalogue import ATTEMPTS
 from model.experiments.evidence.steps import STEPS
 from model.experiments.methods.table import Score, Table, Training
-from model.experiments.run.results import Ledger, Record
-from model.experiments.run.work_list import Run, Shelf, key_of, missing, runs, work
+from model.experiments.run.results import Record, ResultStore
+from model.experiments.run.work_list import FoldCache, Run, key_of, missing, runs, work
 from model.inference.calibration import FloatArray
 from tests.conftest import PROJECT
 
@@ -72,21 +72,21 @@ def test_seeds_can_be_asked_for() -> None:
     assert runs([once], 4) == runs([once])
 
 
-def test_finished_work_is_not_done_again(shelf: Shelf, tmp_path: Path) -> None:
+def test_finished_work_is_not_done_again(shelf: FoldCache, tmp_path: Path) -> None:
     """Results are stored one by one; who stops in the middle does only the rest later."""
     path = tmp_path / "ledger.jsonl"
     pieces = runs([PLAIN])
-    first, _ = next(iter(work(pieces, shelf, Ledger(path))))
+    first, _ = next(iter(work(pieces, shelf, ResultStore(path))))
     assert first == pieces[0]
-    assert missing(pieces, shelf, Ledger(path)) == pieces[1:]
-    assert [piece for piece, _ in work(pieces, shelf, Ledger(path))] == pieces[1:]
-    assert missing(pieces, shelf, Ledger(path)) == []
+    assert missing(pieces, shelf, ResultStore(path)) == pieces[1:]
+    assert [piece for piece, _ in work(pieces, shelf, ResultStore(path))] == pieces[1:]
+    assert missing(pieces, shelf, ResultStore(path)) == []
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_failure_leaves_the_others_alone(jobs: int, shelf: Shelf, tmp_path: Path) -> None:
+def test_a_failure_leaves_the_others_alone(jobs: int, shelf: FoldCache, tmp_path: Path) -> None:
     """What can be done is done and kept; then the failure is raised."""
-    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger = ResultStore(tmp_path / "ledger.jsonl")
     pieces = runs([PLAIN])
     broken = Run(_attempt("broken", Broken(), {"E1": 1}), "E1", 0)
     with pytest.raises(OSError, match="0: "):
@@ -94,17 +94,17 @@ def test_a_failure_leaves_the_others_alone(jobs: int, shelf: Shelf, tmp_path: Pa
     assert missing([broken, *pieces], shelf, ledger) == [broken]
 
 
-def test_evidence_runs_in_processes_too(shelf: Shelf, tmp_path: Path) -> None:
+def test_evidence_runs_in_processes_too(shelf: FoldCache, tmp_path: Path) -> None:
     """A step, whose function cannot be sent to a process, is done by one all the same."""
     (step,) = [step for step in STEPS if step.id == "repeated-flights"]
-    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger = ResultStore(tmp_path / "ledger.jsonl")
     ((_, found),) = work([step], shelf, ledger, jobs=2)
     assert "day" in found
 
 
-def test_processes_give_what_one_gives(shelf: Shelf, tmp_path: Path) -> None:
+def test_processes_give_what_one_gives(shelf: FoldCache, tmp_path: Path) -> None:
     """Two processes store the same figures as one."""
-    alone, together = (Ledger(tmp_path / name) for name in ("alone", "together"))
+    alone, together = (ResultStore(tmp_path / name) for name in ("alone", "together"))
     pieces = runs([PLAIN])
     list(work(pieces, shelf, alone))
     list(work(pieces, shelf, together, jobs=2))
@@ -113,7 +113,7 @@ def test_processes_give_what_one_gives(shelf: Shelf, tmp_path: Path) -> None:
         assert one == two
 
 
-def test_other_flights_or_another_method_are_run_anew(tiny: pd.DataFrame, shelf: Shelf) -> None:
+def test_other_flights_or_another_method_are_run_anew(tiny: pd.DataFrame, shelf: FoldCache) -> None:
     """The key names the flights and the method, and not the words around them."""
     run = Run(PLAIN, "E1", 0)
     changed = replace(PLAIN, method=Constant(0.1))
@@ -121,7 +121,7 @@ def test_other_flights_or_another_method_are_run_anew(tiny: pd.DataFrame, shelf:
     assert key_of(run, shelf) == key_of(Run(reworded, "E1", 0), shelf)
     assert key_of(run, shelf) != key_of(Run(changed, "E1", 0), shelf)
     assert key_of(run, shelf) != key_of(Run(PLAIN, "E1", 1), shelf)
-    assert key_of(run, shelf) != key_of(run, Shelf(tiny.iloc[1:]))
+    assert key_of(run, shelf) != key_of(run, FoldCache(tiny.iloc[1:]))
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_booster_scores_alike_before_and_after_its_tables() -> None:
     expected = package.predict(rows, raw_score=True)
     told, by_itself = (Booster(package.model_to_string(), threads=1) for _ in range(2))
     assert (told.raw_scores(rows[:500]) == expected[:500]).all()
-    told.tabulate()
+    told.compile()
     assert (told.raw_scores(rows[:500]) == expected[:500]).all()
     assert (by_itself.raw_scores(rows) == expected).all()
 
@@ -135,7 +135,7 @@ def test_a_large_tree_is_scored_by_lightgbm() -> None:
     """A Booster whose trees do not fit goes on by LightGBM's own prediction."""
     package = _fitted(rounds=20, num_leaves=31, min_data_in_leaf=5)
     booster = Booster(package.model_to_string(), threads=1)
-    booster.tabulate()
+    booster.compile()
     rows = np.resize(_asked(package), (WORTH_TABLES, COLUMNS))
     assert (booster.raw_scores(rows) == package.predict(rows, raw_score=True)).all()
 
