@@ -21,7 +21,7 @@ from bentoml.models import BentoModel
 
 from serving import logs, metrics_folder
 from serving.bento import entrypoint, startup
-from serving.bento.service_class import FrontDoorService
+from serving.bento.service_class import ApplicationService
 from serving.contract.schema import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
 from serving.models import shared
 from serving.settings import settings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flight_delay")
 
-entrypoint.hurry()
+entrypoint.relax_gc()
 at_start = startup.bundles(settings().model)
 """Read here for the sake of a clear refusal; taken from here, so that a newer model replaces it."""
 metrics_problem: str | None = None
@@ -45,7 +45,7 @@ else:
 
 @bentoml.service(
     name="flight_delay_service",
-    service_class=FrontDoorService,
+    service_class=ApplicationService,
     workers=settings().workers,
     # the front door counts and limits requests itself, at a fraction of the cost
     metrics={"enabled": False},
@@ -62,14 +62,14 @@ class FlightDelayService:
 
     def __init__(self) -> None:
         from serving.models.loaded import SAMPLE_WARNING  # noqa: PLC0415 - see serving.bento.startup
-        from serving.models.reload import Rollover  # noqa: PLC0415 - see serving.bento.startup
+        from serving.models.reload import ModelReloader  # noqa: PLC0415 - see serving.bento.startup
 
         logs.configure(settings().log_format)
         self._models: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
         tag, bundle = at_start.pop() if at_start else startup.require(settings().model)
         WallClock.of(bundle.predictor.builder.home)
         self.runtime = self._make(tag, bundle)
-        self.rollover = Rollover(self, self._make, settings().model, shared.folder())
+        self.rollover = ModelReloader(self, self._make, settings().model, shared.folder())
         logger.info("serving %s", self.runtime.tag)
         if metrics_problem:
             logger.warning(metrics_problem)
@@ -77,9 +77,9 @@ class FlightDelayService:
             logger.warning(SAMPLE_WARNING)
 
     @bentoml.on_startup
-    def settle(self) -> None:
+    def freeze_gc(self) -> None:
         """Prepare the process for its life as a server, once everything is loaded."""
-        self.runtime.settle()
+        self.runtime.freeze_gc()
         self.rollover.start()
 
     @bentoml.on_shutdown

@@ -27,7 +27,7 @@ from features.airport import LONGEST_DELAY, SHORTEST_DELAY
 from serving.api.asgi import PROBLEM_TYPE
 from serving.api.openapi import openapi_document
 from serving.contract import schema as contract
-from serving.errors import Refusal
+from serving.errors import ProblemError
 from serving.settings import Settings
 
 PACKAGE = Path(__file__).parent / "src" / "scl_delay"
@@ -255,7 +255,7 @@ def _bounds(schema: Schema) -> Iterator[tuple[str, Any]]:
 
 
 def _problems() -> str:
-    kinds = sorted(_kinds(Refusal), key=lambda kind: (kind.status, kind.__name__))
+    kinds = sorted(_kinds(ProblemError), key=lambda kind: (kind.status, kind.__name__))
     lines = _head("Exceptions, one for each type of problem that the service names.")
     lines += ["from scl_delay.errors import ProblemError", ""]
     for kind in kinds:
@@ -278,9 +278,9 @@ def _problems() -> str:
     return "\n".join(lines)
 
 
-def _kinds(base: type[Refusal]) -> Iterator[type[Refusal]]:
+def _kinds(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
     for kind in base.__subclasses__():
-        if kind.__module__ == Refusal.__module__:
+        if kind.__module__ == ProblemError.__module__:
             yield kind
             yield from _kinds(kind)
 

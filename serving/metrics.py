@@ -97,7 +97,7 @@ class Distribution:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
-    def hand_over(self) -> None:
+    def flush(self) -> None:
         """Add what is pending to the histogram.
 
         Its own `observe` takes one at a time; what it does with each is done here with all.
@@ -110,7 +110,7 @@ class Distribution:
         self._sum = 0.0
 
 
-class Tally:
+class MetricsBuffer:
     """Counts in plain integers and hands them to Prometheus once in a while.
 
     A counter that is shared between processes costs a system call and a write to mapped memory;
@@ -154,7 +154,7 @@ class Tally:
         """Count predictions that found the log's buffer full."""
         self._dropped += flights
 
-    def hand_over(self) -> None:
+    def flush(self) -> None:
         """Add what is pending to Prometheus' counters."""
         for status, count in self._requests.items():
             if count:
@@ -169,7 +169,7 @@ class Tally:
         self._flights = self._airlines = self._destinations = 0
         _QUEUE.set(self.queue())
         for each in (self._seconds, self.batch_flights, self.wait_seconds, self.predict_seconds):
-            each.hand_over()
+            each.flush()
         self._flights = 0
         if self._dropped:
             predictions_dropped.labels("full").inc(self._dropped)
@@ -179,14 +179,14 @@ class Tally:
         self._log_lines_dropped = lines
 
 
-HAND_OVER_SECONDS = 1.0
-tally = Tally()
+FLUSH_SECONDS = 1.0
+tally = MetricsBuffer()
 
 
-def keep_handing_over() -> None:
+def flush_every_second() -> None:
     """Hand over now, and again every second for as long as the running event loop lives."""
-    tally.hand_over()
-    asyncio.get_running_loop().call_later(HAND_OVER_SECONDS, keep_handing_over)
+    tally.flush()
+    asyncio.get_running_loop().call_later(FLUSH_SECONDS, flush_every_second)
 
 
 def serving_model(tag: str) -> None:
@@ -207,7 +207,7 @@ def _forget_dead_workers(folder: str) -> None:
 
 def exposition() -> bytes:
     """Return all metrics in Prometheus' text format, summed over the worker processes."""
-    tally.hand_over()
+    tally.flush()
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:
         return generate_latest(REGISTRY)

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from serving.api.auth import Keys
+from serving.api.auth import ApiKeys
 from serving.logs import LogFormat
 from serving.prediction_log.sinks import OFF, checked
 
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     @classmethod
     def _holds_keys(cls, file: Path | None) -> Path | None:
         if file is not None:
-            Keys.parse(_text(file))
+            ApiKeys.parse(_text(file))
         return file
 
     @field_validator("admin_token")

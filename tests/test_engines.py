@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from model.inference.bundle import Bundle
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.batching.engines import BentoBatcher, Row
 from serving.models.loaded import Runtime
 from serving.settings import Batching, Settings
@@ -127,7 +127,7 @@ def expected(bodies: list[bytes], bundle: Bundle) -> list[tuple[int, Any]]:
     """Status and document of each, from a front door without server, sockets or batching."""
     settings = Settings(batching=Batching.OFF)
     runtime = Runtime("any", bundle, settings, BentoBatcher(_no_runner))
-    door = FrontDoor(_inside, lambda: runtime, settings)
+    door = Application(_inside, lambda: runtime, settings)
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=door)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.api.asgi import JSON, Headers, Receive, Scope, read_body
 from serving.errors import Invalid, NotJson, Unauthorized
-from serving.models.reload import Rollover
+from serving.models.reload import ModelReloader
 
 PATH = "/admin/reload"
 SCHEME = b"bearer "
@@ -42,13 +42,13 @@ class Admin:
         Of the served model; no other can be loaded.
     """
 
-    def __init__(self, token: str, rollover: Callable[[], Rollover], name: str) -> None:
+    def __init__(self, token: str, rollover: Callable[[], ModelReloader], name: str) -> None:
         self._token = token.encode()
         self._rollover = rollover
         self._name = name
 
     async def reload(self, scope: Scope, receive: Receive) -> tuple[int, bytes, Headers]:
-        """Handle the request; see `Rollover.reload` for what is refused.
+        """Handle the request; see `ModelReloader.reload` for what is refused.
 
         Raises
         ------

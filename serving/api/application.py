@@ -18,7 +18,7 @@ from serving.api.asgi import (
     JSON,
     Answer,
     ASGIApp,
-    ClientLeft,
+    ClientDisconnected,
     Headers,
     Message,
     Receive,
@@ -27,10 +27,10 @@ from serving.api.asgi import (
     answer,
     refused,
 )
-from serving.api.auth import Keys, guarded
+from serving.api.auth import ApiKeys, guarded
 from serving.api.openapi import About, openapi_document
 from serving.api.predict import PredictDelay
-from serving.errors import Failed, MethodNotAllowed, NotFound
+from serving.errors import InternalError, MethodNotAllowed, NotFound
 from serving.models.loaded import Runtime
 from serving.page import pages
 from serving.settings import Settings
@@ -51,7 +51,7 @@ _METRICS: Headers = ((b"content-type", metrics.CONTENT_TYPE),)
 _JSON: Headers = (JSON,)
 
 
-class FrontDoor:
+class Application:
     """ASGI application that owns every public route.
 
     Parameters
@@ -102,7 +102,7 @@ class FrontDoor:
         if self.keys:
             self._guard(self.keys)
 
-    def _guard(self, keys: Keys) -> None:
+    def _guard(self, keys: ApiKeys) -> None:
         """Ask for a key where the model answers, or tells about itself or its callers."""
         for path in GUARDED:
             self._routes[path] = {
@@ -120,7 +120,7 @@ class FrontDoor:
         name = request_id.of_request(scope["headers"])
         try:
             status, body, headers = await self._handler(scope)(scope, receive)
-        except ClientLeft:
+        except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
             status, body, headers = refused(error, name)
@@ -163,7 +163,7 @@ class FrontDoor:
     async def _readyz(self, _scope: Scope, _receive: Receive) -> Answer:
         if self._runtime().ready():
             return OK, b"ready\n", _PLAIN
-        raise Failed("A test prediction did not work.")  # noqa: EM101, TRY003
+        raise InternalError("A test prediction did not work.")  # noqa: EM101, TRY003
 
     async def _metrics(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, metrics.exposition(), _METRICS
@@ -183,5 +183,5 @@ def _fixed(headers: Headers, body: bytes) -> Handler:
     return handler
 
 
-def _keys(file: Path | None, workers: int) -> Keys | None:
-    return Keys.parse(file.read_text(), workers) if file else None
+def _keys(file: Path | None, workers: int) -> ApiKeys | None:
+    return ApiKeys.parse(file.read_text(), workers) if file else None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
 from serving import metrics
-from serving.errors import Failed, Refusal, TooLarge
+from serving.errors import InternalError, ProblemError, TooLarge
 from serving.logs import REQUEST
 
 Scope = MutableMapping[str, Any]
@@ -34,7 +34,7 @@ PROBLEM_TYPE = "urn:flight-delay:problem:"
 logger = logging.getLogger("flight_delay")
 
 
-class ClientLeft(Exception):  # noqa: N818 - an event, not a fault
+class ClientDisconnected(Exception):  # noqa: N818 - an event, not a fault
     """The client has gone before its request was read: there is nobody to answer."""
 
 
@@ -50,14 +50,14 @@ async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]
     """
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise ClientLeft
+        raise ClientDisconnected
     body = bytearray(message.get("body", b""))
     while message.get("more_body", False):
         if len(body) > limit:
             break
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientLeft
+            raise ClientDisconnected
         body += message.get("body", b"")
         reached(min(len(body), limit))
     if len(body) > limit:
@@ -89,16 +89,20 @@ def refused(error: Exception, name: Headers = ()) -> Answer:
     name
         Headers that name the request, the first of them its id.
     """
-    ours = not isinstance(error, Refusal)
+    ours = not isinstance(error, ProblemError)
     if ours or error.__cause__ is not None:
         about = {REQUEST: name[0][1].decode("ascii")} if name else None
         logger.error("request failed", exc_info=error, extra=about)
-    refusal = Failed("The fault is ours: it has been logged.") if ours else cast("Refusal", error)
+    refusal = (
+        InternalError("The fault is ours: it has been logged.")
+        if ours
+        else cast("ProblemError", error)
+    )
     metrics.tally.refused_for(refusal.kind)
     return problem(refusal)
 
 
-def problem(refusal: Refusal) -> Answer:
+def problem(refusal: ProblemError) -> Answer:
     """The problem document (RFC 9457) of a refusal."""
     document: dict[str, Any] = {
         "type": PROBLEM_TYPE + refusal.kind,

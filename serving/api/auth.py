@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from serving.errors import Forbidden, TooMany, Unauthorized
+from serving.errors import Forbidden, RateLimited, Unauthorized
 
 if TYPE_CHECKING:
     from serving.api.asgi import Scope
@@ -42,7 +42,7 @@ class KeyFileError(ValueError):
 
 
 @dataclass(slots=True)
-class Caller:
+class ApiKey:
     """Who holds a key, and what is left of its allowance: a token bucket.
 
     Attributes
@@ -71,7 +71,7 @@ class Caller:
         return 0.0
 
 
-class Keys:
+class ApiKeys:
     """The accepted keys.
 
     Parameters
@@ -87,7 +87,7 @@ class Keys:
 
     def __init__(
         self,
-        callers: dict[bytes, Caller],
+        callers: dict[bytes, ApiKey],
         workers: int = 1,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -99,7 +99,7 @@ class Keys:
     def parse(cls, text: str, workers: int = 1) -> Self:
         """Read a key file: ``name sha256 [requests per second]`` a line, ``#`` for remarks.
 
-        The rate holds for each worker; see `Caller`.
+        The rate holds for each worker; see `ApiKey`.
 
         Several lines may have the same name: while a key is replaced, both are accepted.
 
@@ -108,7 +108,7 @@ class Keys:
         KeyFileError
             If a line has another form, a rate is 0, or there is no key at all.
         """
-        callers: dict[bytes, Caller] = {}
+        callers: dict[bytes, ApiKey] = {}
         for number, line in enumerate(text.splitlines(), start=1):
             if written := line.partition("#")[0].strip():
                 digest, caller = _read(written, number)
@@ -143,12 +143,12 @@ class Keys:
         if wait:
             detail = f"This key allows {caller.rate:g} requests a second{self._scope}."
             after = str(math.ceil(wait)).encode()
-            raise TooMany(detail, headers=((b"retry-after", after),))
+            raise RateLimited(detail, headers=((b"retry-after", after),))
         return caller.name
 
 
 def guarded(
-    handler: Callable[..., Awaitable[Answer]], keys: Keys
+    handler: Callable[..., Awaitable[Answer]], keys: ApiKeys
 ) -> Callable[..., Awaitable[Answer]]:
     """Let a handler see only requests with an accepted key."""
 
@@ -175,7 +175,7 @@ def _shown(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     return bearer
 
 
-def _read(line: str, number: int) -> tuple[bytes, Caller]:
+def _read(line: str, number: int) -> tuple[bytes, ApiKey]:
     found = _LINE.fullmatch(line)
     if found is None or (found["rate"] and not float(found["rate"])):
         message = (
@@ -184,7 +184,7 @@ def _read(line: str, number: int) -> tuple[bytes, Caller]:
         )
         raise KeyFileError(message)
     rate = float(found["rate"] or math.inf)
-    caller = Caller(found["name"], rate, left=max(rate, 1.0))
+    caller = ApiKey(found["name"], rate, left=max(rate, 1.0))
     return bytes.fromhex(found["digest"]), caller
 
 

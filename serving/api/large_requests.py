@@ -21,7 +21,7 @@ _LATER = ((b"retry-after", b"1"), (b"connection", b"close"))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DecodedRequest:
     """What a valid request asks: the delay of flights, and reasons for it or not."""
 
     flights: Flights
@@ -72,7 +72,7 @@ class BulkReader:
         finally:
             self._free += held
 
-    async def read(self, body: bytes) -> Asked:
+    async def read(self, body: bytes) -> DecodedRequest:
         """Validate a body, large or small.
 
         Raises
@@ -91,7 +91,7 @@ class BulkReader:
         return await asyncio.get_running_loop().run_in_executor(self._thread, read, body)
 
 
-def read(body: bytes) -> Asked:
+def read(body: bytes) -> DecodedRequest:
     """Validate a body in one go.
 
     Raises
@@ -99,13 +99,13 @@ def read(body: bytes) -> Asked:
     NotJson, Invalid
     """
     request = decode(body)
-    return Asked(to_flights(request.flights, request.airport_state), request.explain)
+    return DecodedRequest(to_flights(request.flights, request.airport_state), request.explain)
 
 
-async def _read_pieces(pieces: list[bytes]) -> Asked:
+async def _read_pieces(pieces: list[bytes]) -> DecodedRequest:
     first = decode(pieces[0])
     parts = [to_flights(first.flights, first.airport_state)]
     for piece in pieces[1:]:
         await asyncio.sleep(0)
         parts.append(to_flights(decode(piece).flights, first.airport_state))
-    return Asked(Flights.concatenate(parts), first.explain)
+    return DecodedRequest(Flights.concatenate(parts), first.explain)

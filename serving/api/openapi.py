@@ -23,19 +23,19 @@ from serving.contract.schema import (
 )
 from serving.errors import (
     BadRequest,
-    Busy,
-    Failed,
+    Conflict,
+    DeadlineExceeded,
     Forbidden,
     HeadTooLarge,
+    InternalError,
     Invalid,
     ModelRefused,
     NotJson,
     Overloaded,
-    Refusal,
+    ProblemError,
+    RateLimited,
     RequestTimeout,
     TooLarge,
-    TooLate,
-    TooMany,
     Unauthorized,
     UnsupportedType,
 )
@@ -50,14 +50,14 @@ _ABOUT = (
 )
 
 JsonObject = dict[str, Any]
-Words = tuple[type[Refusal], str]
+Words = tuple[type[ProblemError], str]
 """A kind of refusal and when it comes."""
 
 _ANYWHERE: tuple[Words, ...] = (
     (BadRequest, "What arrived is not HTTP; the connection is closed."),
     (RequestTimeout, "The request did not arrive whole in time; the connection is closed."),
     (HeadTooLarge, "The head of the request is too long; the connection is closed."),
-    (Failed, "The service failed; the fault is not the caller's."),
+    (InternalError, "The service failed; the fault is not the caller's."),
 )
 """What any route may answer."""
 
@@ -65,7 +65,7 @@ _WITH_KEYS: tuple[Words, ...] = (
     (Unauthorized, "Only where the service asks for keys: none was sent."),
     (Forbidden, "Only where the service asks for keys: this one is not accepted."),
     (
-        TooMany,
+        RateLimited,
         "Only where the service asks for keys: more than this one allows at once.",
     ),
 )
@@ -78,13 +78,13 @@ _PREDICTING: tuple[Words, ...] = (
     (UnsupportedType, "The body is declared to be something else than JSON."),
     (Invalid, "Not valid; every guilty field is named, with the index of its flight."),
     (Overloaded, "More work is waiting than is accepted; try again after `Retry-After` seconds."),
-    (TooLate, "The time given in `X-Request-Timeout-Ms` has passed."),
+    (DeadlineExceeded, "The time given in `X-Request-Timeout-Ms` has passed."),
 )
 
 _RELOADING: tuple[Words, ...] = (
     (NotJson, "The body is not JSON: send none to load the newest model."),
     (Unauthorized, "The admin token is missing or wrong."),
-    (Busy, "A model is being loaded already."),
+    (Conflict, "A model is being loaded already."),
     (TooLarge, "The body is longer than the service accepts."),
     (
         Invalid,
@@ -337,5 +337,5 @@ def _problems(*words: Words) -> JsonObject:
     return answers
 
 
-def _refusal(kind: type[Refusal], detail: str) -> Refusal:
-    return TooLate() if kind is TooLate else kind(detail)
+def _refusal(kind: type[ProblemError], detail: str) -> ProblemError:
+    return DeadlineExceeded() if kind is DeadlineExceeded else kind(detail)

@@ -16,7 +16,7 @@ from serving.api import request_id
 from serving.api.asgi import (
     JSON,
     Answer,
-    ClientLeft,
+    ClientDisconnected,
     Headers,
     Receive,
     Scope,
@@ -24,11 +24,11 @@ from serving.api.asgi import (
     read_body,
     refused,
 )
-from serving.api.large_requests import LARGE_BODY, Asked, BulkReader
-from serving.batching.adaptive import InlineBatcher, Result, no_room
+from serving.api.large_requests import LARGE_BODY, BulkReader, DecodedRequest
+from serving.batching.adaptive import AdaptiveBatcher, Result, no_room
 from serving.contract.decoding import decode, timeout_seconds, to_flights
 from serving.contract.schema import PredictionRequest
-from serving.errors import Overloaded, TooLate, UnsupportedType
+from serving.errors import DeadlineExceeded, Overloaded, UnsupportedType
 from serving.models.loaded import Runtime
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ class PredictDelay:
         try:
             runtime = self._runtime()
             engine, explanations = runtime.engine, runtime.explanations
-            inline = engine if isinstance(engine, InlineBatcher) else None
+            inline = engine if isinstance(engine, AdaptiveBatcher) else None
             # asked before the work of reading the body
             if (inline is not None and inline.full) or explanations.refuses(body):
                 metrics.tally.refused_for(Overloaded.kind)
@@ -127,7 +127,7 @@ class PredictDelay:
         reply: Reply,
         names: OwnNames,
     ) -> Abandon:
-        asked = Asked(to_flights(request.flights, request.airport_state), explain=False)
+        asked = DecodedRequest(to_flights(request.flights, request.airport_state), explain=False)
         answer = self._answer_in_time(asked, started, timeout, names)
         task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply, names))
         self._tasks.add(task)
@@ -144,12 +144,12 @@ class PredictDelay:
             return await self._answer(asked, started, names)
 
     async def _answer_in_time(
-        self, asked: Asked, started: float, within: float, names: Names
+        self, asked: DecodedRequest, started: float, within: float, names: Names
     ) -> Answer:
         async with _in_time(started, within):
             return await self._answer(asked, started, names)
 
-    async def _answer(self, asked: Asked, started: float, names: Names) -> Answer:
+    async def _answer(self, asked: DecodedRequest, started: float, names: Names) -> Answer:
         body = await self._runtime().answer(asked.flights, names, explain=asked.explain)
         metrics.tally.answered(len(asked.flights), perf_counter() - started)
         return OK, body, _JSON
@@ -167,7 +167,7 @@ async def _in_time(started: float, within: float) -> AsyncIterator[None]:
         async with asyncio.timeout(None if within == inf else within - (perf_counter() - started)):
             yield
     except TimeoutError:
-        raise TooLate from None  # a cause would make it a fault of ours, to be logged
+        raise DeadlineExceeded from None  # a cause would make it a fault of ours, to be logged
 
 
 def _deliver(
@@ -226,7 +226,7 @@ async def _unless_client_leaves(receive: Receive, answer: Awaitable[Answer]) -> 
     try:
         await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            raise ClientLeft
+            raise ClientDisconnected
         return work.result()
     finally:
         for task in (work, watch):

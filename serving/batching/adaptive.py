@@ -16,10 +16,10 @@ from data.flights import Flights
 from model.inference.predictor import Predictor
 from serving import metrics
 from serving.batching.engines import score_at_once
-from serving.errors import Failed, Overloaded, TooLate
+from serving.errors import DeadlineExceeded, InternalError, Overloaded
 
 RETRY_AFTER_SECONDS = b"1"
-CALM_BATCHES = 16
+IDLE_BATCHES = 16
 """Batches without a small request after which bulk requests get the whole batch."""
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ Result = list[T] | Exception
 logger = logging.getLogger("flight_delay")
 
 
-class Job(Generic[T]):
+class PendingRequest(Generic[T]):
     """Flights of one request, processed whole or slice by slice.
 
     Parameters
@@ -112,8 +112,8 @@ class Batcher(ABC, Generic[T]):
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._max_bulk = max_bulk
-        self._small: deque[Job[T]] = deque()
-        self._bulk: deque[Job[T]] = deque()
+        self._small: deque[PendingRequest[T]] = deque()
+        self._bulk: deque[PendingRequest[T]] = deque()
         self._waiting_small = 0
         self._waiting_bulk = 0
         self._scheduled = False
@@ -158,7 +158,7 @@ class Batcher(ABC, Generic[T]):
 
     def submit(
         self, flights: Flights, deliver: Callable[[Result[T]], None], deadline: float = inf
-    ) -> Job[T]:
+    ) -> PendingRequest[T]:
         """Accept flights, and call `deliver` in a later turn of the event loop.
 
         Raises
@@ -169,7 +169,7 @@ class Batcher(ABC, Generic[T]):
         bulk = len(flights) > self._max_batch
         if self.full_for_bulk if bulk else self.full:
             raise no_room()
-        job: Job[T] = Job(flights, deliver, deadline)
+        job: PendingRequest[T] = PendingRequest(flights, deliver, deadline)
         if bulk:
             self._bulk.append(job)
         else:
@@ -178,13 +178,13 @@ class Batcher(ABC, Generic[T]):
         self._schedule()
         return job
 
-    def withdraw(self, job: Job[T]) -> None:
+    def withdraw(self, job: PendingRequest[T]) -> None:
         """Drop what is left of a job: nobody waits for it any more."""
         if not job.over:
             job.over = True
             self._count(job, -job.left)
 
-    def _count(self, job: Job[T], flights: int) -> None:
+    def _count(self, job: PendingRequest[T], flights: int) -> None:
         if len(job.flights) > self._max_batch:
             self._waiting_bulk += flights
         else:
@@ -212,7 +212,9 @@ class Batcher(ABC, Generic[T]):
         if self._small or self._bulk:
             self._schedule()
 
-    def _process_slices(self, jobs: list[Job[T]], bulk: Job[T] | None) -> None:
+    def _process_slices(
+        self, jobs: list[PendingRequest[T]], bulk: PendingRequest[T] | None
+    ) -> None:
         slices = []
         for job in jobs:
             part = job.next_slice(self._bulk_slice() if job is bulk else self._max_batch)
@@ -224,11 +226,11 @@ class Batcher(ABC, Generic[T]):
 
     def _bulk_slice(self) -> int:
         """Flights of a bulk request to process at once: few while small requests keep coming."""
-        return self._max_batch if self._calm > CALM_BATCHES else max(1, self._max_batch // 4)
+        return self._max_batch if self._calm > IDLE_BATCHES else max(1, self._max_batch // 4)
 
-    def _take_small(self) -> list[Job[T]]:
+    def _take_small(self) -> list[PendingRequest[T]]:
         """Small requests up to a batch."""
-        jobs: list[Job[T]] = []
+        jobs: list[PendingRequest[T]] = []
         now = monotonic()
         room = self._max_batch
         while self._small and len(self._small[0].flights) <= room:
@@ -238,7 +240,7 @@ class Batcher(ABC, Generic[T]):
                 jobs.append(job)
         return jobs
 
-    def _take_bulk(self) -> Job[T] | None:
+    def _take_bulk(self) -> PendingRequest[T] | None:
         """The bulk request whose turn it is."""
         while self._bulk:
             job = self._bulk.popleft()
@@ -246,13 +248,13 @@ class Batcher(ABC, Generic[T]):
                 return job
         return None
 
-    def _still_wanted(self, job: Job[T], now: float) -> bool:
+    def _still_wanted(self, job: PendingRequest[T], now: float) -> bool:
         if job.deadline < now and not job.over:
             self._count(job, -job.left)
-            job.end(TooLate())
+            job.end(DeadlineExceeded())
         return not job.over
 
-    def _deliver(self, jobs: list[Job[T]], slices: list[Flights]) -> None:
+    def _deliver(self, jobs: list[PendingRequest[T]], slices: list[Flights]) -> None:
         try:
             values = self._process(Flights.concatenate(slices))
         except Exception:  # noqa: BLE001 - whatever it is, it must reach only the guilty request
@@ -264,7 +266,7 @@ class Batcher(ABC, Generic[T]):
             job.add(values[start:stop])
             start = stop
 
-    def _deliver_one_by_one(self, jobs: list[Job[T]], slices: list[Flights]) -> None:
+    def _deliver_one_by_one(self, jobs: list[PendingRequest[T]], slices: list[Flights]) -> None:
         for job, part in zip(jobs, slices, strict=True):
             try:
                 values = self._process(part)
@@ -273,15 +275,15 @@ class Batcher(ABC, Generic[T]):
             else:
                 job.add(values)
 
-    def _fail(self, job: Job[T], error: Exception) -> None:
+    def _fail(self, job: PendingRequest[T], error: Exception) -> None:
         if not job.over:
-            failure = Failed("These flights could not be scored.")
+            failure = InternalError("These flights could not be scored.")
             failure.__cause__ = error
             self._count(job, -job.left)
             job.end(failure)
 
 
-class InlineBatcher(Batcher[float]):
+class AdaptiveBatcher(Batcher[float]):
     """Scores what has arrived as one batch, inside the endpoint's process."""
 
     def __init__(

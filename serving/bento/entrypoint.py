@@ -41,7 +41,7 @@ def main() -> None:
         os.execvp(command[0], command)  # noqa: S606 - it becomes the server; the image sets PATH
     # the first process of a container ignores signals that it does not handle
     signal.signal(signal.SIGTERM, _leave)
-    hurry()
+    relax_gc()
     os.environ.pop(shared.VARIABLE, None)  # this process has no supervisor
     try:
         listener = socket.create_server((HOST, port), backlog=BACKLOG)
@@ -53,7 +53,7 @@ def main() -> None:
     service.main([str(BENTO), *arguments, *drain])
 
 
-def hurry() -> None:
+def relax_gc() -> None:
     """Look for garbage seldom: what is imported stays, and looking is a tenth of the start."""
     gc.set_threshold(_ROOMY, 50, 1000)
 

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from serving.api.admin import Admin
     from serving.api.asgi import ASGIApp
     from serving.models.loaded import Runtime
-    from serving.models.reload import Rollover
+    from serving.models.reload import ModelReloader
 
 
 class Served(Protocol):
     """What a service class must offer to stand behind the front door."""
 
     runtime: Runtime
-    rollover: Rollover
+    rollover: ModelReloader
 
 
-class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its types
+class ApplicationService(Service[Any]):  # type: ignore[misc] # bentoml hides its types
     """A BentoML service that answers the contract's routes before its own application does.
 
-    Pass it to the decorator: ``@bentoml.service(service_class=FrontDoorService, ...)``. BentoML
+    Pass it to the decorator: ``@bentoml.service(service_class=ApplicationService, ...)``. BentoML
     keeps the process, its workers, its life cycle and the batchable methods, which it calls
     through the inner application, where nobody from outside can reach them.
     """
@@ -37,15 +37,15 @@ class FrontDoorService(Service[Any]):  # type: ignore[misc] # bentoml hides its 
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Put the front door before BentoML's application."""
-        from serving.api.application import FrontDoor  # noqa: PLC0415 - see serving.bento.startup
+        from serving.api.application import Application  # noqa: PLC0415 - see serving.bento.startup
         from serving.http import server  # noqa: PLC0415 - see serving.bento.startup
-        from serving.http.context import House  # noqa: PLC0415 - see serving.bento.startup
+        from serving.http.context import ConnectionContext  # noqa: PLC0415 - see serving.bento.startup
 
         inner = cast("ASGIApp", super().to_asgi(is_main))
-        door = FrontDoor(inner, lambda: self._served.runtime, settings(), self._admin())
+        door = Application(inner, lambda: self._served.runtime, settings(), self._admin())
         short = settings().batching is Batching.INLINE
         predict = door.predict_delay if short else None
-        house = House.of(predict, door.keys, settings())
+        house = ConnectionContext.of(predict, door.keys, settings())
         server.install(house, alone=settings().workers == 1)
         return door
 

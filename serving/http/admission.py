@@ -8,7 +8,7 @@ from enum import Enum, auto
 from time import monotonic
 
 from serving import metrics
-from serving.http.timeouts import Sweeper
+from serving.http.timeouts import IdleConnectionReaper
 
 KEPT_FILES = 128
 """File descriptors that connections leave free: for the model, logs, and sockets being accepted."""
@@ -53,7 +53,7 @@ class Admissions:
         Limit of open files.
     """
 
-    def __init__(self, sweeper: Sweeper, max_connections: int, max_files: int) -> None:
+    def __init__(self, sweeper: IdleConnectionReaper, max_connections: int, max_files: int) -> None:
         room = max(max_files - KEPT_FILES, LEAST_CONNECTIONS)
         extra = max(max_connections // EXTRA_SHARE, LEAST_EXTRA)
         self._sweeper = sweeper

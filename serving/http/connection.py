@@ -22,13 +22,13 @@ from serving.errors import (
     BadRequest,
     HeadTooLarge,
     Overloaded,
-    Refusal,
+    ProblemError,
     RequestTimeout,
     TooLarge,
 )
 from serving.http.admission import Admission
-from serving.http.context import House
-from serving.http.responses import last_word, lines
+from serving.http.context import ConnectionContext
+from serving.http.responses import closing_response, lines
 from serving.http.transport import CorkedTransport
 
 LONGEST_HEAD = 32_768
@@ -88,7 +88,7 @@ class Connection(HttpToolsProtocol):
         What all connections of the process share.
     """
 
-    def __init__(self, house: House, **of_uvicorn: Any) -> None:
+    def __init__(self, house: ConnectionContext, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
         self._house = house
         self._sweeper = house.sweeper
@@ -100,7 +100,7 @@ class Connection(HttpToolsProtocol):
         self._ended = False
         self._extra = False
         self._stopping = False
-        self._last_word: Refusal | None = None
+        self._last_word: ProblemError | None = None
         self.quiet_since = inf
         self.patience = inf
 
@@ -109,7 +109,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(CorkedTransport(transport, self.loop, self._linger))  # type: ignore[arg-type] # behaves as one
         admission = self._house.admissions.admit(transport.get_extra_info("socket").fileno())
         if admission is Admission.REFUSED:
-            transport.write(last_word(_FULL))
+            transport.write(closing_response(_FULL))
             transport.close()
             return
         self._extra = admission is Admission.EXTRA
@@ -177,7 +177,7 @@ class Connection(HttpToolsProtocol):
             self._parse(piece)
         except httptools.HttpParserError as error:
             why = error.__context__  # what a callback raised
-            self._end_with(why if isinstance(why, Refusal) else _NOT_HTTP)
+            self._end_with(why if isinstance(why, ProblemError) else _NOT_HTTP)
 
     def _go_on_later(self) -> None:
         """Read on in the next turn of the event loop, if anything is left then."""
@@ -268,7 +268,7 @@ class Connection(HttpToolsProtocol):
         else:
             self._end_with(_SLOW)
 
-    def _end_with(self, refusal: Refusal) -> None:
+    def _end_with(self, refusal: ProblemError) -> None:
         """Refuse what is being read and close, once all that came before it is answered.
 
         A client reads answers in the order of its requests: one that came too early would pass for
@@ -281,7 +281,7 @@ class Connection(HttpToolsProtocol):
             self._last_word = refusal
             return
         if not before and not answered:
-            self.transport.write(last_word(refusal))
+            self.transport.write(closing_response(refusal))
         self.transport.close()
 
     def _state_of_what_is_read(self) -> tuple[bool, bool]:
@@ -381,7 +381,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._last_word is not None:
             self._reading = True  # the client may be sending still
-            self.transport.write(last_word(self._last_word))
+            self.transport.write(closing_response(self._last_word))
             self.transport.close()
             return
         self.flow.resume_reading()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from serving.api.auth import Keys
+from serving.api.auth import ApiKeys
 from serving.api.predict import PredictDelay
 from serving.http.admission import Admissions, raise_file_limit
-from serving.http.responses import Heads
-from serving.http.timeouts import Sweeper
+from serving.http.responses import HeaderCache
+from serving.http.timeouts import IdleConnectionReaper
 from serving.settings import Settings
 
 
 @dataclass(frozen=True)
-class House:
+class ConnectionContext:
     """What all connections of a process share.
 
     Attributes
@@ -34,18 +34,18 @@ class House:
     """
 
     predict: PredictDelay | None
-    keys: Keys | None
+    keys: ApiKeys | None
     max_message_bytes: int
     read_seconds: float
     idle_seconds: float
-    sweeper: Sweeper
+    sweeper: IdleConnectionReaper
     admissions: Admissions
-    heads: Heads = field(default_factory=Heads)
+    heads: HeaderCache = field(default_factory=HeaderCache)
 
     @classmethod
-    def of(cls, predict: PredictDelay | None, keys: Keys | None, settings: Settings) -> Self:
+    def of(cls, predict: PredictDelay | None, keys: ApiKeys | None, settings: Settings) -> Self:
         """With the limits of the settings."""
-        sweeper = Sweeper()
+        sweeper = IdleConnectionReaper()
         return cls(
             predict,
             keys,

@@ -12,7 +12,7 @@ class _NoEvent:
         """Wake nobody."""
 
 
-class Exchange:
+class RequestCycle:
     """A request on the short way. uvicorn's protocol takes it for one of its own cycles."""
 
     __slots__ = (

@@ -24,10 +24,10 @@ from serving.api.predict import (
     PredictDelay,
     refuse,
 )
-from serving.errors import Refusal
+from serving.errors import ProblemError
 from serving.http.connection import Connection, is_host
-from serving.http.context import House
-from serving.http.exchange import Exchange
+from serving.http.context import ConnectionContext
+from serving.http.exchange import RequestCycle
 from serving.http.responses import lines
 
 _METHOD, _PATH, _VERSION = b"POST", b"/predict_delay", "1.1"
@@ -45,7 +45,7 @@ _TELLING = frozenset(
 _PLAIN = frozenset({(b"content-type", b"application/json"), (b"connection", b"keep-alive")})
 
 
-class ShortWayProtocol(Connection):
+class FastPathProtocol(Connection):
     """The protocol of a connection, with the short way.
 
     Parameters
@@ -54,11 +54,11 @@ class ShortWayProtocol(Connection):
         What all connections of the process share.
     """
 
-    def __init__(self, house: House, **of_uvicorn: Any) -> None:
+    def __init__(self, house: ConnectionContext, **of_uvicorn: Any) -> None:
         super().__init__(house, **of_uvicorn)
         self._predict = house.predict
-        self._exchange: Exchange | None = None
-        self._at_work: Exchange | RequestResponseCycle | None = None
+        self._exchange: RequestCycle | None = None
+        self._at_work: RequestCycle | RequestResponseCycle | None = None
         """What is answered now; `cycle` is what is read, which may be a request after it."""
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -67,7 +67,7 @@ class ShortWayProtocol(Connection):
         if at_work is not None and not at_work.response_complete:
             at_work.disconnected = True
             at_work.message_event.set()
-            if isinstance(at_work, Exchange) and at_work.abandon is not None:
+            if isinstance(at_work, RequestCycle) and at_work.abandon is not None:
                 at_work.abandon()
                 at_work.abandon = None
         super().connection_lost(exc)
@@ -107,18 +107,18 @@ class ShortWayProtocol(Connection):
             self._submit(exchange, self._predict)
         self._wait_for_us()
 
-    def _submit(self, exchange: Exchange, predict: PredictDelay) -> None:
+    def _submit(self, exchange: RequestCycle, predict: PredictDelay) -> None:
         self._at_work = exchange
         reply = partial(self._reply, exchange)
         if self._house.keys is not None:
             try:
                 self._house.keys.admit(self.headers)
-            except Refusal as error:
+            except ProblemError as error:
                 refuse(reply, error, exchange.names)
                 return
         exchange.abandon = predict.submit(exchange.body, exchange.timeout, reply, exchange.names)
 
-    def _short_way(self) -> Exchange | None:
+    def _short_way(self) -> RequestCycle | None:
         """The exchange of a request that is plain in every respect."""
         if not self._is_plain():
             return None
@@ -137,7 +137,7 @@ class ShortWayProtocol(Connection):
                 timeout = value
             elif name in request_id.NAMES:
                 names.append(header)
-        return Exchange(timeout, names) if hosts == 1 and 0 < length <= LARGE_BODY else None
+        return RequestCycle(timeout, names) if hosts == 1 and 0 < length <= LARGE_BODY else None
 
     def _is_plain(self) -> bool:
         """Whether the first line of a request, and the connection, allow the short way."""
@@ -150,7 +150,7 @@ class ShortWayProtocol(Connection):
         self._at_work = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _reply(self, exchange: Exchange, status: int, body: bytes, headers: Headers) -> None:
+    def _reply(self, exchange: RequestCycle, status: int, body: bytes, headers: Headers) -> None:
         exchange.abandon = None  # what it refers to refers to us: leave no work to the collector
         if exchange.disconnected:
             return

@@ -9,10 +9,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from serving import metrics
 from serving.api import request_id
 from serving.api.asgi import PROTECTION, Headers, problem
-from serving.errors import Refusal
+from serving.errors import ProblemError
 
 
-class Heads:
+class HeaderCache:
     """Heads of answers as bytes, with the headers that the server puts on every answer.
 
     The server replaces the list of those once a second, because of the date.
@@ -40,7 +40,7 @@ def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-def last_word(refusal: Refusal) -> bytes:
+def closing_response(refusal: ProblemError) -> bytes:
     """Write and count a refusal after which the connection is closed.
 
     It goes to clients of whose request too little is known to name it as they did.

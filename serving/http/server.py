@@ -14,9 +14,9 @@ import uvicorn
 import uvicorn.config
 
 from serving.http.admission import Admissions
-from serving.http.context import House
+from serving.http.context import ConnectionContext
 from serving.http.listening import LAST_ACCEPT_SECONDS, refuse_handshakes
-from serving.http.protocol import ShortWayProtocol
+from serving.http.protocol import FastPathProtocol
 from serving.http.watchdog import DRAIN_SECONDS, Watchdog
 from serving.models import shared
 from serving.settings import settings
@@ -30,7 +30,7 @@ OPENING_SECONDS = 1.0
 """How long a stopping server waits for connections whose protocol is being made."""
 
 
-class KeenServer(uvicorn.Server):
+class MultiAcceptServer(uvicorn.Server):
     """uvicorn's server, which takes all clients that wait at the door, and not one a turn.
 
     libuv, which uvloop runs on, accepts one connection per turn of the event loop
@@ -130,16 +130,16 @@ class KeenServer(uvicorn.Server):
             task.exception()
 
 
-def install(house: House, *, alone: bool) -> None:
+def install(house: ConnectionContext, *, alone: bool) -> None:
     """Have BentoML start a server with this protocol in the process.
 
     uvicorn's access log goes with it: it formats a line per request before it asks whether
     anybody wants to read it.
     """
-    protocol: MakeProtocol = partial(ShortWayProtocol, house)
+    protocol: MakeProtocol = partial(FastPathProtocol, house)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment] # it takes a class too
-    KeenServer.admissions = house.admissions
-    uvicorn.Server = partial(KeenServer, alone=alone)  # type: ignore[misc,assignment] # the name by which BentoML starts it
+    MultiAcceptServer.admissions = house.admissions
+    uvicorn.Server = partial(MultiAcceptServer, alone=alone)  # type: ignore[misc,assignment] # the name by which BentoML starts it
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False

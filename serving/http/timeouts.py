@@ -21,7 +21,7 @@ class Watched(Protocol):
     """A connection as the sweeper sees it."""
 
     quiet_since: float
-    """When it last got further, in seconds of `Sweeper.now`; infinite while we work on it."""
+    """Time of its last progress, as `IdleConnectionReaper.now`; infinite while it is answered."""
     patience: float
     """Seconds that it may take to get further."""
 
@@ -40,7 +40,7 @@ class Watched(Protocol):
         ...
 
 
-class Sweeper:
+class IdleConnectionReaper:
     """Looks at all connections twice a second, and cuts those that have been quiet for too long.
 
     A timer for each connection and request would cost more than the requests of the hot path do

@@ -12,7 +12,7 @@ from typing import Any
 from data.flights import Flights
 from model.inference.bundle import Bundle
 from serving import metrics
-from serving.batching.adaptive import InlineBatcher
+from serving.batching.adaptive import AdaptiveBatcher
 from serving.batching.engines import BentoBatcher, Engine, Unbatched
 from serving.batching.explanations import Explained, ExplanationBatcher
 from serving.contract.decoding import to_flights
@@ -66,7 +66,7 @@ class Runtime:
     @property
     def waiting(self) -> int:
         """Flights that were accepted and are not scored yet, where the engine knows."""
-        plain = self.engine.waiting if isinstance(self.engine, InlineBatcher) else 0
+        plain = self.engine.waiting if isinstance(self.engine, AdaptiveBatcher) else 0
         return plain + self.explanations.waiting
 
     async def answer(self, flights: Flights, headers: Headers = (), *, explain: bool) -> bytes:
@@ -113,7 +113,7 @@ class Runtime:
         """Whether a real, tiny prediction works."""
         return 0.0 <= float(self.predictor.predict(self._probe).probability[0]) <= 1.0
 
-    def settle(self) -> None:
+    def freeze_gc(self) -> None:
         """Prepare the process for its life as a server; called inside its event loop.
 
         Keeps the garbage collector away from what lives as long as the process. BentoML imports
@@ -122,7 +122,7 @@ class Runtime:
         """
         asyncio.get_running_loop().run_in_executor(None, self.predictor.compile)
         sys.setswitchinterval(SWITCH_SECONDS)
-        metrics.keep_handing_over()
+        metrics.flush_every_second()
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
@@ -138,7 +138,7 @@ def _engine(bundle: Bundle, settings: Settings, bento: BentoBatcher) -> Engine:
         return bento
     if settings.batching is Batching.OFF:
         return Unbatched(bundle.predictor, settings.max_batch)
-    return InlineBatcher(
+    return AdaptiveBatcher(
         bundle.predictor, settings.max_batch, settings.max_queue, settings.max_bulk
     )
 

@@ -27,7 +27,7 @@ from model.inference.bundle import Bundle
 from model.inference.predictor import Predictor
 from serving import metrics
 from serving.batching.engines import Row, from_rows, score_at_once
-from serving.errors import Busy, ModelRefused, NoModelRegistered
+from serving.errors import Conflict, ModelRefused, NoModelRegistered
 from serving.models import shared, smoke_test, store
 
 POLL_SECONDS = 1.0
@@ -69,7 +69,7 @@ class Change:
     now: str
 
 
-class Rollover:
+class ModelReloader:
     """Loads, checks and swaps models for one worker, and tells the other workers.
 
     Parameters
@@ -131,7 +131,7 @@ class Rollover:
 
     async def _replace(self, reference: str, *, announce: bool) -> Change:
         if self._lock.locked():
-            raise Busy("A model is being loaded already: ask again when it is done.")  # noqa: EM101, TRY003
+            raise Conflict("A model is being loaded already: ask again when it is done.")  # noqa: EM101, TRY003
         try:
             async with self._lock:
                 return await self._replace_locked(reference, announce=announce)
@@ -220,7 +220,7 @@ class Rollover:
         task.add_done_callback(self._tasks.discard)
 
     async def _follow(self, tag: str | None) -> None:
-        with suppress(Busy):
+        with suppress(Conflict):
             try:
                 await (self._replace(tag, announce=False) if tag else self.reload())
             except ModelRefused:  # logged where it arose

@@ -11,7 +11,7 @@ import pytest
 
 from model.inference.bundle import Bundle
 from scl_delay import AsyncDelayClient, DelayClient
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.batching.engines import BentoBatcher, Row
 from serving.models.loaded import Runtime
@@ -65,18 +65,18 @@ async def _no_runner(rows: list[Row]) -> list[float]:
 
 
 @pytest.fixture(scope="session")
-def make_app(bundle: Bundle) -> Callable[..., FrontDoor]:
+def make_app(bundle: Bundle) -> Callable[..., Application]:
     """Make the service's own ASGI application, with settings."""
 
-    def make(**settings: Any) -> FrontDoor:
+    def make(**settings: Any) -> Application:
         chosen = Settings(**settings)
         runtime = Runtime("flight_delay:test", bundle, chosen, BentoBatcher(_no_runner))
-        return FrontDoor(_nothing_inside, lambda: runtime, chosen)
+        return Application(_nothing_inside, lambda: runtime, chosen)
 
     return make
 
 
 @pytest.fixture
-def asgi(make_app: Callable[..., FrontDoor]) -> httpx.ASGITransport:
+def asgi(make_app: Callable[..., Application]) -> httpx.ASGITransport:
     """The service's ASGI application in place of the network."""
     return httpx.ASGITransport(app=make_app())

@@ -21,7 +21,7 @@ from scl_delay import (
     InvalidError,
     TooLargeError,
 )
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
 from tests.client.conftest import Twin
 from tests.conftest import Server
@@ -108,7 +108,7 @@ def test_the_application_without_a_network(asgi: httpx.ASGITransport) -> None:
 def test_every_limit_of_the_service_is_met(make_app: Any) -> None:
     """A service set to small bodies gets small ones; one flight too large is refused by name."""
 
-    async def ask(app: FrontDoor) -> int:
+    async def ask(app: Application) -> int:
         transport = httpx.ASGITransport(app=app)
         async with AsyncDelayClient("http://here", transport=transport) as client:
             return len(await client.predict_many([FLIGHT] * 64))

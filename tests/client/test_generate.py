@@ -11,7 +11,7 @@ import scl_delay
 from client import generate
 from scl_delay import models
 from serving.contract import schema
-from serving.errors import Refusal
+from serving.errors import ProblemError
 
 
 def test_nothing_has_drifted() -> None:
@@ -51,14 +51,14 @@ def test_what_is_sent_has_the_same_schema(name: str) -> None:
 
 def test_every_problem_of_the_service_has_its_exception() -> None:
     """One class per type of problem, named after the service's own and offered by the package."""
-    kinds = {each.kind: each for each in _all(Refusal) if each.__module__ == "serving.errors"}
+    kinds = {each.kind: each for each in _all(ProblemError) if each.__module__ == "serving.errors"}
     for kind, refusal in kinds.items():
         exception = getattr(scl_delay, f"{refusal.__name__}Error")
         assert exception.kind == kind
         assert issubclass(exception, scl_delay.ProblemError)
 
 
-def _all(base: type[Refusal]) -> list[type[Refusal]]:
+def _all(base: type[ProblemError]) -> list[type[ProblemError]]:
     found = base.__subclasses__()
     return found + [deeper for each in found for deeper in _all(each)]
 

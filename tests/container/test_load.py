@@ -14,7 +14,7 @@ import pytest
 from deploy.image import engine
 from load.tools.container import PORT, Container
 from tests.container.conftest import READY
-from tests.support.counting import Callers, Tally
+from tests.support.counting import AnswerCounts, Callers
 
 pytestmark = pytest.mark.container
 
@@ -33,10 +33,10 @@ if {kill}: os.kill(workers[0], signal.SIGKILL)
 
 def call_while(
     running: Container, bodies: list[bytes], work: Callable[[], None], seconds: float = 1.5
-) -> Tally:
+) -> AnswerCounts:
     """Call from one connection per body, do some work meanwhile, and call on for a moment."""
 
-    async def run() -> Tally:
+    async def run() -> AnswerCounts:
         callers = Callers(running.host, PORT, bodies)
         await asyncio.sleep(seconds)
         await asyncio.to_thread(work)

@@ -31,7 +31,7 @@ from tests.faults.conftest import (
     works,
 )
 from tests.support import counting
-from tests.support.counting import Tally
+from tests.support.counting import AnswerCounts
 
 pytestmark = pytest.mark.server
 
@@ -126,7 +126,7 @@ def test_killing_the_supervisor_ends_the_service(
 
 async def kill_under_load(
     server: Server, workers: list[int], bodies: list[bytes]
-) -> tuple[Tally, float]:
+) -> tuple[AnswerCounts, float]:
     """Kill the supervisor while clients ask; what became of them, and until the workers ended."""
     callers = counting.Callers("127.0.0.1", port_of(server), bodies)
     await asyncio.sleep(1)

@@ -10,14 +10,16 @@ import pytest
 
 from tests.conftest import Server, running_server
 from tests.faults.conftest import HANGS, Figure, Truth, port_of, wait_for
-from tests.support.counting import Callers, Tally
+from tests.support.counting import AnswerCounts, Callers
 
 pytestmark = pytest.mark.server
 
 KEPT, ANEW = 16, 48
 
 
-async def stop_under_load(server: Server, bodies: list[bytes]) -> tuple[Tally, Tally, float]:
+async def stop_under_load(
+    server: Server, bodies: list[bytes]
+) -> tuple[AnswerCounts, AnswerCounts, float]:
     """What became of the requests on kept and on new connections, and how long the stop took."""
     port = port_of(server)
     kept = Callers("127.0.0.1", port, bodies[:KEPT])

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.inference.bundle import Bundle
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.api.asgi import ASGIApp, Headers, Message
 from serving.api.large_requests import LARGE_BODY
 from serving.api.predict import PredictDelay
@@ -99,7 +99,7 @@ class Differential:
 
     def __init__(self, bundle: Bundle) -> None:
         runtime = Runtime(MODEL, bundle, Settings(), BentoBatcher(_no_runner))
-        self._door = FrontDoor(_nothing_inside, lambda: runtime, Settings())
+        self._door = Application(_nothing_inside, lambda: runtime, Settings())
         self._decision = bundle.predictor.decision
         self._oracle = Oracle(bundle.predictor)
 

@@ -22,7 +22,7 @@ import typer
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.batching.engines import BentoBatcher
 from serving.models.loaded import Runtime
 from serving.settings import Settings
@@ -64,7 +64,7 @@ class Hang(Exception):  # noqa: N818 - an outcome
 @asynccontextmanager
 async def plain_uvicorn(runtime: Runtime) -> AsyncIterator[int]:
     """Serve the same application by uvicorn's own protocol; yields the port."""
-    app = FrontDoor(_nothing_inside, lambda: runtime, Settings())
+    app = Application(_nothing_inside, lambda: runtime, Settings())
     config = uvicorn.Config(
         app, port=0, http=HttpToolsProtocol, ws="none", lifespan="off", log_config=None
     )

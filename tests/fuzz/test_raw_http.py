@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.http.protocol import ShortWayProtocol
+from serving.http.protocol import FastPathProtocol
 from serving.models.loaded import Runtime
 from tests.fuzz.raw_http import fuzz
 from tests.fuzz.raw_http_grammar import LAST, RawRequest
@@ -30,12 +30,12 @@ def test_a_server_that_loses_bytes_is_found(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The comparison is no formality: a protocol that overlooks a byte here and there is found."""
-    received = ShortWayProtocol.data_received
+    received = FastPathProtocol.data_received
 
     def careless(self: Any, data: bytes) -> None:
         received(self, data.replace(b'"7"', b'"8"'))
 
-    monkeypatch.setattr(ShortWayProtocol, "data_received", careless)
+    monkeypatch.setattr(FastPathProtocol, "data_received", careless)
     assert asyncio.run(fuzz(runtime, CONNECTIONS, SEED)).disagreements
 
 

@@ -14,10 +14,10 @@ import pytest
 import uvicorn
 
 from model.inference.bundle import Bundle
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send, answer, refused
 from serving.batching.engines import BentoBatcher, Row
-from serving.errors import Refusal
+from serving.errors import ProblemError
 from serving.models.loaded import Runtime
 from serving.settings import Settings
 
@@ -61,9 +61,9 @@ class PageServer:
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        self.refusal: Refusal | None = None
+        self.refusal: ProblemError | None = None
         self.url = ""
-        self._door = FrontDoor(_nothing_inside, lambda: runtime, Settings())
+        self._door = Application(_nothing_inside, lambda: runtime, Settings())
         config = uvicorn.Config(
             self._answer,
             host="127.0.0.1",

@@ -100,7 +100,10 @@ def test_every_key_that_is_used_has_a_text() -> None:
 
 def test_every_problem_has_words() -> None:
     """Whatever the service refuses with, the page can say in both languages."""
-    refusals: list[type[errors.Refusal]] = [errors.Refusal, *errors.Refusal.__subclasses__()]
+    refusals: list[type[errors.ProblemError]] = [
+        errors.ProblemError,
+        *errors.ProblemError.__subclasses__(),
+    ]
     kinds = {refusal.kind for refusal in refusals}
     assert {f"problem.{kind}" for kind in kinds} <= _texts()["es"].keys()
 

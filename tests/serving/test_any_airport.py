@@ -24,7 +24,7 @@ from model.evaluation import gate
 from model.inference.bundle import Bundle
 from model.training import refresh
 from score.check import check
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import PredictionResponse, WallClock
@@ -116,15 +116,15 @@ async def _no_runner(rows: list[Row]) -> list[float]:
 
 
 @pytest.fixture
-def door(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> FrontDoor:
+def door(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> Application:
     """The service's front door, with the clock that the service takes from its model."""
     monkeypatch.setattr(WallClock, "zone", WallClock.zone)  # put back afterwards
     WallClock.of(madrid.predictor.builder.home)
     runtime = Runtime(f"{NAME}:test", madrid, Settings(), BentoBatcher(_no_runner))
-    return FrontDoor(_nothing_inside, lambda: runtime, Settings())
+    return Application(_nothing_inside, lambda: runtime, Settings())
 
 
-def _ask(door: FrontDoor, method: str, path: str, body: Any = None) -> httpx.Response:
+def _ask(door: Application, method: str, path: str, body: Any = None) -> httpx.Response:
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=door)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
@@ -133,7 +133,7 @@ def _ask(door: FrontDoor, method: str, path: str, body: Any = None) -> httpx.Res
     return asyncio.run(send())
 
 
-def _probabilities(door: FrontDoor, *departures: str, **change: str) -> list[float]:
+def _probabilities(door: Application, *departures: str, **change: str) -> list[float]:
     flights = [{**FLIGHT, **change, "scheduled_departure": each} for each in departures]
     answer = _ask(door, "POST", "/predict_delay", {"flights": flights})
     assert answer.status_code == 200, answer.text
@@ -142,7 +142,7 @@ def _probabilities(door: FrontDoor, *departures: str, **change: str) -> list[flo
     return [each.probability for each in response.predictions]
 
 
-def test_the_service_answers_what_the_model_says(door: FrontDoor, madrid: Bundle) -> None:
+def test_the_service_answers_what_the_model_says(door: Application, madrid: Bundle) -> None:
     """Evening flights are late, as in the file; the answer is the predictor's."""
     morning, evening = _probabilities(door, "2017-07-14T08:30", "2017-07-14T18:30")
     assert morning < 0.2
@@ -161,7 +161,7 @@ def test_the_service_answers_what_the_model_says(door: FrontDoor, madrid: Bundle
     ],
 )
 def test_offsets_are_converted_to_the_homes_clock(
-    door: FrontDoor, zoned: str, wall_clock: str
+    door: Application, zoned: str, wall_clock: str
 ) -> None:
     """UTC is one hour behind Madrid in winter and two in summer; Santiago's clock plays no part."""
     converted, told = _probabilities(door, zoned, wall_clock)
@@ -194,7 +194,7 @@ def test_bulk_scoring_has_the_same_clock(madrid: Bundle) -> None:
     assert checked.flights.departure.tolist() == expected.tolist()
 
 
-def test_no_fact_of_chile_is_told(door: FrontDoor, madrid: Bundle) -> None:
+def test_no_fact_of_chile_is_told(door: Application, madrid: Bundle) -> None:
     """Card, saved features and published contract speak of Madrid."""
     card = _ask(door, "GET", "/model").json()
     assert (card["airport"], card["time_zone"]) == ("LEMD", "Europe/Madrid")
@@ -212,7 +212,7 @@ def test_no_fact_of_chile_is_told(door: FrontDoor, madrid: Bundle) -> None:
     assert "2017-09-18" not in saved["families"]["holidays"]["dates"]
 
 
-def test_the_published_example_is_a_flight_that_the_model_knows(door: FrontDoor) -> None:
+def test_the_published_example_is_a_flight_that_the_model_knows(door: Application) -> None:
     """Nothing of it is unknown, in the examples of the route and in those of the models."""
     document = _ask(door, "GET", "/openapi.json").json()
     content = document["paths"]["/predict_delay"]["post"]["requestBody"]["content"]

@@ -12,7 +12,7 @@ PAUSE_SECONDS = 0.01
 
 
 @dataclass
-class Tally:
+class AnswerCounts:
     """What became of every request.
 
     Attributes
@@ -49,7 +49,7 @@ class Callers:
     def __init__(
         self, host: str, port: int, bodies: Sequence[bytes], *, anew: bool = False
     ) -> None:
-        self.tally = Tally()
+        self.tally = AnswerCounts()
         self._anew = anew
         self._address = (host, port)
         self._stopped = asyncio.Event()

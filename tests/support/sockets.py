@@ -16,15 +16,15 @@ import pytest
 import uvicorn
 
 from model.inference.bundle import Bundle
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.api.predict import PredictDelay
-from serving.batching.adaptive import InlineBatcher
+from serving.batching.adaptive import AdaptiveBatcher
 from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT
 from serving.http.admission import Admissions
-from serving.http.context import House
-from serving.http.protocol import ShortWayProtocol
-from serving.http.timeouts import Sweeper
+from serving.http.context import ConnectionContext
+from serving.http.protocol import FastPathProtocol
+from serving.http.timeouts import IdleConnectionReaper
 from serving.models.loaded import Runtime
 from serving.settings import Settings
 
@@ -52,7 +52,7 @@ async def _inside(scope: Any, receive: Any, send: Any) -> None:
 class Server:
     """A running server."""
 
-    engine: InlineBatcher
+    engine: AdaptiveBatcher
     port: int
 
 
@@ -68,9 +68,9 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """Serve on a free port of the loopback for as long as the block lasts."""
     allowed = {"bytes": 4_000_000, "connections": 100, "read": 30.0, "idle": 30.0, **limits}
-    door = FrontDoor(_inside, lambda: runtime, settings or Settings())
-    sweeper = Sweeper()
-    house = House(
+    door = Application(_inside, lambda: runtime, settings or Settings())
+    sweeper = IdleConnectionReaper()
+    house = ConnectionContext(
         door.predict_delay,
         door.keys,
         int(allowed["bytes"]),
@@ -81,11 +81,11 @@ async def serving(
     )
     config = uvicorn.Config(door, port=0, log_level="error", lifespan="off", access_log=False)
     config.load()
-    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
+    config.http_protocol_class = partial(FastPathProtocol, house)  # type: ignore[assignment] # as `install` does
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started)
-    assert isinstance(runtime.engine, InlineBatcher)
+    assert isinstance(runtime.engine, AdaptiveBatcher)
     yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
     await asyncio.wait_for(task, 120)
@@ -98,18 +98,20 @@ async def hello(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hi"})
 
 
-def hello_house() -> House:
+def hello_house() -> ConnectionContext:
     """What connections share where nothing is predicted."""
-    sweeper = Sweeper()
-    return House(None, None, 10**6, 30.0, 30.0, sweeper, Admissions(sweeper, 100, FILES))
+    sweeper = IdleConnectionReaper()
+    return ConnectionContext(
+        None, None, 10**6, 30.0, 30.0, sweeper, Admissions(sweeper, 100, FILES)
+    )
 
 
-def saying_hello(kind: type[S]) -> tuple[S, House]:
+def saying_hello(kind: type[S]) -> tuple[S, ConnectionContext]:
     """A server of `hello` by this protocol, not started yet, and what its connections share."""
     config = uvicorn.Config(hello, port=0, lifespan="off", log_config=None)
     config.load()
     house = hello_house()
-    config.http_protocol_class = partial(ShortWayProtocol, house)  # type: ignore[assignment] # as `install` does
+    config.http_protocol_class = partial(FastPathProtocol, house)  # type: ignore[assignment] # as `install` does
     return kind(config), house
 
 

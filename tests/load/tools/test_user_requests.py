@@ -10,7 +10,7 @@ import pytest
 from load.tools.user_requests import BOARD_FLIGHTS, Question, Scenarios
 from serving.contract.decoding import decode
 from serving.contract.schema import EXAMPLE_FLIGHT, PredictionRequest
-from serving.errors import Refusal
+from serving.errors import ProblemError
 
 DRAWN = 50
 
@@ -37,7 +37,7 @@ def test_broken_questions_are_refused_with_the_status_that_is_expected() -> None
     """The service itself judges them; all kinds are drawn."""
     scenarios, seen = _scenarios(), set()
     for question in (scenarios.broken() for _ in range(DRAWN)):
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(ProblemError) as refused:
             decode(question.body.encode())
         assert {refused.value.status} == question.expected
         seen.add(refused.value.status)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from model.inference.bundle import Bundle
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.batching import adaptive
 from serving.batching.engines import BentoBatcher, Row
@@ -56,7 +56,7 @@ class Client:
     """Sends requests through the front door."""
 
     def __init__(self, runtime: Runtime, inside: Inside, settings: Settings) -> None:
-        self._door = FrontDoor(inside, lambda: runtime, settings)
+        self._door = Application(inside, lambda: runtime, settings)
 
     def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         """One request and its answer."""

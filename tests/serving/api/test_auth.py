@@ -13,11 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from model.inference.bundle import Bundle
-from serving.api.application import GUARDED, FrontDoor
-from serving.api.auth import KeyFileError, Keys, digest
+from serving.api.application import GUARDED, Application
+from serving.api.auth import ApiKeys, KeyFileError, digest
 from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT
-from serving.errors import Forbidden, Refusal, TooMany, Unauthorized
+from serving.errors import Forbidden, ProblemError, RateLimited, Unauthorized
 from serving.models.loaded import Runtime
 from serving.settings import Settings
 from tests.conftest import PROJECT
@@ -48,9 +48,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keys(clock: Clock) -> Keys:
+def keys(clock: Clock) -> ApiKeys:
     """The keys of `FILE`."""
-    made = Keys.parse(FILE)
+    made = ApiKeys.parse(FILE)
     made._clock = clock
     return made
 
@@ -60,7 +60,7 @@ def shows(**headers: str) -> list[tuple[bytes, bytes]]:
     return [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
 
 
-def test_both_keys_of_a_rotation_are_accepted(keys: Keys) -> None:
+def test_both_keys_of_a_rotation_are_accepted(keys: ApiKeys) -> None:
     """While a key is replaced, old and new let the same caller in, by either header."""
     assert keys.admit(shows(x_api_key=OLD)) == "board"
     assert keys.admit(shows(x_api_key=NEW)) == "board"
@@ -68,39 +68,39 @@ def test_both_keys_of_a_rotation_are_accepted(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "wrong", OLD.upper(), OLD + "x", digest(OLD), "k" * 100_000])
-def test_other_keys_are_not(keys: Keys, key: str) -> None:
+def test_other_keys_are_not(keys: ApiKeys, key: str) -> None:
     """Anything else is refused, the hash of a key included."""
     with pytest.raises(Forbidden):
         keys.admit(shows(x_api_key=key))
 
 
-def test_no_key_is_told_how_to_show_one(keys: Keys) -> None:
+def test_no_key_is_told_how_to_show_one(keys: ApiKeys) -> None:
     """Without a key the answer is 401 with the way to send one."""
     with pytest.raises(Unauthorized, match="X-API-Key") as refused:
         keys.admit(shows(authorization="Basic abc"))
     assert refused.value.headers[0][0] == b"www-authenticate"
 
 
-def test_an_allowance_is_used_up_and_comes_back(keys: Keys, clock: Clock) -> None:
+def test_an_allowance_is_used_up_and_comes_back(keys: ApiKeys, clock: Clock) -> None:
     """Two a second: the third at once waits, others are not touched, and half a second helps."""
     for _ in range(2):
         keys.admit(shows(x_api_key=SLOW))
-    with pytest.raises(TooMany) as refused:
+    with pytest.raises(RateLimited) as refused:
         keys.admit(shows(x_api_key=SLOW))
     assert refused.value.headers == ((b"retry-after", b"1"),)
     keys.admit(shows(x_api_key=OLD))
     clock.now = 0.5
     keys.admit(shows(x_api_key=SLOW))
-    with pytest.raises(TooMany):
+    with pytest.raises(RateLimited):
         keys.admit(shows(x_api_key=SLOW))
 
 
-def test_an_allowance_does_not_pile_up(keys: Keys, clock: Clock) -> None:
+def test_an_allowance_does_not_pile_up(keys: ApiKeys, clock: Clock) -> None:
     """After an idle day no more than the allowance goes at once."""
     clock.now = 86_400.0
     for _ in range(2):
         keys.admit(shows(x_api_key=SLOW))
-    with pytest.raises(TooMany):
+    with pytest.raises(RateLimited):
         keys.admit(shows(x_api_key=SLOW))
 
 
@@ -118,7 +118,7 @@ def test_an_allowance_does_not_pile_up(keys: Keys, clock: Clock) -> None:
 def test_a_bad_file_is_refused_by_its_line(text: str, says: str) -> None:
     """The text says which line, never what stands there: it may be a key."""
     with pytest.raises(KeyFileError, match=says) as refused:
-        Keys.parse(text)
+        ApiKeys.parse(text)
     assert "secret" not in str(refused.value)
 
 
@@ -133,7 +133,7 @@ def test_the_command_makes_what_the_file_accepts() -> None:
     command = [sys.executable, "-m", "serving.api.auth", "board"]
     made = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     key, line = (text.partition(":")[2].strip() for text in made.splitlines())
-    assert Keys.parse(line).admit(shows(x_api_key=key)) == "board"
+    assert ApiKeys.parse(line).admit(shows(x_api_key=key)) == "board"
 
 
 async def _no_runner(rows: list[Row]) -> list[float]:
@@ -149,7 +149,7 @@ def test_the_front_door_asks_for_keys(bundle: Bundle, tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(FILE)
     runtime = Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
-    door = FrontDoor(_nothing, lambda: runtime, Settings(api_keys_file=file))
+    door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file))
     body = json.dumps({"flights": [EXAMPLE_FLIGHT]})
 
     async def statuses(key: str | None) -> dict[str, int]:
@@ -174,7 +174,7 @@ def test_a_caller_is_told_that_its_rate_holds_for_each_worker(
     file = tmp_path / "keys"
     file.write_text(f"slow {digest(SLOW)} 0.001\n")
     runtime = Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
-    door = FrontDoor(_nothing, lambda: runtime, Settings(api_keys_file=file, workers=workers))
+    door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file, workers=workers))
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=door)
@@ -189,5 +189,5 @@ def test_a_caller_is_told_that_its_rate_holds_for_each_worker(
 
 def test_refusals_have_their_statuses() -> None:
     """401, 403 and 429, as HTTP means them."""
-    kinds: list[type[Refusal]] = [Unauthorized, Forbidden, TooMany]
+    kinds: list[type[ProblemError]] = [Unauthorized, Forbidden, RateLimited]
     assert [kind.status for kind in kinds] == [401, 403, 429]

@@ -17,7 +17,7 @@ from model.inference.bundle import Bundle
 from serving import errors
 from serving.api.admin import PATH as ADMIN_PATH
 from serving.api.admin import Admin
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.api.auth import digest
 from serving.api.openapi import VERSION, openapi_document
@@ -30,7 +30,7 @@ from serving.settings import Settings
 from tests.conftest import PROJECT
 
 FULL = json.loads(openapi_document(keys=True, admin=True))
-NOWHERE: set[type[errors.Refusal]] = {errors.NotFound, errors.MethodNotAllowed}
+NOWHERE: set[type[errors.ProblemError]] = {errors.NotFound, errors.MethodNotAllowed}
 """What answers no route of the document: a wrong path, a wrong method."""
 KEY = "k" * 40
 
@@ -55,11 +55,11 @@ def runtime(bundle: Bundle) -> Runtime:
 
 def ask(runtime: Runtime, settings: Settings, path: str, **options: Any) -> httpx.Response:
     """Ask a front door with an administrator."""
-    door = FrontDoor(_nothing_inside, lambda: runtime, settings, Admin(KEY, _no_rollover, "x"))
+    door = Application(_nothing_inside, lambda: runtime, settings, Admin(KEY, _no_rollover, "x"))
     return _ask(door, path, **options)
 
 
-def _ask(door: FrontDoor, path: str, method: str = "GET", **options: Any) -> httpx.Response:
+def _ask(door: Application, path: str, method: str = "GET", **options: Any) -> httpx.Response:
     async def asked() -> httpx.Response:
         transport = httpx.ASGITransport(app=door)
         async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
@@ -83,7 +83,7 @@ def test_every_route_is_told(runtime: Runtime) -> None:
 
 def test_every_kind_of_problem_is_told() -> None:
     """Each kind of refusal is an example of an answer of its status, and a problem document."""
-    kinds: list[type[errors.Refusal]] = errors.Refusal.__subclasses__()
+    kinds: list[type[errors.ProblemError]] = errors.ProblemError.__subclasses__()
     told = {
         (example["value"]["status"], kind)
         for operation in _operations(FULL).values()
@@ -128,12 +128,12 @@ def test_keys_are_told_where_they_are_asked_for(runtime: Runtime, tmp_path: Path
     file = tmp_path / "keys"
     file.write_text(f"board {digest(KEY)} 0.001\n")
     settings = Settings(api_keys_file=file)
-    door = FrontDoor(_nothing_inside, lambda: runtime, settings)
+    door = Application(_nothing_inside, lambda: runtime, settings)
     document = _ask(door, "/openapi.json").json()
     assert (
         "securitySchemes"
         not in _ask(
-            FrontDoor(_nothing_inside, lambda: runtime, Settings()), "/openapi.json"
+            Application(_nothing_inside, lambda: runtime, Settings()), "/openapi.json"
         ).json()["components"]
     )
     for path, operation in _operations(document).items():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data.flights import Flights
-from serving.api.large_requests import Asked, BulkReader, read
+from serving.api.large_requests import BulkReader, DecodedRequest, read
 from serving.api.pieces import PIECE_BYTES, cut
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE, MAX_FLIGHTS
 from serving.errors import Invalid, NotJson
@@ -37,7 +37,7 @@ def _outcome(reader: Callable[[bytes], Any], body: bytes) -> Any:
     return [list(each) for each in columns], flights.departure.tolist(), airport, asked.explain
 
 
-def read_large(body: bytes) -> Asked:
+def read_large(body: bytes) -> DecodedRequest:
     """Read a body as the service does."""
     return asyncio.run(BulkReader(10**8).read(body))
 

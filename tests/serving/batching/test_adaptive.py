@@ -14,8 +14,8 @@ from data.flights import Flights
 from model.inference.predictor import Predictor
 from serving import metrics
 from serving.batching import adaptive, engines
-from serving.batching.adaptive import CALM_BATCHES, InlineBatcher, Result
-from serving.errors import Failed, Overloaded, TooLate
+from serving.batching.adaptive import IDLE_BATCHES, AdaptiveBatcher, Result
+from serving.errors import DeadlineExceeded, InternalError, Overloaded
 
 POISON = "9999"
 
@@ -52,7 +52,7 @@ def test_every_request_gets_its_own_scores(
     """Whatever is batched with whatever, each request gets the scores of its own flights."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
         starts = np.cumsum([0, *sizes])
         parts = [flights.slice(a, b) for a, b in itertools.pairwise(starts)]
         answers = await asyncio.gather(*(engine.score(part) for part in parts))
@@ -69,7 +69,7 @@ def test_what_arrives_together_is_scored_together(
     """Requests that arrive in one turn of the event loop share one call of the model."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
         await asyncio.gather(*(engine.score(flights.slice(i, i + 1)) for i in range(40)))
 
     asyncio.run(run())
@@ -82,7 +82,7 @@ def test_a_lone_request_does_not_wait(
     """An idle engine scores a single flight in the next turn of the event loop."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
         answer = asyncio.ensure_future(engine.score(flights.slice(0, 1)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -98,7 +98,7 @@ def test_batches_keep_to_their_limit(
     """No call of the model takes more than a batch of small requests and a quarter of bulk."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
         small = [engine.score(flights.slice(i, i + 1)) for i in range(200)]
         bulk = [engine.score(flights.slice(0, 500)), engine.score(flights.slice(500, 1000))]
         await asyncio.gather(*small, *bulk)
@@ -114,11 +114,11 @@ def test_bulk_requests_get_whole_batches_in_calm_times(
     """Where no small request has come for a while, a bulk request is scored by whole batches."""
 
     async def run() -> None:
-        await InlineBatcher(predictor, max_batch=40, max_queue=10_000).score(flights)
+        await AdaptiveBatcher(predictor, max_batch=40, max_queue=10_000).score(flights)
 
     asyncio.run(run())
-    assert batches[: CALM_BATCHES - 1] == [10] * (CALM_BATCHES - 1)
-    assert batches[CALM_BATCHES] == 40
+    assert batches[: IDLE_BATCHES - 1] == [10] * (IDLE_BATCHES - 1)
+    assert batches[IDLE_BATCHES] == 40
     assert sum(batches) == 1000
 
 
@@ -126,7 +126,7 @@ def test_small_requests_pass_bulk_ones(predictor: Predictor, flights: Flights) -
     """A single flight that arrives behind a bulk request is answered before it."""
 
     async def run() -> list[str]:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
         order: list[str] = []
 
         async def request(name: str, part: Flights) -> None:
@@ -146,10 +146,10 @@ def test_a_failure_reaches_only_its_request(
     """Where one request makes the model fail, the others of its batch are scored all the same."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
         good = [engine.score(flights.slice(i, i + 1)) for i in range(20)]
         bad = engine.score(poisoned(flights.slice(0, guilty)))
-        with pytest.raises(Failed):
+        with pytest.raises(InternalError):
             await bad
         scored = [(await answer)[0] for answer in good]
         assert np.abs(np.array(scored) - expected[:20]).max() < 1e-12
@@ -164,7 +164,7 @@ def test_callers_that_left_cost_nothing_more(
     """Flights of a cancelled request are dropped from the queue, whole or from where it stood."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
         small = asyncio.ensure_future(engine.score(flights.slice(0, 1)))
         bulk = asyncio.ensure_future(engine.score(flights))
         stays = asyncio.ensure_future(engine.score(flights.slice(5, 6)))
@@ -185,7 +185,7 @@ def test_a_full_queue_refuses_early(predictor: Predictor, flights: Flights, size
     """Beyond the limit a request is refused at once, and told when to come back."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=60, max_bulk=250)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=60, max_bulk=250)
         accepted = [engine.score(flights.slice(0, 60)), engine.score(flights.slice(0, 250))]
         with pytest.raises(Overloaded) as refusal:
             engine.score(flights.slice(0, size))
@@ -201,7 +201,7 @@ def test_bulk_requests_leave_room_for_small_ones(predictor: Predictor, flights: 
     """However many flights of bulk requests are waiting, a single one is accepted."""
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=60, max_bulk=1000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=60, max_bulk=1000)
         bulk = engine.score(flights)
         assert len(await engine.score(flights.slice(0, 1))) == 1
         assert engine.waiting > 0
@@ -214,7 +214,7 @@ def test_an_idle_engine_takes_any_request(predictor: Predictor, flights: Flights
     """A request larger than the queue is served where nobody else is waiting."""
 
     async def run() -> int:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=100, max_bulk=100)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=100, max_bulk=100)
         return len(await engine.score(flights))
 
     assert asyncio.run(run()) == 1000
@@ -227,7 +227,7 @@ def test_late_work_is_not_done(
     """Flights whose time has passed are not scored; their caller is told, once."""
 
     async def run() -> list[Result[float]]:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=1000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=1000)
         told: list[Result[float]] = []
         engine.submit(flights.slice(0, size), told.append, deadline=monotonic() - 1)
         in_time = engine.score(flights.slice(5, 6))
@@ -237,7 +237,7 @@ def test_late_work_is_not_done(
         return told
 
     told = asyncio.run(run())
-    assert [type(each) for each in told] == [TooLate]
+    assert [type(each) for each in told] == [DeadlineExceeded]
     assert sum(batches) == 1
 
 
@@ -251,7 +251,7 @@ def test_an_answer_that_cannot_be_delivered_harms_no_other(
         raise OSError(message)
 
     async def run() -> None:
-        engine = InlineBatcher(predictor, max_batch=64, max_queue=1000)
+        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=1000)
         engine.submit(flights.slice(0, 1), fail)
         assert len(await engine.score(flights.slice(1, 2))) == 1
 
@@ -275,7 +275,7 @@ def test_a_batch_that_cannot_be_put_together_keeps_nobody_waiting(
     monkeypatch.setattr(metrics.tally, "wait_seconds", Broken())
 
     async def run() -> list[list[float] | BaseException]:
-        engine = InlineBatcher(predictor, max_batch=4, max_queue=100)
+        engine = AdaptiveBatcher(predictor, max_batch=4, max_queue=100)
         parts = [flights.slice(start, start + 2) for start in range(0, 8, 2)]
         bulk = engine.score(flights.slice(0, 20))
         answers = await asyncio.gather(*map(engine.score, parts), bulk, return_exceptions=True)
@@ -283,4 +283,4 @@ def test_a_batch_that_cannot_be_put_together_keeps_nobody_waiting(
         return answers
 
     answers = asyncio.run(asyncio.wait_for(run(), 10))
-    assert [isinstance(each, Failed) for each in answers] == [True, True, False, False, True]
+    assert [isinstance(each, InternalError) for each in answers] == [True, True, False, False, True]

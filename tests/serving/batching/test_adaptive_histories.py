@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from data.flights import Flights
 from model.inference.predictor import Predictor
-from serving.batching.adaptive import InlineBatcher, Job, Result
-from serving.errors import Failed, Overloaded, TooLate
+from serving.batching.adaptive import AdaptiveBatcher, PendingRequest, Result
+from serving.errors import DeadlineExceeded, InternalError, Overloaded
 
 MAX_BATCH, MAX_QUEUE, MAX_BULK = 4, 7, 12
 POISON = "poison"
@@ -85,7 +85,7 @@ class Client:
     def __init__(self, ask: Ask, numbers: Sequence[str]) -> None:
         self.ask = ask
         self.numbers = numbers
-        self.job: Job[float] | None = None
+        self.job: PendingRequest[float] | None = None
         self.told: list[Result[float]] = []
         self.left = False
 
@@ -106,9 +106,9 @@ class Client:
             return
         [result] = self.told
         if self.ask.late:
-            assert isinstance(result, TooLate)
+            assert isinstance(result, DeadlineExceeded)
         elif POISON in self.numbers:
-            assert isinstance(result, Failed)
+            assert isinstance(result, InternalError)
         else:
             assert result == [float(number) for number in self.numbers]
 
@@ -118,7 +118,7 @@ class World:
 
     def __init__(self) -> None:
         model = cast("Predictor", NumberOfFlight())
-        self.engine = InlineBatcher(model, MAX_BATCH, MAX_QUEUE, MAX_BULK)
+        self.engine = AdaptiveBatcher(model, MAX_BATCH, MAX_QUEUE, MAX_BULK)
         self.clients: list[Client] = []
         self.flights = 0
 

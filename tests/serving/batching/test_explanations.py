@@ -18,7 +18,7 @@ from serving.api.asgi import Headers
 from serving.api.predict import PredictDelay
 from serving.batching.engines import BentoBatcher
 from serving.contract.schema import EXAMPLE_FLIGHT
-from serving.errors import Failed, Overloaded
+from serving.errors import InternalError, Overloaded
 from serving.models.loaded import Runtime
 from serving.settings import Batching, Settings
 from tests.support.sockets import until
@@ -260,7 +260,13 @@ def test_a_failing_explanation_fails_its_own_request(
         return await asyncio.gather(*answers, return_exceptions=True)
 
     answers = asyncio.run(run())
-    assert [isinstance(each, Failed) for each in answers] == [False, True, False, True, False]
+    assert [isinstance(each, InternalError) for each in answers] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
     assert inline.explanations.waiting == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from serving import metrics
 from serving.http.admission import EXTRA_SHARE, KEPT_FILES, Admissions
-from serving.http.timeouts import GRACE_SECONDS, SWEEP_SECONDS, Sweeper
+from serving.http.timeouts import GRACE_SECONDS, SWEEP_SECONDS, IdleConnectionReaper
 from serving.models.loaded import Runtime
 from tests.support.sockets import LARGE, Server, ask, read_answer, request, run
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
@@ -149,7 +149,7 @@ def test_a_request_that_has_arrived_is_not_cut(runtime: Runtime) -> None:
     run(test, runtime, connections=10)
 
 
-class Busy:
+class Conflict:
     """A connection that cannot be closed to make room."""
 
     quiet_since = patience = float("inf")
@@ -158,7 +158,7 @@ class Busy:
     @property
     def idle(self) -> bool:
         """Note that somebody asked."""
-        Busy.looks += 1
+        Conflict.looks += 1
         return False
 
     has_more = False
@@ -172,8 +172,8 @@ def test_new_ones_by_the_thousand_do_not_cost_a_look_at_all_others_each() -> Non
     """Where none is idle, that is known for a moment."""
 
     async def main() -> None:
-        sweeper, loop = Sweeper(), asyncio.get_running_loop()
-        busy: list[Any] = [Busy() for _ in range(100)]
+        sweeper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
+        busy: list[Any] = [Conflict() for _ in range(100)]
         for each in busy:
             sweeper.add(each, loop)
         admissions = Admissions(sweeper, 100, 10_000)
@@ -182,16 +182,16 @@ def test_new_ones_by_the_thousand_do_not_cost_a_look_at_all_others_each() -> Non
         for each in busy:
             sweeper.remove(each)
 
-    Busy.looks = 0
+    Conflict.looks = 0
     asyncio.run(main())
-    assert 0 < Busy.looks < 5_000 * 100 / 4
+    assert 0 < Conflict.looks < 5_000 * 100 / 4
 
 
 @pytest.mark.parametrize("files", [100, 256, 1_024, 4_096, 20_000])
 def test_connections_leave_files_free(files: int, caplog: pytest.LogCaptureFixture) -> None:
     """However few may be open, the connections and those beyond leave some; fewer are told of."""
     caplog.set_level(logging.WARNING)
-    admissions = Admissions(Sweeper(), 4_000, files)
+    admissions = Admissions(IdleConnectionReaper(), 4_000, files)
     assert 1 <= admissions.most <= 4_000
     most = admissions.most + admissions._extra
     assert most <= max(files - KEPT_FILES, 8)

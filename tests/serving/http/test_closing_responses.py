@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from serving.api.asgi import PROTECTION
-from serving.http.timeouts import SWEEP_SECONDS, Sweeper
+from serving.http.timeouts import SWEEP_SECONDS, IdleConnectionReaper
 from serving.models.loaded import Runtime
 from tests.support.sockets import BROKEN, LARGE, Server, ask, read_answer, request, run, until
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
@@ -202,7 +202,7 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
     cuts: list[float] = []
 
     async def main() -> None:
-        sweeper, loop = Sweeper(), asyncio.get_running_loop()
+        sweeper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
         bad = [Connection(fail) for _ in range(8)]
         good = Connection(lambda: cuts.append(loop.time()))
         for each in (*bad[:4], good, *bad[4:]):

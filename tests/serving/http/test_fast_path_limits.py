@@ -86,7 +86,7 @@ def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) 
             gc.set_debug(0)
             gc.garbage.clear()
         writer.close()
-        assert not {"Exchange", "Job", "Flights", "PredictionRequest"} & set(left)
+        assert not {"RequestCycle", "PendingRequest", "Flights", "PredictionRequest"} & set(left)
 
     run(test, runtime)
 

@@ -11,9 +11,9 @@ import uvicorn
 import uvloop
 
 from serving.http import server
-from serving.http.context import House
-from serving.http.protocol import ShortWayProtocol
-from serving.http.server import ACCEPTED_AT_ONCE, KeenServer
+from serving.http.context import ConnectionContext
+from serving.http.protocol import FastPathProtocol
+from serving.http.server import ACCEPTED_AT_ONCE, MultiAcceptServer
 from tests.conftest import free_port
 from tests.support.sockets import HELLO, S, hello, hello_house, saying_hello, until
 
@@ -22,7 +22,7 @@ BURST = ACCEPTED_AT_ONCE // 2
 
 async def with_a_burst(
     kind: type[S],
-) -> tuple[S, asyncio.Task[None], House, socket.socket, list[socket.socket]]:
+) -> tuple[S, asyncio.Task[None], ConnectionContext, socket.socket, list[socket.socket]]:
     """A started server, and clients at its door whom no turn of the loop has let in yet."""
     keen, house = saying_hello(kind)
     listener = socket.create_server(("127.0.0.1", free_port()), backlog=BURST)
@@ -68,7 +68,7 @@ def end_of(client: socket.socket) -> bytes:
 
 def test_a_burst_is_in_after_a_few_turns() -> None:
     """It is not one connection a turn, as with uvicorn's own server."""
-    keen = uvloop.run(turns_until_all_are_in(KeenServer))
+    keen = uvloop.run(turns_until_all_are_in(MultiAcceptServer))
     assert keen < 10
     assert uvloop.run(turns_until_all_are_in(uvicorn.Server)) >= BURST
 
@@ -77,7 +77,7 @@ def test_a_server_that_stops_tells_those_who_are_half_in() -> None:
     """Nobody gets in behind the back of a server that is stopping, and keeps it from its end."""
 
     async def main() -> list[bytes]:
-        keen, running, _, listener, clients = await with_a_burst(KeenServer)
+        keen, running, _, listener, clients = await with_a_burst(MultiAcceptServer)
         while not keen._opening:  # noqa: ASYNC110 - turn by turn
             await asyncio.sleep(0)
         await asyncio.wait_for(keen.shutdown([listener]), 10)
@@ -91,7 +91,7 @@ def test_a_server_that_stops_answers_those_at_the_door() -> None:
     """They had connected before the stop, though none was accepted; later ones are refused."""
 
     async def main() -> list[bytes]:
-        keen, running, _, listener, clients = await with_a_burst(KeenServer)
+        keen, running, _, listener, clients = await with_a_burst(MultiAcceptServer)
         address = listener.getsockname()
         for each in clients:
             each.send(HELLO)
@@ -120,7 +120,7 @@ def test_a_server_that_opens_its_own_socket_is_left_as_it_is() -> None:
     """Without sockets there is nobody to be looked for."""
 
     async def main() -> int:
-        keen, _ = saying_hello(KeenServer)
+        keen, _ = saying_hello(MultiAcceptServer)
         running = asyncio.create_task(keen.serve())
         await until(lambda: keen.started)
         keen.should_exit = True
@@ -141,6 +141,6 @@ def test_it_takes_the_place_of_uvicorns_server(
     monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", protocols)
     server.install(hello_house(), alone=alone)
     started = uvicorn.Server(uvicorn.Config(hello))
-    assert isinstance(started, KeenServer)
+    assert isinstance(started, MultiAcceptServer)
     assert started._alone is alone
-    assert protocols["auto"].func is ShortWayProtocol
+    assert protocols["auto"].func is FastPathProtocol

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from serving.models import reload as rollover
-from serving.models.reload import Rollover
+from serving.models.reload import ModelReloader
 
 
 @dataclass
@@ -38,17 +38,17 @@ def test_a_signal_during_a_roll_over_is_followed_by_another(
     """A model registered while another is loaded takes over too: SIGHUP is remembered, once."""
     latest, loads, go_on = ["m:2"], [], threading.Event()
 
-    def load(_self: Rollover, _reference: str, before: Loaded) -> Loaded:
+    def load(_self: ModelReloader, _reference: str, before: Loaded) -> Loaded:
         found = latest[0]
         loads.append(found)
         go_on.wait(120)
         return before if found == before.tag else Loaded(found)
 
-    monkeypatch.setattr(Rollover, "_load", load)
+    monkeypatch.setattr(ModelReloader, "_load", load)
 
     async def main() -> None:
         holder = Holder()
-        rollover = Rollover(holder, lambda tag, _: Loaded(tag), "m:latest", tmp_path)
+        rollover = ModelReloader(holder, lambda tag, _: Loaded(tag), "m:latest", tmp_path)
         rollover._asked()
         while not loads:  # noqa: ASYNC110 - it happens in a thread
             await asyncio.sleep(0.001)
@@ -70,13 +70,13 @@ def test_what_the_others_serve_is_followed(
 ) -> None:
     """Also what was named before this worker started, or while no file could be opened."""
     monkeypatch.setattr(rollover, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(Rollover, "_load", lambda _self, tag, _before: Loaded(tag))
+    monkeypatch.setattr(ModelReloader, "_load", lambda _self, tag, _before: Loaded(tag))
     (tmp_path / "tag").write_text("m:2")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def main() -> None:
         holder = Holder()
-        following = Rollover(holder, lambda tag, _: Loaded(tag), "m:latest", tmp_path)
+        following = ModelReloader(holder, lambda tag, _: Loaded(tag), "m:latest", tmp_path)
         if shortage:
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
         following.start()

@@ -25,7 +25,7 @@ from data.flights import Flights
 from model.inference.bundle import Bundle
 from model.inference.predictor import Predictor
 from serving import metrics
-from serving.api.application import FrontDoor
+from serving.api.application import Application
 from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
 from serving.models.loaded import Runtime
@@ -84,7 +84,7 @@ def _wait(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 
 
 def _count(name: str, **labels: str) -> float:
-    metrics.tally.hand_over()
+    metrics.tally.flush()
     return REGISTRY.get_sample_value(f"flight_delay_predictions_{name}_total", labels) or 0.0
 
 
@@ -176,7 +176,7 @@ def test_requests_are_answered_while_the_sink_is_down(
     monkeypatch.setattr(log_module, "open_sink", lambda *_: Memory(before=misbehave))
     settings = Settings(prediction_log="stdout", prediction_buffer=20)
     runtime = Runtime(MODEL, bundle, settings, BentoBatcher(_no_runner))
-    door = FrontDoor(_inside, lambda: runtime, settings)
+    door = Application(_inside, lambda: runtime, settings)
     body = {"flights": [EXAMPLE_FLIGHT], "airport_state": EXAMPLE_STATE}
 
     async def ask() -> list[httpx.Response]:
