@@ -58,9 +58,15 @@ port:
 	@if (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; then \
 	  echo "Port $(PORT) is in use. Stop what listens there, or take another:  make serve PORT=$$(($(PORT) + 1))"; exit 1; fi
 
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
 .PHONY: test
-test: .venv/dev.stamp  ## run the whole test suite, in two processes
-	$(BIN)/pytest -n 2 --dist loadfile
+test: .venv/dev.stamp  ## run the whole test suite in JOBS processes (default: one per core)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+.PHONY: test-fast
+test-fast: .venv/dev.stamp  ## run the tests without servers, browsers and training: two minutes
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 # --- the model --------------------------------------------------------------------------------
 
@@ -208,7 +214,7 @@ check: .venv/dev.stamp  ## formatting, lint, strict types, import contract
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
-	$(BIN)/lint-imports
+	PYTHONPATH=client/src $(BIN)/lint-imports
 	$(MAKE) deploy-check
 	$(BIN)/bandit -q -ll -r data features model serving score monitor client/src service.py train.py
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString \

@@ -1,3 +1,3 @@
-"""The version of the package; stands here alone."""
+"""Version of the package: that of the service, see `tests/test_version.py`."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
