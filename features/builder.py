@@ -25,7 +25,7 @@ from features.transformer import (
     ScheduleTransformer,
     Transformer,
 )
-from features.two_sided.between import HistoryBetween, TimetableBetween
+from features.two_sided.history import HistoryBetween, TimetableBetween
 from features.two_sided.neighbours import Neighbours
 
 FORMAT = 2

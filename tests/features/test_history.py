@@ -14,7 +14,7 @@ from features import FeatureBuilder, Level
 from features.history import EVIDENCE, PRIOR, History
 from features.keys import KEYS
 from features.transformer import FloatMatrix
-from features.two_sided.between import HistoryBetween
+from features.two_sided.history import HistoryBetween
 
 HALF_LIVES = (60.0, 10.0, 2.0)
 
