@@ -67,7 +67,7 @@ class FlightDelayService:
         logs.configure(settings().log_format)
         self._models: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
         tag, bundle = at_start.pop() if at_start else startup.require(settings().model)
-        WallClock.of(bundle.predictor.builder.home)
+        WallClock.of(bundle.predictor.builder.airport_config)
         self.runtime = self._make(tag, bundle)
         self.rollover = ModelReloader(self, self._make, settings().model, shared.folder())
         logger.info("serving %s", self.runtime.tag)

@@ -111,7 +111,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed, mapping=mapping)
         frame = _window(dataset, until)
         decision = Decision.from_cost_ratio(cost_ratio)
-        recipe = TrainingConfig(seed=seed, decision=decision, home=dataset.home)
+        recipe = TrainingConfig(seed=seed, decision=decision, home=dataset.airport_config)
         recipe = search(frame, recipe, trials, study) if trials else recipe
         evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
         with _grower(engine, scheduler) as grow:
@@ -265,7 +265,7 @@ def search_parameters(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with refusals():
         dataset = load_flights(data, mapping=mapping)
-        frame, present = dataset.frame, TrainingConfig(home=dataset.home)
+        frame, present = dataset.frame, TrainingConfig(home=dataset.airport_config)
         found = search(frame, present, trials, study)
         for name, recipe in (("present", present), ("found", found)):
             for protocol, figures in confirm(frame, recipe, range(seeds)).items():
@@ -301,7 +301,7 @@ def refresh(
         frame = _window(dataset, until)
         tag, parent = store.read(f"{name}:latest", threads=0)
         bundle = refreshing.refresh(
-            parent, tag, frame, is_sample=dataset.is_sample, home=dataset.home
+            parent, tag, frame, is_sample=dataset.is_sample, home=dataset.airport_config
         )
     if refreshing.changes_nothing(bundle, parent):
         logger.info("%s knows these flights already: nothing to refresh", tag)

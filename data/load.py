@@ -116,7 +116,7 @@ def _load_mapped(source: str | None, path: Path, drop_invalid: bool) -> Dataset:
     raw, plain = read_table(read_source(source), shown)
     frame, dropped = to_mapped_frame(raw, mapping, drop_invalid=drop_invalid)
     digest = hashlib.sha256(plain).hexdigest()
-    return Dataset(frame, shown, False, dropped, digest, mapping.home)
+    return Dataset(frame, shown, False, dropped, digest, mapping.airport_config)
 
 
 def _load_published(drop_invalid: bool, seed: int) -> Dataset:

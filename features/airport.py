@@ -1,4 +1,4 @@
-"""What the airport looks like now: departures of the last hours and how late they left."""
+"""Features of the airport's current state: recent departures and how late they left."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SHORTEST_DELAY, LONGEST_DELAY = -15.0, 120.0
 
 
 class AirportNow:
-    """Departures, late share and mean delay of the flights that left in the last hours.
+    """Transformer that writes departures, late share and mean delay of the last hours.
 
-    They are `Flights.airport`: the caller observes, the model only reads. Missing (NaN) where the
+    The caller of the service sends them (`Flights.airport`). They are missing (NaN) where the
     airport's state is not given.
     """
 
@@ -32,7 +32,7 @@ class AirportNow:
     )
 
     def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
-        """Return the family itself: there is nothing to learn."""
+        """Return the transformer itself: there is nothing to learn."""
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -49,17 +49,17 @@ class AirportNow:
 
     @classmethod
     def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
-        """Restore the family from `to_json`."""
+        """Restore the transformer from `to_json`."""
         return cls()
 
 
 def airport_states(outcomes: Outcomes, at: IntArray) -> FloatMatrix:
-    """State of the airport at given times, as a service would have been told it.
+    """Return the state of the airport at given times, as a caller would have sent it.
 
     Parameters
     ----------
     outcomes
-        All departures; of each, only its actual departure decides when it is seen.
+        All departures; each counts from its actual departure on.
     at
         Minutes as in `Flights.departure`, shape ``(n,)``.
 

@@ -171,8 +171,8 @@ def _report(
 ) -> None:
     about = {
         "model": watched.tag,
-        "airport": dataset.home.airport,
-        "place": dataset.home.place,
+        "airport": dataset.airport_config.airport,
+        "place": dataset.airport_config.place,
         "source": dataset.origin,
         "counts": watched.counts,
         "notes": watched.notes,

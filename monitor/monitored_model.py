@@ -75,8 +75,8 @@ def subject(
     MonitorError
         If there is nothing to watch.
     """
-    home = bundle.predictor.builder.home
-    refusal = mismatch(home, dataset.home, "and these leave")
+    home = bundle.predictor.builder.airport_config
+    refusal = mismatch(home, dataset.airport_config, "and these leave")
     if refusal:
         message = f"{refusal}: describe its file with --mapping"
         raise MonitorError(message)

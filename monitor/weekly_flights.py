@@ -135,9 +135,9 @@ class Bins:
         self.names = (*builder.feature_names, "score")
         aging = {
             name
-            for family in builder.families
-            if isinstance(family, HistoryTransformer)
-            for name in family.names
+            for transformer in builder.transformers
+            if isinstance(transformer, HistoryTransformer)
+            for name in transformer.names
         }
         self.aging = np.array([name in aging for name in self.names])
         categorical = builder.categorical

@@ -98,7 +98,7 @@ def score_rows(rows: Rows, predictor: Predictor) -> Scored:
     score.errors.InputError
         Where a column is of a type that can be neither text nor time.
     """
-    checked = check(rows.table, predictor.builder.home)
+    checked = check(rows.table, predictor.builder.airport_config)
     numbers = rows.numbers
     table = _table(numbers[checked.valid], checked.flights, predictor)
     refused = np.flatnonzero(~checked.valid)

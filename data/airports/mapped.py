@@ -50,11 +50,11 @@ def to_mapped_frame(
     raw = _translated(_named(table, mapping), mapping)
     kept = np.flatnonzero(_kept(raw, mapping))
     if not len(kept):
-        message = f"not one of {len(raw):,} rows is a flight that left {mapping.home.airport}."
+        message = f"not one of {len(raw):,} rows is a flight that left {mapping.airport_config.airport}."
         raise NoFlightsError(message)
     try:
         frame, dropped = to_flights_frame(
-            raw.iloc[kept], drop_invalid=drop_invalid, home=mapping.home
+            raw.iloc[kept], drop_invalid=drop_invalid, home=mapping.airport_config
         )
     except InvalidRowsError as error:
         problems = [_in_its_words(problem, mapping, kept) for problem in error.problems]
@@ -86,10 +86,10 @@ def _translated(raw: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
     text[Raw.AIRLINE] = raw[Raw.AIRLINE].map(lambda code: airlines.get(code, code))
     translated = pd.DataFrame(text, index=raw.index)
     if Raw.ORIGIN not in mapping.columns:
-        translated[Raw.ORIGIN] = mapping.home.airport
+        translated[Raw.ORIGIN] = mapping.airport_config.airport
     if Raw.FLIGHT_TYPE not in mapping.columns:
         destination = translated[Raw.DESTINATION].fillna("")
-        translated[Raw.FLIGHT_TYPE] = destination.map(mapping.home.type_of)
+        translated[Raw.FLIGHT_TYPE] = destination.map(mapping.airport_config.type_of)
     return translated
 
 
@@ -104,8 +104,8 @@ def _kept(raw: pd.DataFrame, mapping: ColumnMapping) -> npt.NDArray[np.bool_]:
     """Whether each row is a flight that left home, where the mapping leaves others out."""
     kept = np.ones(len(raw), dtype=bool)
     if mapping.leave_out_other_origins:
-        kept &= (raw[Raw.ORIGIN] == mapping.home.airport).to_numpy()
-        _tell(kept.size - kept.sum(), kept.size, f"do not leave from {mapping.home.airport}")
+        kept &= (raw[Raw.ORIGIN] == mapping.airport_config.airport).to_numpy()
+        _tell(kept.size - kept.sum(), kept.size, f"do not leave from {mapping.airport_config.airport}")
     if mapping.leave_out_not_departed:
         at_home, left = kept.sum(), raw[Raw.ACTUAL_DEPARTURE].notna().to_numpy()
         kept &= left

@@ -39,7 +39,7 @@ def judge(challenger: Bundle, champion: Bundle | None) -> Verdict:
         )
     if champion is None:
         return Verdict(True, "the first of its name")
-    ours, theirs = (each.predictor.builder.home for each in (challenger, champion))
+    ours, theirs = (each.predictor.builder.airport_config for each in (challenger, champion))
     refusal = mismatch(ours, theirs, "the registered one those")
     if refusal:
         return Verdict(False, f"{refusal}: give this airport a --name of its own")

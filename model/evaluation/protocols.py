@@ -109,8 +109,8 @@ PROTOCOLS: dict[str, FoldsOf] = {
     "E3.live": partial(walk_forward, protocol="E3.live"),
 }
 LEVELS = {
-    "E1": Level.BETWEEN_ROWS,
-    "E2": Level.BETWEEN_DAYS,
+    "E1": Level.TWO_SIDED_ROWS,
+    "E2": Level.TWO_SIDED_DAYS,
     "E3.schedule": Level.SCHEDULE,
     "E3.daily": Level.FRESH,
     "E3.live": Level.FRESH,
@@ -214,7 +214,7 @@ def scored_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> F
     outcomes = Outcomes.from_columns(known)
     if fold.protocol == "E3.live":
         flights = flights.seen(airport_states(outcomes, flights.departure - LEAD_MINUTES))
-    return builder.refreshed(known, outcomes).replay(flights, flights.day)
+    return builder.refreshed(known, outcomes).point_in_time(flights, flights.day)
 
 
 def _summary(runs: Sequence[Scored], seeds: Sequence[int], threshold: float) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def _months(
         schedule = fit_scorer(prepare(train, Level.SCHEDULE, recipe.home), recipe)
         fresh = fit_scorer(prepare(train, Level.FRESH, recipe.home), recipe)
         builder = fresh.builder.refreshed(known, Outcomes.from_columns(known))
-        aged = [builder.replay(flights, flights.day - age) for age in ages]
+        aged = [builder.point_in_time(flights, flights.day - age) for age in ages]
         margins = [schedule.raw_scores(flights), *map(fresh.margins, aged)]
         yield fold.test, [sigmoid(margin) for margin in margins]
 

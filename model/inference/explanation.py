@@ -30,7 +30,7 @@ _BY_COLUMN: dict[str, Group] = {
     "flight_type": "destination",
     "weekday": "weekday",
 }
-"""Columns whose group is not that of their family."""
+"""Columns whose group is not that of their transformer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _ordered(changes: FloatArray) -> list[tuple[Group, float]]:
 def _membership(builder: FeatureBuilder) -> FloatArray:
     """One column per group with a 1 for each of its features, ``(features, groups)``."""
     table = np.zeros((len(builder.feature_names), len(GROUPS)))
-    names = [(family.key, name) for family in builder.families for name in family.names]
+    names = [(each.key, name) for each in builder.transformers for name in each.names]
     for row, (key, name) in enumerate(names):
         group = _BY_COLUMN[name] if name in _BY_COLUMN else _BY_FAMILY[key]
         table[row, GROUPS.index(group)] = 1.0

@@ -62,7 +62,7 @@ def make_card(
     Nothing in it depends on when or where the model was trained: the same flights and recipe
     give the same card.
     """
-    home = predictor.builder.home
+    home = predictor.builder.airport_config
     return {
         "predicts": f"departure more than {DELAY_MINUTES} minutes after schedule",
         "airport": home.airport,

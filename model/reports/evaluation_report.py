@@ -111,7 +111,7 @@ def write_report(
     evaluation, scored = _in_order(evaluation), _in_order(scored)
     threshold = predictor.decision.threshold
     importance = card.get("importance", {})
-    home = predictor.builder.home
+    home = predictor.builder.airport_config
     page = fill(
         Path(__file__).parent / TEMPLATE_FILE,
         card=card,

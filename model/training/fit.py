@@ -135,7 +135,7 @@ def prepare(frame: pd.DataFrame, level: Level, home: AirportConfig = SANTIAGO) -
     # the level of the schedule leans on the year's drift: docs/decisions/0005-history.md
     centre = LIMIT if level is Level.SCHEDULE else matching_centre(outcomes.delay_minutes)
     label = soft_labels(outcomes.delay_minutes, centre)
-    return TrainingSet(builder, builder.replay(flights, as_of), label)
+    return TrainingSet(builder, builder.point_in_time(flights, as_of), label)
 
 
 def fit_scorer(

@@ -57,7 +57,7 @@ def refresh(
         If the flights are of another airport or of the other kind (generated, real), older than
         those that the model knows, or reach back too short a time.
     """
-    refusal = mismatch(parent.predictor.builder.home, home, "and these leave")
+    refusal = mismatch(parent.predictor.builder.airport_config, home, "and these leave")
     if refusal:
         raise RefreshError(refusal)
     _require_fit(parent, frame, is_sample=is_sample)

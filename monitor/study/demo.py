@@ -39,7 +39,7 @@ def run(dataset: Dataset, fit_until: datetime, shuffles: int, progress: Progress
     shuffles
         How many times the weeks before it are shuffled and models fitted on them.
     """
-    history = History(dataset.frame, TrainingConfig(home=dataset.home), progress)
+    history = History(dataset.frame, TrainingConfig(home=dataset.airport_config), progress)
     start = int(np.datetime64(fit_until, "D").astype(np.int64))
     never, _ = replay(history, start, act=False)
     acting, served = replay(history, start, act=True)

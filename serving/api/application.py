@@ -170,7 +170,7 @@ class Application:
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
         runtime = self._runtime()
-        about = About(runtime.predictor.builder.home, runtime.example)
+        about = About(runtime.predictor.builder.airport_config, runtime.example)
         return OK, openapi_document(about, keys=self.keys is not None, admin=self._admin), _JSON
 
 

@@ -101,7 +101,7 @@ def _require_same_home(tag: str, predictor: Predictor, serving: Predictor | None
     """The wall clock of the requests is the home airport's: it does not change under them."""
     if serving is None:
         return
-    ours, theirs = predictor.builder.home, serving.builder.home
+    ours, theirs = predictor.builder.airport_config, serving.builder.airport_config
     refusal = mismatch(ours, theirs, "the serving one those")
     if refusal:
         raise _refused(tag, refusal)

@@ -169,7 +169,7 @@ def test_flights_of_another_airport_are_refused(
 ) -> None:
     """A model of one airport is not judged on the departures of another one."""
     here = load_flights(str(flights))
-    there = replace(here, home=replace(here.home, airport="LEMD"))
+    there = replace(here, airport_config=replace(here.airport_config, airport="LEMD"))
     monkeypatch.setattr("monitor.__main__.load_flights", lambda *_, **__: there)
     assert good
     assert _monitor(GOOD, flights, tmp_path).exit_code == 2

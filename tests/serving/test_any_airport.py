@@ -119,7 +119,7 @@ async def _no_runner(rows: list[Row]) -> list[float]:
 def door(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> Application:
     """The service's front door, with the clock that the service takes from its model."""
     monkeypatch.setattr(WallClock, "zone", WallClock.zone)  # put back afterwards
-    WallClock.of(madrid.predictor.builder.home)
+    WallClock.of(madrid.predictor.builder.airport_config)
     runtime = Runtime(f"{NAME}:test", madrid, Settings(), BentoBatcher(_no_runner))
     return Application(_nothing_inside, lambda: runtime, Settings())
 
@@ -170,7 +170,7 @@ def test_offsets_are_converted_to_the_homes_clock(
 
 def test_the_running_service_takes_the_clock_from_its_model(madrid: Bundle, tmp_path: Path) -> None:
     """Nothing but the model's name is configured, and UTC is Madrid's time all the same."""
-    assert madrid.predictor.builder.home.airport == "LEMD"
+    assert madrid.predictor.builder.airport_config.airport == "LEMD"
     moments = ("2017-07-14T18:30:00", "2017-07-14T16:30:00Z", "2017-07-14T16:30:00")
     flights = [{**FLIGHT, "scheduled_departure": each} for each in moments]
     model = {"FLIGHT_DELAY_MODEL": f"{NAME}:latest"}
@@ -187,7 +187,7 @@ def test_bulk_scoring_has_the_same_clock(madrid: Bundle) -> None:
     row = {**FLIGHT, "scheduled_departure": "2017-07-14T16:30:00Z"}
     table = pa.table({name: [value] * 2 for name, value in row.items()})
     table = table.append_column("origin", pa.array(["LEMD", "SCEL"]))
-    checked = check(table, madrid.predictor.builder.home)
+    checked = check(table, madrid.predictor.builder.airport_config)
     assert checked.valid.tolist() == [True, False]
     assert checked.reasons == ["origin: not LEMD: only departures from Madrid"]
     expected = np.array(["2017-07-14T18:30"], dtype="datetime64[m]").astype(np.int64)
@@ -243,7 +243,7 @@ def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) 
 def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
     """A model of the same airport on another clock needs a restart, and the refusal says so."""
     moved = copy.copy(madrid.predictor.builder)
-    moved.home = replace(moved.home, time_zone="Europe/Lisbon")
+    moved.airport_config = replace(moved.airport_config, time_zone="Europe/Lisbon")
     scorer = replace(madrid.predictor.schedule, builder=moved)
     with pytest.raises(ModelRefused, match=r"Europe/Lisbon.*Europe/Madrid: restart"):
         smoke_test.check("m:2", replace(madrid.predictor, schedule=scorer), madrid.predictor)

@@ -58,7 +58,7 @@ class WithShares:
         history = History(self.half_lives).fit(flights, training.outcomes)
         columns = tuple(Column(name, "shares", monotone=True) for name in history.names)
         own = np.empty((len(training), len(columns)))
-        history.replay(flights, month_starts(flights.day), own)
+        history.point_in_time(flights, month_starts(flights.day), own)
 
         def write(table: Table) -> FloatArray:
             out = np.empty((len(table), len(columns)))

@@ -102,7 +102,7 @@ def oracle(exams: Sequence[FoldData], frame: pd.DataFrame, names: Sequence[str])
 
 def told_of_all_others(frame: pd.DataFrame, protocol: str) -> Record:
     """The Booster of E1 or E2, its history made of every other flight, scored ones too."""
-    lesson = prepare(frame, Level.BETWEEN_ROWS)
+    lesson = prepare(frame, Level.TWO_SIDED_ROWS)
     everything = lesson_table(frame, lesson)
     found = [exam_of(everything, fold) for fold in PROTOCOLS[protocol](frame)]
     return _figures_of(Boosted(), found, frame)

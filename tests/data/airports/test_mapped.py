@@ -116,7 +116,7 @@ def test_a_file_is_loaded_by_its_mapping(tmp_path: Path) -> None:
     path = tmp_path / "flights.csv"
     ROWS.to_csv(path, index=False)
     dataset = load_flights(str(path), mapping=AIRPORTS / "new-york.toml")
-    assert dataset.home == MAPPING.home
+    assert dataset.airport_config == MAPPING.home
     assert dataset.origin == "the file flights.csv, mapped by new-york.toml"
     assert len(dataset.frame) == 3
     assert not dataset.is_sample

@@ -45,7 +45,7 @@ def _changed(table: str, key: str, value: object) -> dict[str, Any]:
 def test_the_least_mapping_is_enough() -> None:
     """Five columns and five facts of the airport; all else has a default."""
     mapping = parse_mapping(MADRID)
-    assert mapping.home == AirportConfig(
+    assert mapping.airport_config == AirportConfig(
         airport="LEMD",
         place="Madrid",
         time_zone="Europe/Madrid",
@@ -62,9 +62,9 @@ def test_the_least_mapping_is_enough() -> None:
 def test_the_example_can_be_read() -> None:
     """New York's mapping says what its comments promise."""
     mapping = load_mapping(EXAMPLE)
-    assert mapping.home.airport == "KEWR"
-    assert mapping.home.type_of("TJSJ") == mapping.home.type_of("PHNL") == "N"
-    assert mapping.home.type_of("EGLL") == "I"
+    assert mapping.airport_config.airport == "KEWR"
+    assert mapping.airport_config.type_of("TJSJ") == mapping.airport_config.type_of("PHNL") == "N"
+    assert mapping.airport_config.type_of("EGLL") == "I"
     assert mapping.airlines["9E"] == "EDV"
     assert mapping.leave_out_not_departed
 

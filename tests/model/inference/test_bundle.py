@@ -227,8 +227,8 @@ def test_a_booster_of_other_features_is_refused(
     folder: Path, small: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the builder makes another number of columns than the Booster takes, both are told."""
-    family = small.predictor.builder.families[0]
-    monkeypatch.setattr(type(family), "names", (*family.names, "another"))
+    transformer = small.predictor.builder.transformers[0]
+    monkeypatch.setattr(type(transformer), "names", (*transformer.names, "another"))
     features = small.predictor.booster.features
     with pytest.raises(BundleError, match=f"takes {features} features.* makes {features + 1}"):
         Bundle.read(folder)

@@ -120,7 +120,7 @@ def test_thousands_of_flights_score_alike_in_training_and_serving(
 def test_the_model_tells_late_flights_from_others(bundle: Bundle, frame: pd.DataFrame) -> None:
     """On its training flights, late ones had the higher probability, at about the right level."""
     flights, predictor = Flights.from_columns(frame), bundle.predictor
-    seen = predictor.builder.replay(flights, month_starts(flights.day))
+    seen = predictor.builder.point_in_time(flights, month_starts(flights.day))
     probability = predictor.probability(seen)
     late = frame["delayed"].to_numpy()
     assert probability[late].mean() > probability[~late].mean() + 0.03

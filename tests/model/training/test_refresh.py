@@ -61,7 +61,7 @@ def test_a_refreshed_model_scores_as_the_daily_evaluation_does(
     known = _before(few, REFRESHED_UNTIL + pd.Timedelta(days=20))
     fresh = parent.predictor.fresh
     builder = fresh.builder.refreshed(known, Outcomes.from_columns(known))
-    evaluated = sigmoid(fresh.margins(builder.replay(flights, flights.day)))
+    evaluated = sigmoid(fresh.margins(builder.point_in_time(flights, flights.day)))
     assert len(served) > 5
     np.testing.assert_allclose(served, evaluated, atol=1e-6)
     assert np.abs(served - parent.predictor.score(flights)).max() > 1e-3

@@ -109,7 +109,7 @@ def test_every_example_of_a_request_works(runtime: Runtime) -> None:
 def test_the_served_document_speaks_of_the_models_airport(runtime: Runtime) -> None:
     """Its name, clock and best known route; without a model, words that hold for any airport."""
     served = ask(runtime, Settings(), "/openapi.json")
-    home = runtime.predictor.builder.home
+    home = runtime.predictor.builder.airport_config
     assert served.json()["info"]["title"] == f"Flight delays at {home.place} ({home.airport})"
     assert home.time_zone in served.json()["info"]["description"]
     assert "the home airport" not in served.text
