@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from data import mirrors
 from data.airports.config import SANTIAGO, AirportConfig
 from data.airports.mapped import to_mapped_frame
 from data.airports.mapping import load_mapping
-from data.download import public_address, read_source
+from data.download import PUBLISHED_ORIGIN, download_published, public_address, read_source
 from data.errors import MappingError, SourceError
 from data.frame import data_hash, to_flights_frame
 from data.read_table import read_table
-from data.sample import generate
+from data.sample import generate_flights
 
 SOURCE_VARIABLE = "SCL_DATASET"
 SAMPLE_SOURCE = "sample"
@@ -121,11 +120,11 @@ def _load_mapped(source: str | None, path: Path, drop_invalid: bool) -> Dataset:
 
 def _load_published(drop_invalid: bool, seed: int) -> Dataset:
     try:
-        content = mirrors.download()
+        content = download_published()
     except SourceError as failure:
         logger.warning("%s", failure)
         return _load_sample(seed, "no real flights could be had")
-    return _parse(content, mirrors.ORIGIN, drop_invalid)
+    return _parse(content, PUBLISHED_ORIGIN, drop_invalid)
 
 
 def _load_sample(seed: int, why: str) -> Dataset:
@@ -135,7 +134,7 @@ def _load_sample(seed: int, why: str) -> Dataset:
         why,
         SOURCE_VARIABLE,
     )
-    frame, _ = to_flights_frame(generate.generate(seed))
+    frame, _ = to_flights_frame(generate_flights(seed))
     origin = f"the embedded sample of generated flights, seed {seed}: not real ones"
     return Dataset(frame, origin, is_sample=True, dropped=0, sha256=data_hash(frame))
 

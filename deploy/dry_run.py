@@ -197,9 +197,9 @@ def _flights() -> bytes:
     """Read the flights that SCL_DATASET names; else write some down that nobody will read."""
     named = os.environ.get("SCL_DATASET")
     if not named:
-        from data.sample import generate  # noqa: PLC0415 - takes a second, and only where it is needed
+        from data.sample import generate_flights  # noqa: PLC0415 - takes a second, and only where it is needed
 
-        return generate.generate(0).to_csv(index=False).encode()
+        return generate_flights(0).to_csv(index=False).encode()
     from data.download import read_source  # noqa: PLC0415 - as above
 
     return read_source(named)

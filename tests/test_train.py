@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from data.sample import generate
+from data.sample import generate_flights
 from model.evaluation.metrics import FIGURES
 from model.inference.bundle import Bundle
 from tests.conftest import PROJECT
@@ -31,7 +31,7 @@ MONTHS = 4
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of generated flights, a part of the first months."""
-    raw = generate.generate(seed=1)
+    raw = generate_flights(seed=1)
     early = raw[raw["Fecha-I"] < f"2017-{MONTHS + 1:02}-01"]
     path = tmp_path_factory.mktemp("flights") / "flights.csv"
     early.sample(frac=0.15, random_state=0).to_csv(path, index=False)

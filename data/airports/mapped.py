@@ -50,7 +50,9 @@ def to_mapped_frame(
     raw = _translated(_named(table, mapping), mapping)
     kept = np.flatnonzero(_kept(raw, mapping))
     if not len(kept):
-        message = f"not one of {len(raw):,} rows is a flight that left {mapping.airport_config.airport}."
+        message = (
+            f"not one of {len(raw):,} rows is a flight that left {mapping.airport_config.airport}."
+        )
         raise NoFlightsError(message)
     try:
         frame, dropped = to_flights_frame(
@@ -105,7 +107,9 @@ def _kept(raw: pd.DataFrame, mapping: ColumnMapping) -> npt.NDArray[np.bool_]:
     kept = np.ones(len(raw), dtype=bool)
     if mapping.leave_out_other_origins:
         kept &= (raw[Raw.ORIGIN] == mapping.airport_config.airport).to_numpy()
-        _tell(kept.size - kept.sum(), kept.size, f"do not leave from {mapping.airport_config.airport}")
+        _tell(
+            kept.size - kept.sum(), kept.size, f"do not leave from {mapping.airport_config.airport}"
+        )
     if mapping.leave_out_not_departed:
         at_home, left = kept.sum(), raw[Raw.ACTUAL_DEPARTURE].notna().to_numpy()
         kept &= left

@@ -40,7 +40,7 @@ LOGISTIC_VARIANCE = np.pi**2 / 3
 WEEKDAY_NAMES = ("Lunes", "Martes", "Miercoles", "Jueves", "Viernes", "Sabado", "Domingo")
 
 
-def generate(seed: int = 0, year: int = 2017) -> pd.DataFrame:
+def generate_flights(seed: int = 0, year: int = 2017) -> pd.DataFrame:
     """Make up a year of departures, in the columns and formats of the published file.
 
     Parameters
@@ -58,7 +58,7 @@ def generate(seed: int = 0, year: int = 2017) -> pd.DataFrame:
 
     Examples
     --------
-    >>> generate(seed=0).shape[1]
+    >>> generate_flights(seed=0).shape[1]
     18
     """
     random = np.random.default_rng(seed)

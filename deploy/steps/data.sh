@@ -8,7 +8,7 @@ source=$DATA_BUCKET/flights/dataset_SCL.csv
 if exists "$source"; then
   gcloud storage cp "$source" "$source.sha256" "$WORK/"
 else
-  "$BIN/python" -m deploy.flights "$file" # the hash is the published one, checked in data/mirrors.py
+  "$BIN/python" -m deploy.flights "$file" # the hash is the published one, checked in data/download.py
   (cd "$WORK" && sha256sum dataset_SCL.csv > dataset_SCL.csv.sha256)
   # pull requests may not write; the sum goes first, so that no build finds flights without it
   gcloud storage cp "$file.sha256" "$source.sha256" \

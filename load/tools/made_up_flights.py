@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.sample import generate
+from data.sample import generate_flights
 from data.schema import ENGLISH, SCHEDULE_COLUMNS
 
 ROW_GROUP = 100_000
@@ -41,7 +41,7 @@ def _years(count: int, seed: int) -> pd.DataFrame:
     """At least so many flights as the frame of `data.schema.SCHEDULE_COLUMNS`, or all `YEARS`."""
     drawn: list[pd.DataFrame] = []
     for year in YEARS:
-        drawn.append(generate.generate(seed + year, year))
+        drawn.append(generate_flights(seed + year, year))
         if sum(map(len, drawn)) >= count:
             break
     frame = pd.concat(drawn).rename(columns=ENGLISH)[list(SCHEDULE_COLUMNS)]

@@ -16,7 +16,7 @@ import fsspec
 import pooch
 import pytest
 
-from data import mirrors
+from data import download
 from data.download import read_source
 from data.errors import SourceError, SourceNotFoundError, SourceUnreachableError
 
@@ -73,8 +73,8 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Keep downloads of this test apart, and take `CONTENT` for the published file."""
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(mirrors, "DATASET_SHA256", hashlib.sha256(CONTENT).hexdigest())
-    return tmp_path / "cache" / mirrors.CACHE_NAME / mirrors.DATASET_FILE
+    monkeypatch.setattr(download, "DATASET_SHA256", hashlib.sha256(CONTENT).hexdigest())
+    return tmp_path / "cache" / download.CACHE_NAME / download.DATASET_FILE
 
 
 def _closed_port() -> int:
@@ -199,8 +199,8 @@ def test_the_first_mirror_that_has_the_file_is_enough(
     """Mirrors are tried in turn: a page gone and a wrong hash are one line each in the log."""
     gone, wrong = web.url("/gone.csv", 404), web.url("/wrong.csv", CONTENT[1:])
     right, spare = web.url("/right.csv", CONTENT), web.url("/spare.csv", CONTENT)
-    monkeypatch.setattr(mirrors, "MIRRORS", (gone, wrong, right, spare))
-    assert mirrors.download() == CONTENT
+    monkeypatch.setattr(download, "MIRRORS", (gone, wrong, right, spare))
+    assert download.download_published() == CONTENT
     assert web.asked == ["/gone.csv", "/wrong.csv", "/right.csv"]
     assert caplog.messages == [
         f"{gone}: there is no such page (HTTP 404).",
@@ -212,8 +212,8 @@ def test_the_file_is_downloaded_once(
     web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second time it comes from the cache, and nobody is asked."""
-    monkeypatch.setattr(mirrors, "MIRRORS", (web.url("/flights.csv", CONTENT),))
-    assert mirrors.download() == mirrors.download() == CONTENT
+    monkeypatch.setattr(download, "MIRRORS", (web.url("/flights.csv", CONTENT),))
+    assert download.download_published() == download.download_published() == CONTENT
     assert web.asked == ["/flights.csv"]
     assert cache.read_bytes() == CONTENT
 
@@ -222,8 +222,8 @@ def test_a_spoilt_cache_is_mended(web: Web, cache: Path, monkeypatch: pytest.Mon
     """A file in the cache that is not the published one is downloaded again."""
     cache.parent.mkdir(parents=True)
     cache.write_bytes(CONTENT[:100])
-    monkeypatch.setattr(mirrors, "MIRRORS", (web.url("/flights.csv", CONTENT),))
-    assert mirrors.download() == cache.read_bytes() == CONTENT
+    monkeypatch.setattr(download, "MIRRORS", (web.url("/flights.csv", CONTENT),))
+    assert download.download_published() == cache.read_bytes() == CONTENT
 
 
 def test_without_a_network_it_gives_up_soon(
@@ -231,9 +231,9 @@ def test_without_a_network_it_gives_up_soon(
 ) -> None:
     """Two mirrors that do not answer are enough: the others are not tried."""
     nowhere = f"http://127.0.0.1:{_closed_port()}"
-    monkeypatch.setattr(mirrors, "MIRRORS", tuple(f"{nowhere}/{i}" for i in range(6)))
+    monkeypatch.setattr(download, "MIRRORS", tuple(f"{nowhere}/{i}" for i in range(6)))
     with pytest.raises(SourceUnreachableError, match="No public copy of dataset_SCL"):
-        mirrors.download()
+        download.download_published()
     assert caplog.messages == [f"{nowhere}/{i}: cannot be read: no connection." for i in (0, 1)]
 
 
@@ -247,12 +247,12 @@ def test_a_name_look_up_that_hangs_does_not_hang_the_user(
         assert released.wait(60 + timeout), "the user waited for the look-up"
         raise TimeoutError
 
-    monkeypatch.setattr(mirrors, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.05)
     monkeypatch.setattr(socket, "create_connection", hang)
-    monkeypatch.setattr(mirrors, "MIRRORS", ("https://a.invalid/1", "https://b.invalid/2"))
+    monkeypatch.setattr(download, "MIRRORS", ("https://a.invalid/1", "https://b.invalid/2"))
     try:
         with pytest.raises(SourceUnreachableError):
-            mirrors.download()
+            download.download_published()
     finally:
         released.set()
 
@@ -265,7 +265,7 @@ def test_behind_a_proxy_the_machine_itself_need_not_connect(
     monkeypatch.setenv(variable, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    assert mirrors._answers("https://mirror.invalid/flights.csv")
+    assert download._answers("https://mirror.invalid/flights.csv")
 
 
 def test_a_cache_that_cannot_be_made_is_done_without(
@@ -275,15 +275,15 @@ def test_a_cache_that_cannot_be_made_is_done_without(
     (tmp_path / "cache").touch()
     stand_in = tmp_path / "temporary"
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(stand_in))
-    monkeypatch.setattr(mirrors, "MIRRORS", (web.url("/flights.csv", CONTENT),))
-    assert mirrors.download() == CONTENT
-    assert (stand_in / mirrors.CACHE_NAME / mirrors.DATASET_FILE).read_bytes() == CONTENT
+    monkeypatch.setattr(download, "MIRRORS", (web.url("/flights.csv", CONTENT),))
+    assert download.download_published() == CONTENT
+    assert (stand_in / download.CACHE_NAME / download.DATASET_FILE).read_bytes() == CONTENT
 
 
 def test_every_mirror_is_pinned() -> None:
     """Each public copy is named by a commit, so that it cannot change under its hash."""
-    assert len(set(mirrors.MIRRORS)) == 6
-    for url in mirrors.MIRRORS:
+    assert len(set(download.MIRRORS)) == 6
+    for url in download.MIRRORS:
         commit = url.split("/")[5]
         assert len(commit) == 40
         assert set(commit) <= set("0123456789abcdef")
@@ -291,4 +291,4 @@ def test_every_mirror_is_pinned() -> None:
 
 @pytest.fixture(autouse=True)
 def _hear_warnings(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "data.mirrors")
+    caplog.set_level(logging.WARNING, "data.download")

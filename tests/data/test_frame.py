@@ -12,7 +12,7 @@ from pandas.testing import assert_frame_equal
 
 from data.errors import InvalidRowsError, MissingColumnsError, NoFlightsError
 from data.frame import data_hash, to_flights_frame
-from data.sample import generate
+from data.sample import generate_flights
 from data.schema import FRAME_COLUMNS, Raw
 
 Row = dict[str, str | None]
@@ -47,7 +47,7 @@ def _refused(raw: pd.DataFrame) -> InvalidRowsError:
 @pytest.fixture(scope="module")
 def raw() -> pd.DataFrame:
     """Give a few hundred flights of the sample, spread over the year."""
-    return generate.generate().sample(ROWS, random_state=0).reset_index(drop=True)
+    return generate_flights().sample(ROWS, random_state=0).reset_index(drop=True)
 
 
 def test_a_row_becomes_a_flight() -> None:

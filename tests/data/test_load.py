@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from data import load, mirrors
+from data import load
+from data.download import DATASET_SHA256, PUBLISHED_ORIGIN
 from data.errors import (
     DataError,
     EmptySourceError,
@@ -23,11 +24,10 @@ from data.errors import (
 )
 from data.frame import data_hash
 from data.load import Dataset, load_flights
-from data.mirrors import DATASET_SHA256
-from data.sample import generate
+from data.sample import generate_flights
 
 ROWS = 200
-RAW = generate.generate().sample(ROWS, random_state=0)
+RAW = generate_flights().sample(ROWS, random_state=0)
 CSV = RAW.to_csv(index=False).encode()
 
 
@@ -53,8 +53,8 @@ def download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
     calls = Calls(None)
     monkeypatch.delenv("SCL_DATASET", raising=False)
     monkeypatch.setattr(load, "DATA_FOLDER", tmp_path / "data")
-    monkeypatch.setattr(mirrors, "download", calls)
-    monkeypatch.setattr(generate, "generate", lambda seed=0: RAW.iloc[seed:])
+    monkeypatch.setattr(load, "download_published", calls)
+    monkeypatch.setattr(load, "generate_flights", lambda seed=0: RAW.iloc[seed:])
     (tmp_path / "data").mkdir()
     return calls
 
@@ -145,7 +145,7 @@ def test_then_the_public_copies(download: Calls, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SCL_DATASET", "")
     download.content = CSV
     dataset = load_flights()
-    assert dataset.origin == mirrors.ORIGIN
+    assert dataset.origin == PUBLISHED_ORIGIN
     assert not dataset.is_sample
     assert dataset.sha256 == hashlib.sha256(CSV).hexdigest()
 

@@ -8,7 +8,7 @@ from pandera.errors import SchemaErrors
 
 from data.flights import Flights
 from data.frame import to_flights_frame
-from data.sample.generate import generate
+from data.sample import generate_flights
 from data.schema import (
     ENGLISH,
     FLIGHTS_SCHEMA,
@@ -23,7 +23,7 @@ from data.schema import (
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     """Give a typed frame of a few flights."""
-    return to_flights_frame(generate().head(100))[0]
+    return to_flights_frame(generate_flights().head(100))[0]
 
 
 def test_every_column_that_is_read_is_published_and_has_an_english_name() -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from data.flights import Flights
 from data.load import load_flights
-from data.sample import generate
+from data.sample import generate_flights
 from model.inference.bundle import Bundle
 from model.reports.card import make_card
 from model.training.fit import TrainingConfig, fit
@@ -30,7 +30,7 @@ SECOND = 1_500_000_000.0
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of generated flights: every eighth of five months and of the five weeks after."""
-    raw = generate.generate(seed=1)
+    raw = generate_flights(seed=1)
     path = tmp_path_factory.mktemp("flights") / "flights.csv"
     raw[raw["Fecha-I"] < UNTIL].sample(frac=0.125, random_state=0).to_csv(path, index=False)
     return path

@@ -9,8 +9,7 @@ from pandas.testing import assert_frame_equal
 from sklearn.metrics import roc_auc_score
 
 from data.frame import data_hash, to_flights_frame
-from data.sample import rates
-from data.sample.generate import generate
+from data.sample import generate_flights, rates
 from data.schema import RAW_COLUMNS
 
 MONTHS = range(1, 13)
@@ -19,7 +18,7 @@ MONTHS = range(1, 13)
 @pytest.fixture(scope="module")
 def raw() -> pd.DataFrame:
     """Give the year as the file would have it."""
-    return generate()
+    return generate_flights()
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +50,19 @@ def test_the_columns_of_the_operation_agree(raw: pd.DataFrame) -> None:
 
 def test_the_same_seed_gives_the_same_year(raw: pd.DataFrame) -> None:
     """Flights depend on the seed and on nothing else."""
-    assert_frame_equal(generate(seed=0), raw)
+    assert_frame_equal(generate_flights(seed=0), raw)
 
 
 def test_another_seed_gives_another_year(frame: pd.DataFrame) -> None:
     """Seeds differ in their flights and agree in their size."""
-    other, _ = to_flights_frame(generate(seed=1))
+    other, _ = to_flights_frame(generate_flights(seed=1))
     assert data_hash(other) != data_hash(frame)
     assert len(other) == pytest.approx(len(frame), rel=0.03)
 
 
 def test_the_year_may_be_chosen() -> None:
     """A leap year has a flight on its 29th of February, and no flight lies outside it."""
-    days = pd.to_datetime(generate(year=2020)["Fecha-I"]).dt.normalize()
+    days = pd.to_datetime(generate_flights(year=2020)["Fecha-I"]).dt.normalize()
     assert days.dt.year.unique().tolist() == [2020]
     assert pd.Timestamp("2020-02-29") in set(days)
     assert days.nunique() == 366

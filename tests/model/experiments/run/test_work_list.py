@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data.sample import generate
+from data.sample import generate_flights
 from model.experiments.attempts.attempt import Attempt, Kind, Verdict
 from model.experiments.attempts.catalogue import ATTEMPTS
 from model.experiments.evidence.steps import STEPS
@@ -128,7 +128,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     """`train.py experiments`, killed in the middle, keeps what was finished and does the rest."""
     ledger = tmp_path / "reports" / "ledger.jsonl"
     flights = tmp_path / "flights.csv"
-    raw = generate.generate(seed=1)
+    raw = generate_flights(seed=1)
     raw[raw["Fecha-I"] < "2017-05-01"].sample(frac=0.2, random_state=0).to_csv(flights, index=False)
     command = [
         *(sys.executable, "train.py", "experiments", "--data", str(flights)),
