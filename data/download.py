@@ -1,4 +1,4 @@
-"""Bytes from wherever the user points: a local file, an address of the web, a bucket."""
+"""Read bytes from a local file, a web address, a bucket or the public copies of the data set."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ MIRRORS = (
     f"{_GITHUB}/gpablo6/LATAM-MLE-Challenge/63d5e18d22e3908fac900eb1703d8b9d8d55d797/data/data.csv",
     f"{_GITHUB}/oscarjquintana/ChallengeLATAM/cea6f444890144dfccfdb010bf67b42f09749a68/dataset_SCL.csv",
 )
-"""The same bytes in several places, each pinned to a commit; tried in this order."""
+"""Addresses of the same file, each pinned to a commit; tried in this order."""
 
 GIVE_UP_AFTER = 2
-"""So many mirrors that do not answer at all mean that there is no network."""
+"""Number of mirrors without any answer after which the network is taken to be down."""
 
-# By the names that `requests` gives its exceptions.
+# By the class names of the exceptions of `requests`.
 _REASONS = {
     "ConnectTimeout": "no connection in time",
     "ReadTimeout": "no answer in time",
@@ -71,16 +71,16 @@ def read_source(source: str) -> bytes:
     Returns
     -------
     bytes
-        As they stand there, compressed or not.
+        The source's content, compressed or not.
 
     Raises
     ------
     SourceNotFoundError
-        Where there is nothing of that name.
+        If it does not exist.
     SourceUnreachableError
-        Where the network or the bucket does not answer, or refuses.
+        If the network or the bucket does not answer or gives an error.
     SourceError
-        Where it is a folder or may not be read.
+        If it is a folder or may not be read.
     """
     scheme = urlsplit(source).scheme if "://" in source else ""
     if not scheme:
@@ -101,8 +101,8 @@ def download_published() -> bytes:
     Raises
     ------
     SourceUnreachableError
-        Where no mirror gives the file. Each failure is logged; without a network this takes a
-        second or two, and never much more than `GIVE_UP_AFTER` times `CONNECT_SECONDS`.
+        If no mirror gives the file. Each failure is logged; without a network this takes a second
+        or two, and at most about `GIVE_UP_AFTER` times `CONNECT_SECONDS`.
     """
     unanswered = 0
     cached = _cached()
@@ -121,7 +121,7 @@ def download_published() -> bytes:
 
 
 def public_address(address: str) -> str:
-    """Leave passwords and signatures out of an address, so that it can be shown to anybody.
+    """Remove passwords and signatures from an address, so that it can be logged.
 
     Examples
     --------
@@ -133,31 +133,31 @@ def public_address(address: str) -> str:
 
 
 def _http_downloader() -> pooch.HTTPDownloader:
-    """Make a downloader with time-outs, and with a progress bar where somebody watches."""
+    """Return a downloader with time-outs, and with a progress bar on a terminal."""
     return pooch.HTTPDownloader(
         timeout=(CONNECT_SECONDS, READ_SECONDS), progressbar=sys.stderr.isatty()
     )
 
 
 def _explain(failure: OSError, source: str) -> SourceError:
-    """Put an HTTP client's failure, or the operating system's, into a sentence.
+    """Convert a failure of the HTTP client or the operating system to an error with a sentence.
 
     Parameters
     ----------
     failure
-        Whatever the download raised: every exception of `requests` is an `OSError`.
+        Exception of the download: every exception of `requests` is an `OSError`.
     source
         The address.
 
     Returns
     -------
     SourceNotFoundError, SourceUnreachableError or SourceError
-        For HTTP 404 and 410, for no answer, for any other refusal.
+        Not found for HTTP 404 and 410, unreachable without an answer, else the general one.
     """
     response = getattr(failure, "response", None)
     status = None if response is None else response.status_code
     if response is not None:
-        response.close()  # pooch leaves it open where the status is an error
+        response.close()  # pooch leaves it open if the status is an error
     if status in HTTP_NOT_FOUND:
         return SourceNotFoundError(f"{source}: there is no such page (HTTP {status}).")
     if status is not None:
@@ -199,14 +199,14 @@ def _read_bucket(source: str, scheme: str) -> bytes:
     except (ImportError, ValueError) as failure:
         message = f"{source}: addresses with {scheme}:// cannot be read here ({failure})."
         raise SourceError(message) from failure
-    except Exception as failure:  # each bucket's client has exceptions of its own
+    except Exception as failure:  # the client of each kind of bucket has its own exceptions
         message = f"{source}: cannot be read ({type(failure).__name__}: {failure})."
         raise SourceUnreachableError(message) from failure
     return content
 
 
 def _cache_folder() -> Path:
-    """Return the user's cache; where it cannot be written, as in some containers, a stand-in."""
+    """Return the user's cache, or a temporary folder if that cannot be written (containers)."""
     folder = Path(pooch.os_cache(CACHE_NAME))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,7 @@ def _download_mirror(url: str) -> bytes:
     if not _answers(url):
         message = f"{url}: cannot be read: no connection."
         raise SourceUnreachableError(message)
-    pooch.get_logger().setLevel(logging.WARNING)  # one voice is enough
+    pooch.get_logger().setLevel(logging.WARNING)  # the failure is logged here
     try:
         path = pooch.retrieve(
             url,
@@ -237,16 +237,16 @@ def _download_mirror(url: str) -> bytes:
     except OSError as failure:
         raise _explain(failure, url) from failure
     except ValueError as failure:
-        message = f"{url}: is not the published file: its SHA-256 is another."
+        message = f"{url}: is not the published file: its SHA-256 differs."
         raise WrongHashError(message) from failure
     return Path(path).read_bytes()
 
 
 def _answers(url: str) -> bool:
-    """Whether the host takes a connection within `CONNECT_SECONDS`, name look-up included.
+    """Return whether the host accepts a connection within `CONNECT_SECONDS`, DNS included.
 
-    The time-out of an HTTP client counts for each address of the host anew and not at all for
-    the name look-up, which together can last a minute where packets are dropped.
+    An HTTP client applies its time-out to each address of the host separately and not to the name
+    look-up: together they can last a minute where packets are dropped.
     """
     address = urlsplit(url)
     host = address.hostname or ""

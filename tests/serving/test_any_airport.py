@@ -232,7 +232,7 @@ def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) 
     verdict = gate.judge(madrid, bundle)
     assert not verdict.accepted
     assert verdict.reason.startswith(
-        "the model knows flights from LEMD, the registered one those from SCEL"
+        "the model scores flights from LEMD, the registered one those from SCEL"
     )
     with pytest.raises(ModelRefused, match="from LEMD, the serving one those from SCEL"):
         smoke_test.check("m:1", madrid.predictor, bundle.predictor)
