@@ -1,7 +1,7 @@
 #!/bin/sh
-# One flight, an explained one, and a refusal, with nothing but curl.
+# Send three requests with curl: one flight, one with an explanation, one that is invalid.
 #     make serve          in another terminal
-#     examples/curl.sh    SCL_DELAY_URL names another address
+#     examples/curl.sh    SCL_DELAY_URL sets another address
 set -eu
 url=${SCL_DELAY_URL:-http://localhost:3000}
 
