@@ -21,7 +21,6 @@ from data.download import read_source
 from data.errors import SourceError, SourceNotFoundError, SourceUnreachableError
 
 CONTENT = b"Emp-I,Vlo-I\nLAN,226\n" * 1000
-HANG_SECONDS = 60.0
 
 
 class Web:
