@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from data.flights import AIRPORT_HOURS, Flights, IntArray, Outcomes
-from features.transformer import FloatMatrix, JsonObject
+from features.transformer import FloatMatrix, Stateless
 
 SHORTEST_DELAY, LONGEST_DELAY = -15.0, 120.0
 """Minutes at which a single flight's delay is cut before the mean is taken."""
 
 
-class AirportNow:
+class AirportNow(Stateless):
     """Transformer that writes departures, late share and mean delay of the last hours.
 
     The caller of the service sends them (`Flights.airport`). They are missing (NaN) where the
@@ -26,14 +26,9 @@ class AirportNow:
         for hours in AIRPORT_HOURS
         for what in ("departures", "late_share", "mean_delay")
     )
-    categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = tuple(
         name for name in names if not name.startswith("departures")
     )
-
-    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
-        """Return the transformer itself: there is nothing to learn."""
-        return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the twelve columns; see `Transformer.write`."""
@@ -42,15 +37,6 @@ class AirportNow:
             return
         out[:] = flights.airport
         out[:, 2::3] = np.clip(out[:, 2::3], SHORTEST_DELAY, LONGEST_DELAY)
-
-    def to_json(self) -> JsonObject:
-        """Return nothing: there is no state."""
-        return {}
-
-    @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
-        """Restore the transformer from `to_json`."""
-        return cls()
 
 
 def airport_states(outcomes: Outcomes, at: IntArray) -> FloatMatrix:

@@ -75,8 +75,8 @@ class FeatureBuilder:
             Outcomes of these flights, row for row; without them there is no history.
         """
         flights = Flights.from_columns(frame)
-        for transformer in self._transformers:
-            _fit(transformer, flights, outcomes)
+        for each in self._transformers:
+            _fit(each, flights, outcomes)
         return self
 
     def refreshed(self, frame: Columns, outcomes: Outcomes) -> FeatureBuilder:
@@ -150,14 +150,14 @@ class FeatureBuilder:
         """Return the positions of a transformer's columns; empty if the level does not have it."""
         return [
             position
-            for transformer, columns in self._slots
-            if transformer.key == key
+            for each, columns in self._slots
+            if each.key == key
             for position in range(columns.start, columns.stop)
         ]
 
     def to_json(self) -> str:
         """Return all that was learned as one JSON text; the same state gives the same text."""
-        state = {transformer.key: transformer.to_json() for transformer in self._transformers}
+        state = {each.key: each.to_json() for each in self._transformers}
         saved = {"format": FORMAT, "level": self.level, "families": state}
         # models that were saved before other airports were supported have no "home": Santiago
         if self.airport_config != SANTIAGO:
@@ -182,29 +182,21 @@ class FeatureBuilder:
             airport_config = AirportConfig.from_json(saved["home"])
         builder = cls(Level(saved["level"]), airport_config)
         state = saved["families"]
-        transformers = [
-            _restored(transformer, state[transformer.key]) for transformer in builder.transformers
-        ]
-        builder.codes = next(
-            transformer for transformer in transformers if isinstance(transformer, Codes)
-        )
+        transformers = [_restored(each, state[each.key]) for each in builder.transformers]
+        builder.codes = next(each for each in transformers if isinstance(each, Codes))
         builder._compose(*transformers)
         return builder
 
     def _compose(self, *transformers: Transformer) -> None:
         self._transformers = transformers
-        self.feature_names = tuple(
-            name for transformer in transformers for name in transformer.names
-        )
-        self.categorical = tuple(
-            name for transformer in transformers for name in transformer.categorical
-        )
-        self.monotone = tuple(name for transformer in transformers for name in transformer.monotone)
+        self.feature_names = tuple(name for each in transformers for name in each.names)
+        self.categorical = tuple(name for each in transformers for name in each.categorical)
+        self.monotone = tuple(name for each in transformers for name in each.monotone)
         self._slots: list[tuple[Transformer, slice]] = []
         start = 0
-        for transformer in transformers:
-            self._slots.append((transformer, slice(start, start + len(transformer.names))))
-            start += len(transformer.names)
+        for each in transformers:
+            self._slots.append((each, slice(start, start + len(each.names))))
+            start += len(each.names)
 
 
 def _transformers(level: Level, airport_config: AirportConfig) -> list[Transformer]:
@@ -212,15 +204,11 @@ def _transformers(level: Level, airport_config: AirportConfig) -> list[Transform
     calendar: list[Transformer] = [Clock(), Holidays(airport_config=airport_config)]
     match level:
         case Level.SCHEDULE:
-            return [
-                *calendar,
-                Timetable(),
-                History((LONG_RUN,), airport_config),
-                Route(airport_config),
-            ]
+            history = History((LONG_RUN,), airport_config)
+            return [*calendar, Timetable(), history, Route(airport_config)]
         case Level.FRESH:
-            recent = History((LONG_RUN, 10.0, 2.0), airport_config)
-            return [*calendar, Timetable(), recent, AirportNow(), Route(airport_config)]
+            history = History((LONG_RUN, 10.0, 2.0), airport_config)
+            return [*calendar, Timetable(), history, AirportNow(), Route(airport_config)]
     return [*calendar, *_two_sided(level, airport_config), Route(airport_config)]
 
 

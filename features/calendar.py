@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from data.airports.config import SANTIAGO, AirportConfig, Periods
 from data.flights import Flights, weekday
-from features.transformer import FloatMatrix, JsonObject
+from features.transformer import FloatMatrix, JsonObject, Stateless
 
 FIRST_YEAR, LAST_YEAR = 1999, 2050
 """Years that the calendar covers: those of the contract and one more at either end, because a time
@@ -28,7 +28,7 @@ HOLIDAY_REACH = 15.0
 DayTable = npt.NDArray[np.float64]
 
 
-class Clock:
+class Clock(Stateless):
     """Transformer that writes minute of the day and of the hour, and weekday (Monday is 0)."""
 
     key: ClassVar[str] = "clock"
@@ -37,12 +37,6 @@ class Clock:
         "minute_of_hour",
         "weekday",
     )
-    categorical: ClassVar[tuple[str, ...]] = ()
-    monotone: ClassVar[tuple[str, ...]] = ()
-
-    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
-        """Return the transformer itself: there is nothing to learn."""
-        return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the three columns; see `Transformer.write`."""
@@ -51,17 +45,8 @@ class Clock:
         out[:, 1] = minute % 60
         out[:, 2] = flights.weekday
 
-    def to_json(self) -> JsonObject:
-        """Return nothing: there is no state."""
-        return {}
 
-    @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
-        """Restore the transformer from `to_json`."""
-        return cls()
-
-
-class Season:
+class Season(Stateless):
     """Transformer that writes day of the year and high season, at the two-sided levels only.
 
     A year of flights contains each season once. A model that scores the months after its training
@@ -70,8 +55,6 @@ class Season:
 
     key: ClassVar[str] = "season"
     names: ClassVar[tuple[str, ...]] = ("day_of_year", "high_season")
-    categorical: ClassVar[tuple[str, ...]] = ()
-    monotone: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, airport_config: AirportConfig = SANTIAGO) -> None:
         self.airport_config = airport_config
@@ -79,17 +62,9 @@ class Season:
         high = _within(days, airport_config.high_season)
         self._table = np.column_stack([_day_of_year(days), high]).astype(float)
 
-    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
-        """Return the transformer itself: there is nothing to learn."""
-        return self
-
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the two columns; see `Transformer.write`."""
         out[:] = self._table.take(table_rows(flights), axis=0)
-
-    def to_json(self) -> JsonObject:
-        """Return nothing: there is no state."""
-        return {}
 
     @classmethod
     def from_json(cls, saved: JsonObject, airport_config: AirportConfig = SANTIAGO) -> Self:  # noqa: ARG003 - there is no state

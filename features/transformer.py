@@ -53,6 +53,26 @@ class Transformer(Protocol):
         ...
 
 
+class Stateless:
+    """Base of transformers that learn nothing; columns are quantities without constraints."""
+
+    categorical: ClassVar[tuple[str, ...]] = ()
+    monotone: ClassVar[tuple[str, ...]] = ()
+
+    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - there is nothing to learn
+        """Return the transformer itself: there is nothing to learn."""
+        return self
+
+    def to_json(self) -> JsonObject:
+        """Return nothing: there is no state."""
+        return {}
+
+    @classmethod
+    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
+        """Restore the transformer from `to_json`."""
+        return cls()
+
+
 class ScheduleTransformer(Transformer, Protocol):
     """Transformer that learns from the schedule alone."""
 
