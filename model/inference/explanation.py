@@ -30,7 +30,7 @@ _BY_COLUMN: dict[str, Group] = {
     "flight_type": "destination",
     "weekday": "weekday",
 }
-"""Columns whose group is not that of their transformer."""
+"""Columns whose group is not that of their family."""
 
 
 @dataclass(frozen=True, slots=True)
