@@ -11,8 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.image import engine
-from deploy.image.build import DEFAULT_IMAGE
+from load.tools import container_engine as engine
 
 HERE = Path(__file__).parent
 DOCKERFILE = "/home/bentoml/bento/env/docker/Dockerfile"
@@ -21,7 +20,7 @@ TOOLS = Path(sys.executable).parent
 
 def main() -> None:
     """Run both tools; leave with what they found."""
-    image = os.environ.get("IMAGE") or DEFAULT_IMAGE
+    image = os.environ.get("IMAGE") or engine.DEFAULT_IMAGE
     try:
         dockerfile = engine.run_inside(image, "cat", DOCKERFILE)
     except engine.EngineError as error:

@@ -18,9 +18,8 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.image import engine
-from deploy.image.build import DEFAULT_IMAGE
 from load.reports import report
+from load.tools import container_engine as engine
 from load.tools import environment
 from load.tools.container import Container
 from load.tools.server_process import PROJECT, Probe
@@ -55,7 +54,7 @@ def main(
     docs: Annotated[Path, typer.Option(help="Folder for coldstart.md.")] = PROJECT / "docs",
 ) -> None:
     """Measure the cold start of IMAGE beside a bare BentoML and write docs/coldstart.md."""
-    image = os.environ.get("IMAGE") or DEFAULT_IMAGE
+    image = os.environ.get("IMAGE") or engine.DEFAULT_IMAGE
     machine_before = environment.facts()
     try:
         facts = engine.inspect(image)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-from deploy.image.engine import EngineError, docker
+from load.tools.container_engine import EngineError, docker
 from load.tools.server_process import Probe
 
 PORT = 8080

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.load import Dataset
-from deploy.image import engine
+from load.tools import container_engine as engine
 from load.tools.container import Container
 from load.tools.payloads import bodies, distinct_flights
 from load.tools.server_process import Probe
