@@ -137,7 +137,7 @@ load: .venv/train.stamp $(MODEL)  ## put the service under load with wrk, write 
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.steady
 
 .PHONY: load-peers
-load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its peers, write docs/peers.md
+load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its baselines, write docs/peers.md
 	OMP_NUM_THREADS=1 UV=$(abspath $(UV)) $(BIN)/python -m load.baselines
 
 .PHONY: load-overload

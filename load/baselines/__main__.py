@@ -19,9 +19,9 @@ from typing import Annotated, Any
 import typer
 
 from data.load import load_flights
-from load.baselines.catalogue import BY_KEY, PEERS, REFERENCES, Peer
-from load.baselines.environment import PeerError, interpreter, versions
+from load.baselines.catalogue import BASELINES, BY_KEY, REFERENCES, Baseline
 from load.baselines.servers.shared import FOLDER_VARIABLE
+from load.baselines.virtualenv import BaselineError, interpreter, versions
 from load.reports import report
 from load.tools import environment as machine
 from load.tools import measure, wrk
@@ -45,9 +45,9 @@ _NUMBER = re.compile(r"-?\d+\.\d+(?:[eE][+-]?\d+)?")
 
 @dataclass
 class Found:
-    """What was measured of one peer, round by round, or why it could not be."""
+    """What was measured of one baseline, round by round, or why it could not be."""
 
-    peer: Peer
+    baseline: Baseline
     versions: dict[str, str] = field(default_factory=dict)
     rounds: list[dict[str, float]] = field(default_factory=list)
     reason: str = ""
@@ -60,26 +60,28 @@ def main(
     quick: Annotated[bool, typer.Option(help="One short round; leaves docs/ alone.")] = False,
     reports: Annotated[Path, typer.Option(help="Folder for peers.json.")] = Path("reports"),
 ) -> None:
-    """Measure the peers side by side and write peers.json and docs/peers.md."""
+    """Measure the baselines side by side and write peers.json and docs/peers.md."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     wrk.install()
-    chosen = [BY_KEY[key] for key in only.split(",")] if only else list(PEERS)
+    chosen = [BY_KEY[key] for key in only.split(",")] if only else list(BASELINES)
     if quick:
         rounds, seconds = 1, 2
-    with tempfile.TemporaryDirectory(prefix="flight-delay-peers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="flight-delay-baselines-") as folder:
         result = measure_all(chosen, rounds, seconds, Path(folder))
     reports.mkdir(parents=True, exist_ok=True)
-    (reports / report.PEERS_JSON).write_text(json.dumps(result, indent=1) + "\n")
+    (reports / report.BASELINES_JSON).write_text(json.dumps(result, indent=1) + "\n")
     if not quick:
-        report.write_table(PROJECT / "docs", result, report.PEERS_TABLE)
+        report.write_table(PROJECT / "docs", result, report.BASELINES_TABLE)
 
 
-def measure_all(peers: list[Peer], rounds: int, seconds: int, folder: Path) -> dict[str, Any]:
-    """Measure every peer once a round, each in a fresh process, in alternating order."""
+def measure_all(
+    baselines: list[Baseline], rounds: int, seconds: int, folder: Path
+) -> dict[str, Any]:
+    """Measure every baseline once a round, each in a fresh process, in alternating order."""
     dataset = load_flights()
     bench = Bench(distinct_flights(dataset.frame, FLIGHTS), folder)
     header = machine.header("load.baselines", bench.tag, bench.predictor, ("lightgbm", "numpy"))
-    found = [Found(peer) for peer in peers]
+    found = [Found(baseline) for baseline in baselines]
     for number in range(rounds):
         for each in found if number % 2 == 0 else found[::-1]:
             if not each.reason:
@@ -97,7 +99,7 @@ def measure_all(peers: list[Peer], rounds: int, seconds: int, folder: Path) -> d
 
 
 class Bench:
-    """What all peers are measured with: the same model, flights and steps."""
+    """What all baselines are measured with: the same model, flights and steps."""
 
     def __init__(self, flights: list[Flight], folder: Path) -> None:
         self.tag, bundle = store.read(settings().model, threads=1)
@@ -110,55 +112,61 @@ class Bench:
         self._expected = float(scored.probability[0])
 
     def measure(self, found: Found, seconds: int) -> None:
-        """Measure a peer once more, or note why it could not be."""
-        peer = found.peer
+        """Measure a baseline once more, or note why it could not be."""
+        baseline = found.baseline
         try:
-            python = interpreter(peer.requirements)
-            found.versions = found.versions or versions(python, peer.packages)
-            found.rounds.append(self._round(peer, python, seconds))
-        except (PeerError, ServerError, wrk.WrkError, OSError, subprocess.SubprocessError) as error:
-            logger.warning("%-10s cannot be measured: %s", peer.key, error)
+            python = interpreter(baseline.requirements)
+            found.versions = found.versions or versions(python, baseline.packages)
+            found.rounds.append(self._round(baseline, python, seconds))
+        except (
+            BaselineError,
+            ServerError,
+            wrk.WrkError,
+            OSError,
+            subprocess.SubprocessError,
+        ) as error:
+            logger.warning("%-10s cannot be measured: %s", baseline.key, error)
             found.reason = self._without_places(_in_short(str(error)))
             return
         last = found.rounds[-1]
         logger.info(
             "%-10s %8.0f requests/s  p50 %7.2f ms  p99 %8.2f ms  %3d failed"
             "  %4.0f MB  start %.1f s",
-            *(peer.key, last["rate"], last["p50_ms"], last["p99_ms"], last["failed"]),
+            *(baseline.key, last["rate"], last["p50_ms"], last["p99_ms"], last["failed"]),
             *(last["memory_mb"], last["start_seconds"]),
         )
 
-    def _round(self, peer: Peer, python: Path, seconds: int) -> dict[str, float]:
-        bodies = self._bodies(peer)
-        folder = self._folder / peer.key
+    def _round(self, baseline: Baseline, python: Path, seconds: int) -> dict[str, float]:
+        bodies = self._bodies(baseline)
+        folder = self._folder / baseline.key
         folder.mkdir(exist_ok=True)
         places = {"{python}": str(python), "{bin}": str(python.parent), "{folder}": str(folder)}
         environment = {
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
             FOLDER_VARIABLE: self._model_folder,
-            **peer.variables,
+            **baseline.variables,
         }
-        if peer.prepare and not (folder / "model").exists():
-            _prepare(_filled(peer.prepare, places), environment)
+        if baseline.prepare and not (folder / "model").exists():
+            _prepare(_filled(baseline.prepare, places), environment)
         with bodies.open("rb") as lines:
-            probe = Probe(peer.path, next(lines).rstrip())
+            probe = Probe(baseline.path, next(lines).rstrip())
         server = Server(
-            _filled(peer.command, places),
+            _filled(baseline.command, places),
             probe,
             folder / "log",
             environment=environment,
             start_limit=START_LIMIT,
         )
         with server:
-            if peer.scores:
+            if baseline.scores:
                 _check(server, probe, self._expected)
-            return _measured(server, bodies, peer.path, seconds)
+            return _measured(server, bodies, baseline.path, seconds)
 
-    def _bodies(self, peer: Peer) -> Path:
-        path = self._folder / f"{peer.wire.__name__}.jsonl"
+    def _bodies(self, baseline: Baseline) -> Path:
+        path = self._folder / f"{baseline.wire.__name__}.jsonl"
         if not path.exists():
-            lines = (json.dumps(peer.wire([flight])) for flight in self.flights)
+            lines = (json.dumps(baseline.wire([flight])) for flight in self.flights)
             path.write_text("".join(f"{line}\n" for line in lines))
         return path
 
@@ -170,20 +178,20 @@ class Bench:
 
 
 def to_json(found: Found, everyone: list[Found]) -> dict[str, Any]:
-    """Return one peer's medians, ranges and ratios; `reason` where it has none."""
-    peer = found.peer
+    """Return one baseline's medians, ranges and ratios; `reason` where it has none."""
+    baseline = found.baseline
     names = found.rounds[0] if found.rounds else ()
     return {
-        "key": peer.key,
-        "name": peer.name,
+        "key": baseline.key,
+        "name": baseline.name,
         "versions": found.versions,
-        "command": peer.command.replace("{bin}/", "").replace("{python}", "python"),
+        "command": baseline.command.replace("{bin}/", "").replace("{python}", "python"),
         "reason": found.reason,
         **{name: summary([each[name] for each in found.rounds]) for name in names},
         "of": {
-            each.peer.key: paired_ratio(found.rounds, each.rounds)
+            each.baseline.key: paired_ratio(found.rounds, each.rounds)
             for each in everyone
-            if each.peer.key in REFERENCES
+            if each.baseline.key in REFERENCES
         },
     }
 
@@ -235,7 +243,7 @@ def _check(server: Server, probe: Probe, expected: float) -> None:
         text = answer.read().decode()
     if not has_number(text, expected):
         message = f"it answers {text[:200]!r}, and not the model's {expected!r}"
-        raise PeerError(message)
+        raise BaselineError(message)
 
 
 def _filled(command: str, places: dict[str, str]) -> list[str]:
@@ -255,7 +263,7 @@ def _prepare(command: list[str], environment: dict[str, str]) -> None:
         timeout=START_LIMIT,
     )
     if done.returncode != 0:
-        raise PeerError(done.stderr[-2000:])
+        raise BaselineError(done.stderr[-2000:])
 
 
 if __name__ == "__main__":

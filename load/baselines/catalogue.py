@@ -1,4 +1,4 @@
-"""The peers: what each is, how it is started, and how it wants its flights."""
+"""The baselines: what each is, how it is started, and how it wants its flights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Wire = Callable[[Sequence[Flight]], Mapping[str, Any]]
 
 OURS, FASTAPI, CEILING = "ours", "fastapi", "uvicorn"
 REFERENCES = (OURS, FASTAPI, CEILING)
-"""Peers whose rate stands under a ratio in the table."""
+"""Baselines whose rate stands under a ratio in the table."""
 
 
 def contract(flights: Sequence[Flight]) -> Mapping[str, Any]:
@@ -37,7 +37,7 @@ def v2(flights: Sequence[Flight]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Peer:
+class Baseline:
     """One way to serve the model.
 
     Attributes
@@ -69,14 +69,14 @@ class Peer:
 
 _UVICORN = "--host 127.0.0.1 --port {port} --no-access-log --log-level warning"
 _BENTOML = (
-    "{python} -m bentoml serve load.baselines.servers.bentoml_%s:Peer"
+    "{python} -m bentoml serve load.baselines.servers.bentoml_%s:Baseline"
     " --host 127.0.0.1 --port {port}"
 )
 _QUIET_BENTOML = {"BENTOML_DO_NOT_TRACK": "true"}
 _BENTOML_PACKAGES = ("bentoml", "uvicorn", "uvloop", "httptools")
 
-PEERS = (
-    Peer(
+BASELINES = (
+    Baseline(
         key=CEILING,
         name="uvicorn, constant answer (the ceiling)",
         requirements="uvicorn",
@@ -85,7 +85,7 @@ PEERS = (
         + _UVICORN,
         scores=False,
     ),
-    Peer(
+    Baseline(
         key="granian",
         name="granian, constant answer",
         requirements="granian",
@@ -96,7 +96,7 @@ PEERS = (
         ),
         scores=False,
     ),
-    Peer(
+    Baseline(
         key=OURS,
         name="this service",
         requirements=None,
@@ -104,14 +104,14 @@ PEERS = (
         command="{python} -m bentoml serve --host 127.0.0.1 --port {port}",
         variables=_QUIET_BENTOML,
     ),
-    Peer(
+    Baseline(
         key=FASTAPI,
         name="FastAPI and uvicorn, by hand",
         requirements="fastapi",
         packages=("fastapi", "uvicorn", "uvloop", "httptools"),
         command="{python} -m uvicorn load.baselines.servers.fastapi_app:app " + _UVICORN,
     ),
-    Peer(
+    Baseline(
         key="bentoml",
         name="BentoML, asynchronous API, defaults",
         requirements="bentoml",
@@ -119,7 +119,7 @@ PEERS = (
         command=_BENTOML % "async",
         variables=_QUIET_BENTOML,
     ),
-    Peer(
+    Baseline(
         key="batchable",
         name="BentoML, batchable, defaults",
         requirements="bentoml",
@@ -127,7 +127,7 @@ PEERS = (
         command=_BENTOML % "batchable",
         variables=_QUIET_BENTOML,
     ),
-    Peer(
+    Baseline(
         key="hello",
         name="BentoML, hello world without a model",
         requirements="bentoml",
@@ -136,15 +136,15 @@ PEERS = (
         variables=_QUIET_BENTOML,
         scores=False,
     ),
-    Peer(
+    Baseline(
         key="litserve",
         name="LitServe, defaults",
         requirements="litserve",
         packages=("litserve", "uvicorn", "uvloop", "httptools"),
         command="{python} -m load.baselines.servers.litserve_app",
-        variables={"PEER_PORT": "{port}"},
+        variables={"BASELINE_PORT": "{port}"},
     ),
-    Peer(
+    Baseline(
         key="mlserver",
         name="MLServer, in one process",
         requirements="mlserver",
@@ -158,15 +158,15 @@ PEERS = (
             "MLSERVER_METRICS_PORT": "0",
         },
     ),
-    Peer(
+    Baseline(
         key="ray",
         name="Ray Serve, batched",
         requirements="ray",
         packages=("ray",),
         command="{python} -m load.baselines.servers.ray_app",
-        variables={"PEER_PORT": "{port}", "RAY_USAGE_STATS_ENABLED": "0"},
+        variables={"BASELINE_PORT": "{port}", "RAY_USAGE_STATS_ENABLED": "0"},
     ),
-    Peer(
+    Baseline(
         key="mlflow",
         name="MLflow models serve",
         requirements="mlflow",
@@ -181,4 +181,4 @@ PEERS = (
         prepare="{python} -m load.baselines.servers.mlflow_model {folder}/model",
     ),
 )
-BY_KEY = {peer.key: peer for peer in PEERS}
+BY_KEY = {baseline.key: baseline for baseline in BASELINES}

@@ -1,4 +1,4 @@
-"""Makes each peer's environment from its own hash-pinned lock, outside the service's."""
+"""Makes each baseline's environment from its own hash-pinned lock, outside the service's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ENVIRONMENTS = PROJECT / ".tools" / "peers"
 INSTALL_SECONDS = 900
 
 
-class PeerError(Exception):
-    """A peer cannot be installed or run; the text says why."""
+class BaselineError(Exception):
+    """A baseline cannot be installed or run; the text says why."""
 
 
 def interpreter(requirements: str | None) -> Path:
@@ -25,7 +25,7 @@ def interpreter(requirements: str | None) -> Path:
 
     Raises
     ------
-    PeerError
+    BaselineError
         If it cannot be installed.
     """
     if requirements is None:
@@ -48,14 +48,14 @@ def find_uv() -> str:
 
     Raises
     ------
-    PeerError
+    BaselineError
         If there is none.
     """
     own = PROJECT / ".tools" / "bin" / "uv"
     found = os.environ.get("UV") or (str(own) if own.exists() else shutil.which("uv"))
     if not found:
-        message = "uv is needed for the peers' environments: make .tools/bin/uv"
-        raise PeerError(message)
+        message = "uv is needed for the baselines' environments: make .tools/bin/uv"
+        raise BaselineError(message)
     return found
 
 
@@ -73,4 +73,4 @@ def _run(command: list[str]) -> None:
         command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS
     )
     if done.returncode != 0:
-        raise PeerError(done.stderr.strip() or done.stdout.strip())
+        raise BaselineError(done.stderr.strip() or done.stdout.strip())

@@ -18,8 +18,8 @@ from model.reports.render import fill
 LOAD_JSON = "load.json"
 LOAD_PAGE = "load.html"
 LOAD_TABLE = "load.md"
-PEERS_JSON = "peers.json"
-PEERS_TABLE = "peers.md"
+BASELINES_JSON = "peers.json"
+BASELINES_TABLE = "peers.md"
 OVERLOAD_JSON = "overload.json"
 OVERLOAD_TABLE = "overload.md"
 FAULTS_JSON = "faults.json"
@@ -121,7 +121,7 @@ def main() -> None:
     """Render again whatever has been measured."""
     for source, table in (
         (LOAD_JSON, LOAD_TABLE),
-        (PEERS_JSON, PEERS_TABLE),
+        (BASELINES_JSON, BASELINES_TABLE),
         (PROFILE_JSON, PROFILE_TABLE),
         (OVERLOAD_JSON, OVERLOAD_TABLE),
         (FAULTS_JSON, FAULTS_TABLE),

@@ -40,7 +40,7 @@ ENTRYPOINT ["/hello/env/docker/entrypoint.sh"]
 CMD ["serve"]
 """
 BENTOFILE = """\
-service: "bentoml_hello:Peer"
+service: "bentoml_hello:Baseline"
 name: flight_delay_hello
 include: [bentoml_hello.py]
 python: {packages: [bentoml], lock_packages: false}

@@ -10,8 +10,8 @@ from load.baselines.servers.shared import Scorer
 from serving.contract.schema import Flight, Prediction
 
 
-@bentoml.service(name="peer_batchable", workers=1)
-class Peer:
+@bentoml.service(name="baseline_batchable", workers=1)
+class Baseline:
     """Scores flights of many requests at once."""
 
     def __init__(self) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import bentoml
 
 
-@bentoml.service(name="peer_hello", workers=1)
-class Peer:
+@bentoml.service(name="baseline_hello", workers=1)
+class Baseline:
     """Says how many flights it was sent."""
 
     @bentoml.api

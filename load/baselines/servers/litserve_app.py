@@ -32,7 +32,7 @@ class FlightDelay(ls.LitAPI):
 
     def encode_response(self, output: list[dict[str, Any]]) -> dict[str, Any]:
         """Answer."""
-        return {"model": "peer", "predictions": output}
+        return {"model": "baseline", "predictions": output}
 
 
 if __name__ == "__main__":
@@ -40,7 +40,7 @@ if __name__ == "__main__":
         FlightDelay(api_path="/predict_delay"), accelerator="cpu", workers_per_device=1
     ).run(
         host="127.0.0.1",
-        port=int(os.environ["PEER_PORT"]),
+        port=int(os.environ["BASELINE_PORT"]),
         num_api_servers=1,
         generate_client_file=False,
         log_level="warning",

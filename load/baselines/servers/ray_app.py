@@ -32,7 +32,7 @@ class FlightDelay:
     async def __call__(self, request: Request) -> dict[str, Any]:
         """Validate, score, answer."""
         flights = PredictionRequest.model_validate_json(await request.body()).flights
-        return {"model": "peer", "predictions": await self.score(flights)}
+        return {"model": "baseline", "predictions": await self.score(flights)}
 
 
 if __name__ == "__main__":
@@ -43,5 +43,5 @@ if __name__ == "__main__":
         object_store_memory=100_000_000,
         log_to_driver=False,
     )
-    serve.start(http_options=HTTPOptions(host="127.0.0.1", port=int(os.environ["PEER_PORT"])))
+    serve.start(http_options=HTTPOptions(host="127.0.0.1", port=int(os.environ["BASELINE_PORT"])))
     serve.run(FlightDelay.bind(), route_prefix="/predict_delay", blocking=True)

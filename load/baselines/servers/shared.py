@@ -1,4 +1,4 @@
-"""What every peer's server shares: the same model files, flights in, predictions out."""
+"""What every baseline's server shares: the same model files, flights in, predictions out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.inference.decision import RISK_NAMES
 from serving.contract.decoding import to_flights
 from serving.contract.schema import Flight
 
-FOLDER_VARIABLE = "PEER_MODEL_FOLDER"
+FOLDER_VARIABLE = "BASELINE_MODEL_FOLDER"
 """Environment variable that names the bundle's folder in the model store."""
 
 

@@ -14,7 +14,7 @@ from load.reports import report
 FIXTURES = Path(__file__).parents[1]
 TABLES = [
     ("load.json", report.LOAD_TABLE),
-    ("peers.json", report.PEERS_TABLE),
+    ("peers.json", report.BASELINES_TABLE),
     ("profile.json", report.PROFILE_TABLE),
     ("overload.json", report.OVERLOAD_TABLE),
 ]
@@ -62,9 +62,9 @@ def test_generated_flights_are_called_so(tmp_path: Path) -> None:
     assert "not real ones" in report.write_page(tmp_path, result).read_text()
 
 
-def test_a_peer_that_could_not_be_measured_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_a_baseline_that_could_not_be_measured_is_named_with_its_reason(tmp_path: Path) -> None:
     """It is not left out."""
-    text = report.write_table(tmp_path, _measured("peers.json"), report.PEERS_TABLE).read_text()
+    text = report.write_table(tmp_path, _measured("peers.json"), report.BASELINES_TABLE).read_text()
     assert "LitServe, defaults could not be measured: no answer after 90 s" in text
 
 
