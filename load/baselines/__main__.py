@@ -23,8 +23,7 @@ from load.baselines.catalogue import BASELINES, BY_KEY, REFERENCES, Baseline
 from load.baselines.servers.shared import FOLDER_VARIABLE
 from load.baselines.virtualenv import BaselineError, interpreter, versions
 from load.reports import report
-from load.tools import environment as machine
-from load.tools import measure, wrk
+from load.tools import environment, measure, wrk
 from load.tools.payloads import Flight, distinct_flights
 from load.tools.server_process import PROJECT, Probe, Server, ServerError
 from load.tools.stats import summary
@@ -40,12 +39,13 @@ CONNECTIONS = 64
 WARM_UP_SECONDS = 1
 START_LIMIT = 90
 TOLERANCE = 1e-9
+FAILURES = (BaselineError, ServerError, wrk.WrkError, OSError, subprocess.SubprocessError)
 _NUMBER = re.compile(r"-?\d+\.\d+(?:[eE][+-]?\d+)?")
 
 
 @dataclass
 class Found:
-    """What was measured of one baseline, round by round, or why it could not be."""
+    """Measurements of one baseline per round, or the reason why there are none."""
 
     baseline: Baseline
     versions: dict[str, str] = field(default_factory=dict)
@@ -68,19 +68,16 @@ def main(
         rounds, seconds = 1, 2
     with tempfile.TemporaryDirectory(prefix="flight-delay-baselines-") as folder:
         result = measure_all(chosen, rounds, seconds, Path(folder))
-    reports.mkdir(parents=True, exist_ok=True)
-    (reports / report.BASELINES_JSON).write_text(json.dumps(result, indent=1) + "\n")
-    if not quick:
-        report.write_table(PROJECT / "docs", result, report.BASELINES_TABLE)
+    report.save(result, report.BASELINES_TABLE, reports, docs=not quick)
 
 
 def measure_all(
     baselines: list[Baseline], rounds: int, seconds: int, folder: Path
 ) -> dict[str, Any]:
-    """Measure every baseline once a round, each in a fresh process, in alternating order."""
+    """Measure every baseline once per round, in a new process, in alternating order."""
     dataset = load_flights()
     bench = Bench(distinct_flights(dataset.frame, FLIGHTS), folder)
-    header = machine.header("load.baselines", bench.tag, bench.predictor, ("lightgbm", "numpy"))
+    header = environment.header("load.baselines", bench.tag, bench.predictor, ("lightgbm", "numpy"))
     found = [Found(baseline) for baseline in baselines]
     for number in range(rounds):
         for each in found if number % 2 == 0 else found[::-1]:
@@ -99,7 +96,7 @@ def measure_all(
 
 
 class Bench:
-    """What all baselines are measured with: the same model, flights and steps."""
+    """Benchmark that gives all baselines the same model, flights and steps."""
 
     def __init__(self, flights: list[Flight], folder: Path) -> None:
         self.tag, bundle = store.read(settings().model, threads=1)
@@ -112,21 +109,15 @@ class Bench:
         self._expected = float(scored.probability[0])
 
     def measure(self, found: Found, seconds: int) -> None:
-        """Measure a baseline once more, or note why it could not be."""
+        """Measure a baseline once more, or record the reason why it cannot be measured."""
         baseline = found.baseline
         try:
             python = interpreter(baseline.requirements)
             found.versions = found.versions or versions(python, baseline.packages)
             found.rounds.append(self._round(baseline, python, seconds))
-        except (
-            BaselineError,
-            ServerError,
-            wrk.WrkError,
-            OSError,
-            subprocess.SubprocessError,
-        ) as error:
+        except FAILURES as error:
             logger.warning("%-10s cannot be measured: %s", baseline.key, error)
-            found.reason = self._without_places(_in_short(str(error)))
+            found.reason = self._without_folders(_in_short(str(error)))
             return
         last = found.rounds[-1]
         logger.info(
@@ -137,41 +128,41 @@ class Bench:
         )
 
     def _round(self, baseline: Baseline, python: Path, seconds: int) -> dict[str, float]:
-        bodies = self._bodies(baseline)
+        payloads = self._payloads(baseline)
         folder = self._folder / baseline.key
         folder.mkdir(exist_ok=True)
         places = {"{python}": str(python), "{bin}": str(python.parent), "{folder}": str(folder)}
-        environment = {
+        variables = {
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
             FOLDER_VARIABLE: self._model_folder,
             **baseline.variables,
         }
         if baseline.prepare and not (folder / "model").exists():
-            _prepare(_filled(baseline.prepare, places), environment)
-        with bodies.open("rb") as lines:
+            _prepare(_filled(baseline.prepare, places), variables)
+        with payloads.open("rb") as lines:
             probe = Probe(baseline.path, next(lines).rstrip())
         server = Server(
             _filled(baseline.command, places),
             probe,
             folder / "log",
-            environment=environment,
+            environment=variables,
             start_limit=START_LIMIT,
         )
         with server:
             if baseline.scores:
                 _check(server, probe, self._expected)
-            return _measured(server, bodies, baseline.path, seconds)
+            return _measured(server, payloads, baseline.path, seconds)
 
-    def _bodies(self, baseline: Baseline) -> Path:
-        path = self._folder / f"{baseline.wire.__name__}.jsonl"
+    def _payloads(self, baseline: Baseline) -> Path:
+        path = self._folder / f"{baseline.payload.__name__}.jsonl"
         if not path.exists():
-            lines = (json.dumps(baseline.wire([flight])) for flight in self.flights)
+            lines = (json.dumps(baseline.payload([flight])) for flight in self.flights)
             path.write_text("".join(f"{line}\n" for line in lines))
         return path
 
-    def _without_places(self, text: str) -> str:
-        """Leave folders of this machine out of what is published."""
+    def _without_folders(self, text: str) -> str:
+        """Replace folders of this machine, because the text is published."""
         for folder in (str(self._folder), str(PROJECT), str(Path.home())):
             text = text.replace(folder, "…")
         return text
@@ -197,7 +188,7 @@ def to_json(found: Found, everyone: list[Found]) -> dict[str, Any]:
 
 
 def paired_ratio(rounds: list[dict[str, float]], others: list[dict[str, float]]) -> float | None:
-    """Median over the rounds of one rate divided by the other of the same round."""
+    """Return the median, over the rounds, of the ratio of both rates in a round."""
     ratios = [
         mine["rate"] / theirs["rate"]
         for mine, theirs in zip(rounds, others, strict=False)
@@ -207,7 +198,7 @@ def paired_ratio(rounds: list[dict[str, float]], others: list[dict[str, float]])
 
 
 def has_number(text: str, expected: float) -> bool:
-    """Whether a text holds a number that equals this one but for rounding in the last place."""
+    """Return whether a text holds a number that equals this one within `TOLERANCE`."""
     return any(
         math.isclose(float(each), expected, rel_tol=0, abs_tol=TOLERANCE)
         for each in _NUMBER.findall(text)
@@ -215,16 +206,16 @@ def has_number(text: str, expected: float) -> bool:
 
 
 def _in_short(text: str) -> str:
-    """First and last line of what went wrong."""
+    """Return the first and the last line of an error message."""
     lines = text.strip().splitlines() or ["no reason was given"]
     return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1].strip()}"
 
 
-def _measured(server: Server, bodies: Path, path: str, seconds: int) -> dict[str, float]:
-    measure.short_round(server, bodies, CONNECTIONS, WARM_UP_SECONDS, path)
-    many = measure.short_round(server, bodies, CONNECTIONS, seconds, path)
+def _measured(server: Server, payloads: Path, path: str, seconds: int) -> dict[str, float]:
+    measure.short_round(server, payloads, CONNECTIONS, WARM_UP_SECONDS, path)
+    many = measure.short_round(server, payloads, CONNECTIONS, seconds, path)
     memory = server.memory_mb()
-    one = measure.short_round(server, bodies, 1, seconds, path)
+    one = measure.short_round(server, payloads, 1, seconds, path)
     return {
         **many,
         "p50_of_one_ms": one["p50_ms"],
@@ -235,14 +226,14 @@ def _measured(server: Server, bodies: Path, path: str, seconds: int) -> dict[str
 
 
 def _check(server: Server, probe: Probe, expected: float) -> None:
-    """Make sure that it is the same model that answers."""
+    """Check that the server answers with the probability of the same model."""
     request = urllib.request.Request(  # noqa: S310 - loopback
         server.url + probe.path, probe.body, {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
         text = answer.read().decode()
     if not has_number(text, expected):
-        message = f"it answers {text[:200]!r}, and not the model's {expected!r}"
+        message = f"the answer {text[:200]!r} does not contain the model's {expected!r}"
         raise BaselineError(message)
 
 
@@ -252,11 +243,11 @@ def _filled(command: str, places: dict[str, str]) -> list[str]:
     return shlex.split(command)
 
 
-def _prepare(command: list[str], environment: dict[str, str]) -> None:
+def _prepare(command: list[str], variables: dict[str, str]) -> None:
     done = subprocess.run(  # noqa: S603 - the catalogue's own
         command,
         cwd=PROJECT,
-        env={**os.environ, **environment},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""The baselines: what each is, how it is started, and how it wants its flights."""
+"""List the baselines, with their commands, locks and payload formats."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 from load.tools.payloads import Flight
 from load.tools.wrk import PREDICT_PATH
 
-Wire = Callable[[Sequence[Flight]], Mapping[str, Any]]
+PayloadFormat = Callable[[Sequence[Flight]], Mapping[str, Any]]
 
 OURS, FASTAPI, CEILING = "ours", "fastapi", "uvicorn"
 REFERENCES = (OURS, FASTAPI, CEILING)
-"""Baselines whose rate stands under a ratio in the table."""
+"""Baselines that the others are compared with in the table."""
 
 
 def contract(flights: Sequence[Flight]) -> Mapping[str, Any]:
-    """The body of the service's own contract."""
+    """Return the payload of the service's own contract."""
     return {"flights": flights}
 
 
 def records(flights: Sequence[Flight]) -> Mapping[str, Any]:
-    """What MLflow's scoring server takes."""
+    """Return the payload of MLflow's scoring server."""
     return {"dataframe_records": flights}
 
 
 def v2(flights: Sequence[Flight]) -> Mapping[str, Any]:
-    """The V2 inference protocol: column by column."""
+    """Return the payload of the V2 inference protocol: one input per column."""
     inputs = [
         {"name": name, "datatype": "BYTES", "shape": [len(flights)], "data": values}
         for name in flights[0]
@@ -38,21 +38,21 @@ def v2(flights: Sequence[Flight]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Baseline:
-    """One way to serve the model.
+    """Server that is compared with the service.
 
     Attributes
     ----------
     key
         Short name for ``--only``.
     requirements
-        Its lock, ``requirements/NAME.txt``; the project's own environment where it has none.
+        Name of its lock, ``requirements/NAME.txt``; None uses the project's own environment.
     packages
-        Those whose versions the table names.
+        Packages whose versions the table shows.
     command, prepare
-        ``{python}`` is its interpreter, ``{bin}`` that one's folder, ``{port}`` a free port,
-        ``{folder}`` a temporary one; `prepare` runs before.
+        ``{python}`` is its interpreter, ``{bin}`` the folder of the interpreter, ``{port}`` a free
+        port and ``{folder}`` a temporary folder; `prepare` runs first.
     scores
-        Whether it answers with the model's probability, which is then checked.
+        Whether its answers contain the model's probability, which is then checked.
     """
 
     key: str
@@ -61,7 +61,7 @@ class Baseline:
     packages: tuple[str, ...]
     command: str
     path: str = PREDICT_PATH
-    wire: Wire = contract
+    payload: PayloadFormat = contract
     variables: Mapping[str, str] = field(default_factory=dict)
     prepare: str = ""
     scores: bool = True
@@ -151,7 +151,7 @@ BASELINES = (
         packages=("mlserver", "uvicorn"),
         command="{bin}/mlserver start load/baselines/servers/mlserver",
         path="/v2/models/flight-delay/infer",
-        wire=v2,
+        payload=v2,
         variables={
             "MLSERVER_HTTP_PORT": "{port}",
             "MLSERVER_GRPC_PORT": "0",
@@ -176,7 +176,7 @@ BASELINES = (
             "--host 127.0.0.1 --port {port} --workers 1"
         ),
         path="/invocations",
-        wire=records,
+        payload=records,
         variables={"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
         prepare="{python} -m load.baselines.servers.mlflow_model {folder}/model",
     ),

@@ -1,4 +1,4 @@
-"""Makes each baseline's environment from its own hash-pinned lock, outside the service's."""
+"""Make the virtual environment of each baseline from its hash-pinned lock."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ INSTALL_SECONDS = 900
 
 
 class BaselineError(Exception):
-    """A baseline cannot be installed or run; the text says why."""
+    """Error that a baseline cannot be installed or run, with the reason."""
 
 
 def interpreter(requirements: str | None) -> Path:
-    """Return the interpreter of a lock's environment, which is made where it is not there yet.
+    """Return the interpreter of a lock's environment, and make the environment if necessary.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def interpreter(requirements: str | None) -> Path:
 
 
 def find_uv() -> str:
-    """Return where uv is: named by ``UV``, of the project, or on the path.
+    """Return the path of uv: from ``UV``, of the project, or on the search path.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def find_uv() -> str:
 
 
 def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:
-    """Versions of packages in that interpreter's environment."""
+    """Return the versions of packages in an interpreter's environment."""
     code = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
     done = subprocess.run(  # noqa: S603 - an interpreter of ours
         [str(python), "-c", code, *packages], capture_output=True, text=True, check=False

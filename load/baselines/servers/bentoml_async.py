@@ -12,7 +12,7 @@ from serving.contract.schema import Flight, Prediction, PredictionResponse
 
 @bentoml.service(name="baseline_async", workers=1)
 class Baseline:
-    """Scores the flights of a request."""
+    """Service that scores the flights of a request."""
 
     def __init__(self) -> None:
         self.scorer = Scorer()

@@ -12,12 +12,12 @@ from serving.contract.schema import Flight, Prediction
 
 @bentoml.service(name="baseline_batchable", workers=1)
 class Baseline:
-    """Scores flights of many requests at once."""
+    """Service that scores flights of many requests at once."""
 
     def __init__(self) -> None:
         self.scorer = Scorer()
 
     @bentoml.api(batchable=True)
     def predict_delay(self, flights: list[Flight]) -> list[Prediction]:
-        """Score the flights of the requests that BentoML has brought together."""
+        """Score the flights of the requests that BentoML has batched."""
         return [Prediction(**each) for each in self.scorer.predict(flights)]
