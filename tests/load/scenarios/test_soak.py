@@ -46,7 +46,7 @@ def test_noise_alone_is_no_fault() -> None:
 
 
 def test_growth_at_the_start_is_no_fault_of_a_short_run() -> None:
-    """The same slope is accepted over three minutes and reported over half an hour."""
+    """A slope that is accepted over three minutes is reported over half an hour."""
     made, by_second = samples(growth_mb_per_hour=100), p99(growth_ms_per_hour=100)
     assert judge(made, by_second, 0)["faults"] == []
     longer = [10 * second for second in made.seconds]
@@ -55,7 +55,7 @@ def test_growth_at_the_start_is_no_fault_of_a_short_run() -> None:
 
 
 def test_a_fault_must_repeat_to_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With two tries, a faulty run is repeated, and the last one counts."""
+    """A faulty run is repeated if two tries are allowed, and the last one counts."""
     runs = [["a fault"], [], ["a fault"], ["a fault"]]
     monkeypatch.setattr(wrk, "install", lambda: None)
     monkeypatch.setattr(soak, "measure", lambda *_: {"faults": runs.pop(0)})
