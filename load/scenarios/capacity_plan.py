@@ -36,7 +36,6 @@ LARGEST = 20  # most instances of production: deploy/triggers/production.yaml
 TRUSTED_SHARE = 0.5  # above it the open-loop generator, on the same cores, limits the result
 STEADY = ((1, 0), (1, 1), (1_000, 1), (100_000, 1))  # requests per second, minimum instances
 LOW, HIGH, KEPT = 1_000, 10_000, (1, 2, 3, 5)  # requests per second, minimum instances of the burst
-
 EPSILON = 1e-6  # requests: sums of fractions are not exact
 Phases = Sequence[tuple[float, float]]
 
@@ -53,12 +52,11 @@ class Inputs:
         for name, value in _of_load(measured).items() if measured else ():
             self.file[name]["value"] = value
         share, start = self.file["share_of_core"]["value"], self.file["cold_start_s"]
-        self.rate, self.bulk_rate = (self.file[n]["value"] * share for n in ("rate", "bulk_rate"))
-        self.latency_ms = [
-            {"use": row["use"], "p50": row["p50"] / share, "p99": row["p99"] / share}
-            for row in self.file["latency_ms"]["value"]
-        ]
-        self.cold_start_s = start["low"], start["high"]
+        self.rate: float = self.file["rate"]["value"] * share
+        self.bulk_rate: float = self.file["bulk_rate"]["value"] * share
+        slower, rows = {"use": 1, "p50": share, "p99": share}, self.file["latency_ms"]["value"]
+        self.latency_ms = [{key: row[key] / by for key, by in slower.items()} for row in rows]
+        self.cold_start_s: tuple[float, float] = start["low"], start["high"]
 
     def latency(self, name: str, use: float) -> float:
         """Return ``p50`` or ``p99`` in ms: interpolated, and extrapolated beyond the last point."""
@@ -159,8 +157,9 @@ def simulate(
             starting.append(step + random.uniform(*inputs.cold_start_s) / STEP)
     median = came - np.maximum(arrived / 2, EPSILON)  # of the requests of each step
     waited = np.maximum(np.searchsorted(left[1:], median) - np.arange(steps), 0) * STEP
-    latency, able = waited + inputs.latency("p50", 0) / 1000, np.array(ready[:steps], float)
-    return Simulation(np.arange(steps) * STEP, arrived.astype(float), able, latency, float(refused))
+    seconds, able = np.arange(steps, dtype=np.float64) * STEP, np.array(ready[:steps], float)
+    latency = waited + inputs.latency("p50", 0) / 1000
+    return Simulation(seconds, arrived.astype(float), able, latency, float(refused))
 
 
 def _steady_row(inputs: Inputs, rate: float, kept: int) -> dict[str, float]:
@@ -185,7 +184,7 @@ def main(
     inputs = Inputs(json.loads(load.read_text()) if load else None)
     phases = (60, LOW), (60, HIGH)
     warm = {kept: inputs.instances(LOW, kept) for kept in KEPT}
-    bursts = {kept: simulate(inputs, phases, (kept, LARGEST), warm[kept]) for kept in KEPT}
+    bursts = {kept: simulate(inputs, phases, (kept, LARGEST), n) for kept, n in warm.items()}
     lines = {kept: (run.ready * inputs.rate, run.latency_s) for kept, run in bursts.items()}
     picture = plots.burst(bursts[KEPT[0]].seconds - 60, bursts[KEPT[0]].arrived / STEP, lines)
     (docs / PICTURE).write_text(standalone(picture))

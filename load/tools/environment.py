@@ -34,7 +34,7 @@ def header(
     module
         Module of the scenario, as in ``python -m MODULE``.
     """
-    found = {
+    found: dict[str, Any] = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
         "machine": facts(),
