@@ -116,15 +116,15 @@ coldstart: export IMAGE := $(IMAGE)
 coldstart: .venv/dev.stamp  ## measure the cold start of IMAGE beside a bare BentoML, write docs/coldstart.md
 	$(BIN)/python -m load.scenarios.cold_start
 
-# --- the watch --------------------------------------------------------------------------------
+# --- monitoring -------------------------------------------------------------------------------
 
 .PHONY: monitor
 monitor: .venv/train.stamp $(MODEL)  ## judge the registered model on later flights, write reports/monitor.html
 	OMP_NUM_THREADS=1 $(BIN)/python -m monitor
 
 .PHONY: monitor-demo
-monitor-demo: .venv/train.stamp  ## the watch on a year as it unfolded, write docs/monitoring.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m monitor demo
+monitor-demo: .venv/train.stamp  ## replay the monitoring of a year week by week, write docs/monitoring.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m monitor.study
 
 .PHONY: score
 score: .venv/train.stamp $(MODEL)  ## score a file of any size: INPUT=flights.csv.gz OUTPUT=scores.parquet

@@ -1,18 +1,17 @@
-"""How far a week's flights lie from the reference's: PSI and Jensen-Shannon distance."""
+"""Compute PSI and Jensen-Shannon distance of a week's flights from the reference."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from data.flights import FloatMatrix, IntArray
-from model.inference.calibration import FloatArray
 
 SMOOTHING = 0.5
-"""Flights added to every bin for PSI, which knows no empty bins."""
+"""Flights added to every bin for PSI, which is not defined for empty bins."""
 
 
 def jensen_shannon(counts: FloatMatrix, pool: FloatMatrix, starts: IntArray) -> FloatMatrix:
-    """Jensen-Shannon distance of each week from the reference, per feature, between 0 and 1.
+    """Return the Jensen-Shannon distance of each week from the reference, per feature.
 
     Parameters
     ----------
@@ -23,7 +22,7 @@ def jensen_shannon(counts: FloatMatrix, pool: FloatMatrix, starts: IntArray) -> 
 
     Returns
     -------
-    Square root of the divergence in bits, shape ``(weeks, features)``.
+    Square root of the divergence in bits, from 0 to 1, shape ``(weeks, features)``.
 
     References
     ----------
@@ -38,14 +37,12 @@ def jensen_shannon(counts: FloatMatrix, pool: FloatMatrix, starts: IntArray) -> 
 
 
 def population_stability(counts: FloatMatrix, pool: FloatMatrix, starts: IntArray) -> FloatMatrix:
-    """Population stability index of each week against the reference, per feature.
+    """Return the population stability index of each week, per feature, ``(weeks, features)``.
 
-    The symmetrised Kullback-Leibler divergence in nats, of counts that are smoothed by
-    `SMOOTHING`. Shape ``(weeks, features)``.
+    It is the symmetrised Kullback-Leibler divergence in nats of counts smoothed by `SMOOTHING`.
     """
     ours, theirs = (_shares(each + SMOOTHING, starts) for each in (counts, pool))
-    change = (ours - theirs) * np.log(ours / theirs)
-    summed: FloatMatrix = np.add.reduceat(change, starts, axis=1)
+    summed: FloatMatrix = np.add.reduceat((ours - theirs) * np.log(ours / theirs), starts, axis=1)
     return summed
 
 
@@ -56,8 +53,7 @@ def _shares(counts: FloatMatrix, starts: IntArray) -> FloatMatrix:
     return shares
 
 
-def _relative_entropy(share: FloatMatrix, middle: FloatMatrix) -> FloatArray:
-    filled = np.where(share > 0, share, 1.0)
-    against = np.where(share > 0, middle, 1.0)
-    entropy: FloatArray = np.where(share > 0, share * np.log2(filled / against), 0.0)
+def _relative_entropy(share: FloatMatrix, middle: FloatMatrix) -> FloatMatrix:
+    ratio = np.where(share > 0, share, 1.0) / np.where(share > 0, middle, 1.0)
+    entropy: FloatMatrix = share * np.log2(ratio)
     return entropy

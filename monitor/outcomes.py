@@ -1,37 +1,32 @@
-"""Joins predictions with what really happened."""
+"""Join predictions with the outcomes of their flights."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 KEY = ["airline", "flight_number", "destination", "scheduled_departure"]
-"""What a prediction and a departure know each other by: all of the schedule but the type."""
+"""Columns that identify a flight in predictions and departures."""
 OUTCOME = ["actual_departure", "delay_minutes", "delayed"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counts:
-    """Where every logged prediction went: `predictions` is the sum of the next three.
+    """Number of logged predictions, each counted once, by result of the join.
 
     Attributes
     ----------
-    predictions
-        Logged, each counted once.
-    matched
-        With an outcome.
-    waiting
-        Scheduled after the last flight whose outcome is known.
-    unmatched
-        Scheduled before it, but no such departure is recorded: cancelled, or asked about wrongly.
+    matched, waiting, unmatched
+        With an outcome; scheduled after the last known outcome; scheduled before it without a
+        recorded departure (cancelled, or a wrong request). Their sum is `predictions`.
     ambiguous
-        Of the matched, those with several recorded departures; the first of them counts.
+        Matched predictions with several recorded departures; the first of them counts.
     repeated
         Rows that a sink wrote twice, left out before counting.
     not_predicted
-        Departures in the time of the matched predictions that nobody asked about.
+        Departures in the time span of the matched predictions without a prediction.
     """
 
     predictions: int
@@ -42,15 +37,11 @@ class Counts:
     repeated: int
     not_predicted: int
 
-    def to_json(self) -> dict[str, int]:
-        """Plain JSON values."""
-        return asdict(self)
-
 
 def join(
     predictions: pd.DataFrame, flights: pd.DataFrame, repeated: int = 0
 ) -> tuple[pd.DataFrame, Counts]:
-    """Give each prediction its outcome, and count what has none.
+    """Add the outcome to each prediction, and count the results.
 
     Parameters
     ----------
@@ -61,8 +52,8 @@ def join(
 
     Returns
     -------
-    The predictions, row for row, with the columns of `OUTCOME` and the flight's position `row` in
-    `flights` (missing where there is none), and the counts.
+    The predictions in order, with the columns of `OUTCOME` and the position `row` in `flights`
+    (missing without an outcome), and the counts.
     """
     numbered = flights[KEY + OUTCOME].assign(row=np.arange(len(flights)))
     departed = numbered.sort_values([*KEY, "actual_departure"])
@@ -84,7 +75,7 @@ def join(
 
 
 def latest_per_flight(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Keep the last prediction of each flight; those asked about often would weigh more."""
+    """Keep the last prediction of each flight, so that every flight counts once."""
     return predictions.drop_duplicates(KEY, keep="last")
 
 

@@ -1,32 +1,54 @@
-"""Replays a year as it unfolded and writes docs/monitoring.md: every figure of it is made here."""
+"""Replay a year week by week and write docs/monitoring.md: `python -m monitor.study`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+import typer
+from matplotlib.figure import Figure
+from tqdm import tqdm
 
-from data.load import Dataset
+from data.flights import IntArray
+from data.load import Dataset, load_flights
 from model.inference.calibration import FloatArray
+from model.reports.plots import PALETTE, picture, standalone
+from model.reports.render import fill
 from model.training.fit import TrainingConfig
 from monitor import plots
+from monitor.__main__ import Data, Mapping, logger, reported_errors
 from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS
 from monitor.history import History, Progress, silent
-from monitor.judgement import Reference, State, fit_week
-from monitor.report import render
+from monitor.judgement import Reference, State
 from monitor.shadow import QUIET_WEEKS as QUIET_REFIT_WEEKS
 from monitor.study import false_alarms
-from monitor.study.replay import policies, refit_gains, replay
+from monitor.study.replay import Json, first_week, policies, refit_gains, replay
 from monitor.weekly_flights import first_day, week_of
 
 PAGE = "monitoring.md"
 PICTURES = "monitoring"
 
-Json = dict[str, Any]
+
+def main(
+    data: Data = None,
+    mapping: Mapping = None,
+    fit_until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Fit on the flights before this date.")
+    ] = datetime(2017, 7, 1),  # noqa: DTZ001 - a date in the airport's local time
+    shuffles: Annotated[
+        int, typer.Option(min=0, help="Shuffles of whole weeks with models fitted on them.")
+    ] = 10,
+    docs: Annotated[Path, typer.Option(help="Folder of monitoring.md.")] = Path("docs"),
+) -> None:
+    """Replay a year week by week, measure false alarms, and write docs/monitoring.md."""
+    with reported_errors():
+        found = run(load_flights(data, mapping=mapping), fit_until, shuffles, tqdm.write)
+    logger.info("written: %s", write(docs, found))
 
 
 def run(dataset: Dataset, fit_until: datetime, shuffles: int, progress: Progress = silent) -> Json:
@@ -37,7 +59,7 @@ def run(dataset: Dataset, fit_until: datetime, shuffles: int, progress: Progress
     fit_until
         The first model is fitted on the flights before this date.
     shuffles
-        How many times the weeks before it are shuffled and models fitted on them.
+        Number of shuffles of the weeks before it, with models fitted on each.
     """
     history = History(dataset.frame, TrainingConfig(home=dataset.airport_config), progress)
     start = int(np.datetime64(fit_until, "D").astype(np.int64))
@@ -53,7 +75,7 @@ def run(dataset: Dataset, fit_until: datetime, shuffles: int, progress: Progress
         "acting": acting,
         "policies": policies(history, start, served, calls),
         "gains": refit_gains(history, acting, never[-1]["week"]),
-        "wolf": _wolf(history, start, shuffles, progress),
+        "false_alarms": _false_alarms(history, start, shuffles, progress),
     }
 
 
@@ -62,17 +84,15 @@ def write(docs: Path, found: Json) -> Path:
     folder = docs / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in _pictures(found).items():
-        (folder / f"{name}.svg").write_text(plots.standalone(svg), encoding="utf-8")
-    path = docs / PAGE
-    page = render(
-        "monitoring.md.jinja", found=found, pictures=PICTURES, DRIFT=DRIFT, QUALITY=QUALITY
-    )
+        (folder / f"{name}.svg").write_text(standalone(svg), encoding="utf-8")
+    path, template = docs / PAGE, Path(__file__).with_name("monitoring.md.jinja")
+    page = fill(template, found=found, pictures=PICTURES, DRIFT=DRIFT, QUALITY=QUALITY)
     path.write_text(page, encoding="utf-8")
     return path
 
 
-def _wolf(history: History, start: int, shuffles: int, progress: Progress) -> Json:
-    """False alarms: on shuffled weeks of the reference, and of the whole year."""
+def _false_alarms(history: History, start: int, shuffles: int, progress: Progress) -> Json:
+    """Return false alarm rates on shuffled weeks of the reference and of the whole year."""
     found: Json = {}
     for name, until in (("reference", start), ("year", int(history.day.max()) + 1)):
         table = Reference.of(history, until).table
@@ -86,13 +106,13 @@ def _wolf(history: History, start: int, shuffles: int, progress: Progress) -> Js
             **{family: asdict(each) for family, each in alarms.items()},
         }
     frame = whole_weeks(history.frame, history.day, start)
-    calls = false_alarms.refit_calls(frame, history.recipe, shuffles, progress=progress)
+    calls = false_alarms.refit_calls(frame, history.config, shuffles, progress=progress)
     return found | {"refit": asdict(calls) if calls else None}
 
 
 def whole_weeks(frame: pd.DataFrame, day: Any, before: int) -> pd.DataFrame:
-    """Flights of the whole weeks that begin and end before a day, or in the week of it."""
-    first, last = fit_week(int(day.min())), int(week_of(np.array([before]))[0])
+    """Return the flights of all whole weeks up to the week of a day."""
+    first, last = first_week(int(day.min())), int(week_of(np.array([before]))[0])
     within = (day >= first_day(first)) & (day < first_day(last + 1))
     kept: pd.DataFrame = frame[within].reset_index(drop=True)
     return kept
@@ -104,11 +124,47 @@ def _pictures(found: Json) -> dict[str, str]:
     called = [n for n, entry in enumerate(acting) if entry["state"] == State.REFIT.name]
     outcomes = np.array([[e["late share"], e["calibration"], 0.0, e["AUC"]] for e in never])
     return {
-        "refits": plots.refits(week, _above(never), _above(acting), called),
+        "refits": _refits(week, _above(never), _above(acting), called),
         "late_share": plots.late_share(week, outcomes),
     }
 
 
+@picture(height=3.0)
+def _refits(
+    figure: Figure, week: IntArray, never: FloatArray, acting: FloatArray, called: Sequence[int]
+) -> None:
+    """Draw the weekly gain of a weekly refit over the model in service.
+
+    Parameters
+    ----------
+    never, acting
+        Gain over the first model, and over the model after the refits that were called for.
+    called
+        Positions of the weeks with a call for a refit.
+    """
+    axes = figure.add_subplot(ylabel="log loss above a weekly refit")
+    axes.axhline(0.0, color=PALETTE["muted"][0], linewidth=0.8)
+    axes.plot(
+        np.arange(len(week)), never, marker="o", color=PALETTE["muted"][0], label="never refitted"
+    )
+    axes.plot(
+        np.arange(len(week)),
+        acting,
+        marker="o",
+        color=PALETTE["blue"][0],
+        label="refitted when called",
+    )
+    for number, position in enumerate(called):
+        label = "refit called" if number == 0 else None
+        axes.axvline(position + 0.5, color=PALETTE["red"][0], linestyle="--", label=label)
+    plots.weeks_axis(axes, week)
+    axes.legend(loc="upper left")
+
+
 def _above(entries: list[Json]) -> FloatArray:
-    """Log loss of each week above that of the shadow."""
+    """Return the log loss of each week above that of the shadow."""
     return np.array([entry["log_loss"] - entry["shadow_log_loss"] for entry in entries])
+
+
+if __name__ == "__main__":
+    typer.run(main)

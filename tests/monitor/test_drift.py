@@ -25,7 +25,7 @@ def test_jensen_shannon_agrees_with_scipy() -> None:
 
 
 def test_same_shares_have_no_distance() -> None:
-    """How many flights there are does not matter, only their shares."""
+    """The number of flights does not matter, only their shares."""
     assert jensen_shannon(7 * POOL, POOL, STARTS) == pytest.approx(0.0, abs=1e-7)
 
 
