@@ -65,9 +65,9 @@ def gain(
 
     The test asks whether the gain exceeds `LEAST_GAIN`. It flips the signs of the half weeks'
     excess gains in all combinations; half weeks, because a strike or bad weather lasts several
-    days. It is exact if these differences are independent and symmetric around zero. At level one in
-    `QUIET_WEEKS`, weekly tests call in vain at most once in as many weeks on average, however much
-    their windows overlap. `test` is false for long spans: combinations double with each half week.
+    days. It is exact if these differences are independent and symmetric around zero. At level
+    1 / `QUIET_WEEKS`, weekly tests call in vain at most once in as many weeks on average, whatever
+    the overlap of their windows. `test` is false for long spans: combinations double with each half week.
 
     References
     ----------

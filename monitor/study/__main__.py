@@ -144,19 +144,13 @@ def _refits(
     """
     axes = figure.add_subplot(ylabel="log loss above a weekly refit")
     axes.axhline(0.0, color=PALETTE["muted"][0], linewidth=0.8)
-    axes.plot(
-        np.arange(len(week)), never, marker="o", color=PALETTE["muted"][0], label="never refitted"
-    )
-    axes.plot(
-        np.arange(len(week)),
-        acting,
-        marker="o",
-        color=PALETTE["blue"][0],
-        label="refitted when called",
-    )
+    lines = (("muted", never, "never refitted"), ("blue", acting, "refitted when called"))
+    for colour, values, label in lines:
+        at = np.arange(len(week))
+        axes.plot(at, values, marker="o", color=PALETTE[colour][0], label=label)
     for number, position in enumerate(called):
-        label = "refit called" if number == 0 else None
-        axes.axvline(position + 0.5, color=PALETTE["red"][0], linestyle="--", label=label)
+        name = None if number else "refit called"
+        axes.axvline(position + 0.5, color=PALETTE["red"][0], linestyle="--", label=name)
     plots.weeks_axis(axes, week)
     axes.legend(loc="upper left")
 

@@ -91,10 +91,7 @@ def _gain(history: History, rows: IntArray, entry: Json) -> Json:
     )
     late = history.late[rows]
     found = gain(history.day[rows], late, before, after, test=False)
-    losses = (
-        float(flight_log_loss(late.astype(bool), probability).mean())
-        for probability in (before, after)
-    )
+    losses = (float(flight_log_loss(late.astype(bool), p).mean()) for p in (before, after))
     return dict(zip(("before", "after"), losses, strict=True)) | asdict(found)
 
 
@@ -148,9 +145,8 @@ def _scores(history: History, rows: IntArray, before: IntArray) -> FloatArray:
     probability = np.empty(len(rows))
     for day in np.unique(before).tolist():
         these = before == day
-        probability[these] = sigmoid(
-            history.model(day).raw_scores(history.flights.pick(rows[these]))
-        )
+        flights = history.flights.pick(rows[these])
+        probability[these] = sigmoid(history.model(day).raw_scores(flights))
     return probability
 
 
