@@ -44,15 +44,6 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Figure of the window with its 95 % interval, by resampling days."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Finding:
     """Result of monitoring a model.
 
@@ -63,14 +54,14 @@ class Finding:
     gain
         Gain of a refit in the window; None where too few outcomes are known.
     window, intervals
-        Weeks of the gain, and late share, calibration, excess log loss and AUC in them.
+        Weeks of the gain, and value, low and high of each of `MEASURES` in them (95 % by days).
     """
 
     table: WeekTable
     families: dict[str, Family]
     gain: Gain | None
     window: IntArray
-    intervals: dict[str, Interval]
+    intervals: dict[str, dict[str, float]]
 
     @property
     def state(self) -> State:
@@ -129,7 +120,7 @@ def _compare(history: History, flights: ScoredFlights, weeks: IntArray) -> Gain:
     return gain(history.day[these], history.late[these], known.probability[served], shadow[theirs])
 
 
-def _intervals(flights: ScoredFlights) -> dict[str, Interval]:
+def _intervals(flights: ScoredFlights) -> dict[str, dict[str, float]]:
     """Resample whole days, because the flights of a day share their weather."""
     if not len(flights.day):
         return {}
@@ -144,5 +135,5 @@ def _intervals(flights: ScoredFlights) -> dict[str, Interval]:
         values = [measure(flights.late[rows], flights.probability[rows]) for rows in drawn]
         low, high = np.nanquantile(values, [0.025, 0.975])
         value = measure(flights.late, flights.probability)
-        found[name] = Interval(value, float(low), float(high))
+        found[name] = {"value": value, "low": float(low), "high": float(high)}
     return found

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from data.airports.config import mismatch
 from data.flights import Flights
@@ -56,15 +55,12 @@ class MonitoredModel:
         """Count a week's flights by airline and destination missing in the training."""
         flights = self.flights.pick(np.flatnonzero(week_of(self.flights.day) == week))
         unknown = self.bundle.predictor.builder.unknown(flights)
-        codes = {"airline": flights.airline, "destination": flights.destination}
-        return {
-            name: dict(
-                Counter(
-                    code for code, names in zip(column, unknown, strict=True) if name in names
-                ).most_common()
-            )
-            for name, column in codes.items()
+        columns = {"airline": flights.airline, "destination": flights.destination}
+        counts = {
+            name: Counter(code for code, names in zip(codes, unknown, strict=True) if name in names)
+            for name, codes in columns.items()
         }
+        return {name: dict(each.most_common()) for name, each in counts.items()}
 
 
 def monitored_model(
@@ -132,12 +128,8 @@ def _scored_again(
         )
         raise MonitorError(message)
     flights, predictor = history.flights.pick(rows), bundle.predictor
-    scores = predictor.score(flights)
-    return (
-        flights,
-        ScoredFlights.of(predictor.builder, flights, scores, history.late[rows], rows),
-        {},
-    )
+    late, scores = history.late[rows], predictor.score(flights)
+    return flights, ScoredFlights.of(predictor.builder, flights, scores, late, rows), {}
 
 
 def _logged(
@@ -157,25 +149,19 @@ def _logged(
             "training"
         )
         raise MonitorError(message)
-    checked, changed = _check_features(bundle, kept)
+    latest = kept.tail(CHECKED)
+    now = digests(bundle.predictor, Flights.from_columns(latest))
     found = asdict(counts) | {
         "of_other_models": len(joined) - len(ours),
         "with_airport_state": len(ours) - len(from_schedule),
         "asked_again": len(from_schedule) - len(unique),
         "before_training_ended": len(unique) - len(kept),
         "watched": len(kept),
-        "features_checked": checked,
-        "features_changed": changed,
+        "features_checked": len(latest),
+        "features_changed": int(np.sum(latest["features"].to_numpy() != np.array(now))),
     }
     late = np.array(kept["delayed"].astype("float64"), dtype=np.float64)
     row = kept["row"].fillna(-1).to_numpy(dtype=np.int64)
     scores = kept["probability"].to_numpy(dtype=np.float64)
     builder = bundle.predictor.builder
     return flights, ScoredFlights.of(builder, flights, scores, late, row), found
-
-
-def _check_features(bundle: Bundle, kept: pd.DataFrame) -> tuple[int, int]:
-    """Return how many of the latest predictions were checked, and how many features differ."""
-    latest = kept.tail(CHECKED)
-    now = digests(bundle.predictor, Flights.from_columns(latest))
-    return len(latest), int(np.sum(latest["features"].to_numpy() != np.array(now)))

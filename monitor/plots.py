@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from data.flights import FloatMatrix, IntArray
 from model.inference.calibration import FloatArray
-from model.reports.plots import MONTHS, PALETTE, picture
+from model.reports.plots import PALETTE, picture
 from monitor.control_chart import DRIFT, QUALITY, Family
 from monitor.weekly_flights import OUTCOMES, monday
 
 COLOURS = {DRIFT: "blue", QUALITY: "orange"}
+MOST_LABELS = 8
 HIGHEST = 12.0
 """Largest multiple of a limit that is drawn."""
 
@@ -30,7 +30,7 @@ def alarms(figure: Figure, week: IntArray, families: Mapping[str, Family]) -> No
     for name, family in families.items():
         largest = np.nanmax(np.where(np.isnan(family.z), -np.inf, family.z), axis=1)
         shown = np.where(np.isfinite(largest), np.minimum(largest / family.limit, HIGHEST), np.nan)
-        axes.plot(_at(week), shown, marker="o", color=_colour(COLOURS[name]), label=name)
+        axes.plot(range(len(week)), shown, marker="o", color=_colour(COLOURS[name]), label=name)
     axes.set_ylim(bottom=0)
     weeks_axis(axes, week)
     axes.legend(loc="best")
@@ -42,8 +42,10 @@ def late_share(figure: Figure, week: IntArray, outcomes: FloatMatrix) -> None:
     axes = figure.add_subplot(ylabel="late share")
     late = outcomes[:, OUTCOMES.index("late share")]
     predicted = late - outcomes[:, OUTCOMES.index("calibration")]
-    axes.bar(_at(week), late, 0.7, label="late", **_reference_bar())
-    axes.plot(_at(week), predicted, marker="o", color=_colour("blue"), label="mean probability")
+    axes.bar(range(len(week)), late, 0.7, label="late", **_reference_bar())
+    axes.plot(
+        range(len(week)), predicted, marker="o", color=_colour("blue"), label="mean probability"
+    )
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.margins(y=0.2)
     weeks_axis(axes, week)
@@ -55,7 +57,7 @@ def ranking(figure: Figure, week: IntArray, family: Family) -> None:
     """Draw ROC AUC per week, with the reference's centre and the limit."""
     axes = figure.add_subplot(ylabel="ROC AUC")
     n = family.names.index("AUC")
-    axes.plot(_at(week), family.value[:, n], marker="o", color=_colour("blue"), label="week")
+    axes.plot(range(len(week)), family.value[:, n], marker="o", color=_colour("blue"), label="week")
     axes.axhline(family.centre[n], color=_colour("muted"), linestyle=":", label="reference")
     low = family.centre[n] - family.limit * family.scale[n]
     axes.axhline(low, color=_colour("red"), linestyle="--", label="limit")
@@ -89,10 +91,6 @@ def scores(figure: Figure, reference: FloatArray, latest: FloatArray) -> None:
     axes.legend(loc="best")
 
 
-def _at(week: IntArray) -> IntArray:
-    return np.arange(len(week))
-
-
 def _reference_bar() -> dict[str, Any]:
     return {"color": _colour("grid"), "edgecolor": _colour("muted"), "linewidth": 0.5}
 
@@ -102,16 +100,8 @@ def _colour(name: str) -> str:
 
 
 def weeks_axis(axes: Axes, week: IntArray) -> None:
-    """Label the first week of each month, or every week where there are few."""
-    dates = [monday(each) for each in week.tolist()]
-    months = [date[5:7] for date in dates]
-    starts = [0, *(n + 1 for n, (a, b) in enumerate(pairwise(months)) if a != b)]
-    few = len(dates) <= 6
-    shown = list(range(len(dates))) if few else starts
-    labels = [
-        f"{int(dates[n][8:])} {MONTHS[int(months[n]) - 1]}" if few else MONTHS[int(months[n]) - 1]
-        for n in shown
-    ]
-    axes.set_xticks(shown, labels, fontsize=8.5)
+    """Label up to eight weeks with the month and day of their Monday."""
+    shown = list(range(0, len(week), -(-len(week) // MOST_LABELS)))
+    axes.set_xticks(shown, [monday(int(week[n]))[5:] for n in shown], fontsize=8.5)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.grid(visible=False, axis="x")

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ import numpy as np
 from model.reports.plots import PALETTE
 from model.reports.render import fill
 from monitor import advice, plots
-from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS
-from monitor.drift import population_stability
+from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS, population_stability
 from monitor.judgement import Finding, Reference
 from monitor.shadow import QUIET_WEEKS as QUIET_REFIT_WEEKS
 from monitor.weekly_flights import OUTCOMES, monday
@@ -45,7 +43,7 @@ def summary(finding: Finding, reference: Reference, about: Mapping[str, Any]) ->
         "through": monday(int(table.week[-1]) + 1),
         "refit": asdict(finding.gain) | {"called": finding.gain.called} if finding.gain else None,
         "window": [monday(week) for week in finding.window.tolist()],
-        "intervals": {name: asdict(each) for name, each in finding.intervals.items()},
+        "intervals": finding.intervals,
         "charts": {name: _chart(finding, name) for name in (QUALITY, DRIFT)},
         "features": features(finding, reference),
         "weeks": [_week(finding, position) for position in range(len(table.week))],
@@ -66,7 +64,7 @@ def features(finding: Finding, reference: Reference) -> list[Json]:
     pool = reference.table.counts.sum(axis=0, keepdims=True)
     stability = population_stability(table.counts[-1:], pool, table.starts)[0]
     limits = family.centre + family.limit * family.scale
-    rows = [
+    rows: list[Json] = [
         {
             "name": name,
             "psi": float(stability[n]),
@@ -78,12 +76,8 @@ def features(finding: Finding, reference: Reference) -> list[Json]:
         }
         for n, name in enumerate(table.names)
     ]
-    aging = [row for row in rows if row["js_limit"] is None]
-    judged = [row for row in rows if row["js_limit"] is not None]
-    return [
-        *sorted(judged, key=itemgetter("z"), reverse=True),
-        *sorted(aging, key=itemgetter("js"), reverse=True),
-    ]
+    rows.sort(key=lambda row: row["js"] if row["js_limit"] is None else row["z"], reverse=True)
+    return sorted(rows, key=lambda row: row["js_limit"] is None)
 
 
 def write(folder: Path, found: Json, finding: Finding, reference: Reference) -> Path:
@@ -91,7 +85,7 @@ def write(folder: Path, found: Json, finding: Finding, reference: Reference) -> 
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_without_nan(found), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / JSON_FILE).write_text(text + "\n", encoding="utf-8")
-    pictures = _pictures(finding, reference)
+    pictures = _pictures(found, finding, reference)
     path = folder / PAGE_FILE
     page = fill(TEMPLATE, found=found, palette=PALETTE, pictures=pictures)
     path.write_text(page, encoding="utf-8")
@@ -132,47 +126,31 @@ def _week(finding: Finding, position: int) -> Json:
     }
 
 
-def _pictures(finding: Finding, reference: Reference) -> list[tuple[str, str, str]]:
+def _pictures(found: Json, finding: Finding, reference: Reference) -> list[tuple[str, str, str]]:
     """Return title, caption and SVG of each picture."""
     table, families = finding.table, finding.families
-    found = [
-        (
-            "Alarms by week",
-            "Largest deviation of each family as a share of its limit: above 1 is an alarm.",
-            plots.alarms(table.week, families),
-        )
-    ]
+    alarms = "Largest deviation of each family as a share of its limit: above 1 is an alarm."
+    pictures = [("Alarms by week", alarms, plots.alarms(table.week, families))]
     if finding.quality_week is not None:
+        calibrated = "The line follows the bars if the model is calibrated."
         late_share = plots.late_share(table.week, table.outcomes)
         ranking = plots.ranking(table.week, families[QUALITY])
-        found += [
-            ("Predicted and late", "The line follows the bars of a calibrated model.", late_share),
-            ("Ranking of late flights", "Below the dashed line is an alarm.", ranking),
-        ]
-    judged = [row for row in features(finding, reference) if row["js_limit"] is not None]
-    listed = judged[:DRAWN_FEATURES]
-    names = [row["name"].replace("_", " ") for row in listed]
-    shares = np.array([row["z"] for row in listed]) / families[DRIFT].limit
-    return [
-        *found,
-        (
-            "Features of the last week",
-            "Distance from the reference as a share of the limit: above 1 is an alarm.",
-            plots.features(names, shares),
-        ),
-        (
-            "Scores of the last week",
-            "Without drift each bar is a tenth.",
-            plots.scores(*_score_shares(finding, reference)),
-        ),
+        pictures.append(("Predicted and late", calibrated, late_share))
+        pictures.append(("Ranking of late flights", "Below the dashed line is an alarm.", ranking))
+    judged = [row for row in found["features"] if row["js_limit"] is not None][:DRAWN_FEATURES]
+    shares = np.array([row["z"] for row in judged]) / families[DRIFT].limit
+    features = plots.features([row["name"].replace("_", " ") for row in judged], shares)
+    distance = "Distance from the reference as a share of the limit: above 1 is an alarm."
+    counts = [
+        each[int(table.starts[-1]) :]
+        for each in (reference.table.counts.sum(axis=0), table.counts[-1])
     ]
-
-
-def _score_shares(finding: Finding, reference: Reference) -> tuple[Any, Any]:
-    start = int(finding.table.starts[-1])
-    both = reference.table.counts.sum(axis=0)[start:], finding.table.counts[-1, start:]
-    ours, theirs = (each[:-1] / each.sum() for each in both)  # the last bin is for missing scores
-    return ours, theirs
+    scores = plots.scores(*(each[:-1] / each.sum() for each in counts))  # last: missing scores
+    return [
+        *pictures,
+        ("Features of the last week", distance, features),
+        ("Scores of the last week", "Without drift each bar is a tenth.", scores),
+    ]
 
 
 def _without_nan(value: Any) -> Any:

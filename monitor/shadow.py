@@ -67,7 +67,8 @@ def gain(
     excess gains in all combinations; half weeks, because a strike or bad weather lasts several
     days. It is exact if these differences are independent and symmetric around zero. At level
     1 / `QUIET_WEEKS`, weekly tests call in vain at most once in as many weeks on average, whatever
-    the overlap of their windows. `test` is false for long spans: combinations double with each half week.
+    the overlap of their windows. `test` is false for long spans, because the combinations double
+    with each half week.
 
     References
     ----------

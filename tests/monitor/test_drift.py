@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from monitor.drift import jensen_shannon, population_stability
+from monitor.control_chart import jensen_shannon, population_stability
 
 STARTS = np.array([0, 3])
 POOL = np.array([[10.0, 20.0, 30.0, 5.0, 0.0]])
