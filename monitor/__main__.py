@@ -53,7 +53,6 @@ Mapping = Annotated[
 Log = Annotated[
     str | None, typer.Option(help="parquet:<folder>, sql:<URL> or json:<file of log lines>.")
 ]
-Reports = Annotated[Path, typer.Option(help="Folder of monitor.html and monitor.json.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -67,7 +66,9 @@ def monitor(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Judge as if it were this day."),
     ] = None,
-    reports: Reports = REPORTS,
+    reports: Annotated[
+        Path, typer.Option(help="Folder of monitor.html and monitor.json.")
+    ] = REPORTS,
     act: Annotated[
         bool, typer.Option("--refit", help="Refit through the champion gate if it is called for.")
     ] = False,
@@ -77,7 +78,10 @@ def monitor(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         return
     command = _refit_command(log=log, data=data, mapping=mapping, name=name, reports=reports)
     with reported_errors():
-        dataset = _until(load_flights(data, mapping=mapping), until)
+        dataset = load_flights(data, mapping=mapping)
+        if until:
+            known = dataset.frame["scheduled_departure"] < np.datetime64(until)
+            dataset = replace(dataset, frame=dataset.frame[known].reset_index(drop=True))
         state = _judge(dataset, f"{name}:latest", log, reports, command)
     if state is State.REFIT and act:
         raise typer.Exit(refit(data, mapping, name, reports))
@@ -135,13 +139,6 @@ def _judge(dataset: Dataset, tag: str, log: str | None, reports: Path, refit_com
     page = report.write(reports, found, finding, reference)
     logger.info("%s\nreport: %s", _terminal_text(found), page)
     return finding.state
-
-
-def _until(dataset: Dataset, until: datetime | None) -> Dataset:
-    if until is None:
-        return dataset
-    frame = dataset.frame[dataset.frame["scheduled_departure"] < np.datetime64(until)]
-    return replace(dataset, frame=frame.reset_index(drop=True))
 
 
 def _refit_command(**options: object) -> str:

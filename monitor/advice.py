@@ -37,7 +37,7 @@ def steps(
     refit
         The command that refits.
     newcomers
-        Airlines and destinations of the last week without training flights, with their flights.
+        Airlines and destinations missing in the training, with their flights in the last week.
     """
     if finding.state is State.REFIT:
         return [
@@ -59,7 +59,7 @@ def _about_inputs(
         return []
     named = []
     for name, codes in newcomers.items():
-        most = sorted(codes.items(), key=lambda item: -item[1])[:MOST_CODES]
+        most = list(codes.items())[:MOST_CODES]
         if most:
             named.append(f"{name} {', '.join(f'{code} ({count} flights)' for code, count in most)}")
     found = []

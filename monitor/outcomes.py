@@ -56,12 +56,15 @@ def join(
     (missing without an outcome), and the counts.
     """
     numbered = flights[KEY + OUTCOME].assign(row=np.arange(len(flights)))
-    departed = numbered.sort_values([*KEY, "actual_departure"])
-    several = departed.duplicated(KEY, keep=False)
-    first = departed.assign(ambiguous=several).drop_duplicates(KEY)
+    ordered = numbered.sort_values([*KEY, "actual_departure"])
+    several = ordered.duplicated(KEY, keep=False)
+    first = ordered.assign(ambiguous=several).drop_duplicates(KEY)
     joined = predictions.merge(first, on=KEY, how="left", validate="many_to_one")
     matched = joined["delayed"].notna()
     later = joined["scheduled_departure"] > flights["scheduled_departure"].max()
+    asked = joined[matched]
+    span = asked["scheduled_departure"].min(), asked["scheduled_departure"].max()
+    departed = int(first["scheduled_departure"].between(*span).sum())
     counts = Counts(
         predictions=len(joined),
         matched=int(matched.sum()),
@@ -69,7 +72,7 @@ def join(
         unmatched=int((~matched & ~later).sum()),
         ambiguous=int(joined["ambiguous"].eq(True).sum()),
         repeated=repeated,
-        not_predicted=_not_predicted(joined[matched], first),
+        not_predicted=departed - len(asked[KEY].drop_duplicates()),
     )
     return joined.drop(columns="ambiguous"), counts
 
@@ -77,13 +80,3 @@ def join(
 def latest_per_flight(predictions: pd.DataFrame) -> pd.DataFrame:
     """Keep the last prediction of each flight, so that every flight counts once."""
     return predictions.drop_duplicates(KEY, keep="last")
-
-
-def _not_predicted(matched: pd.DataFrame, departed: pd.DataFrame) -> int:
-    if matched.empty:
-        return 0
-    time = departed["scheduled_departure"]
-    within = time.between(
-        matched["scheduled_departure"].min(), matched["scheduled_departure"].max()
-    )
-    return int(within.sum()) - len(matched[KEY].drop_duplicates())

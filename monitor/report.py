@@ -141,11 +141,9 @@ def _pictures(found: Json, finding: Finding, reference: Reference) -> list[tuple
     shares = np.array([row["z"] for row in judged]) / families[DRIFT].limit
     features = plots.features([row["name"].replace("_", " ") for row in judged], shares)
     distance = "Distance from the reference as a share of the limit: above 1 is an alarm."
-    counts = [
-        each[int(table.starts[-1]) :]
-        for each in (reference.table.counts.sum(axis=0), table.counts[-1])
-    ]
-    scores = plots.scores(*(each[:-1] / each.sum() for each in counts))  # last: missing scores
+    bins = slice(int(table.starts[-1]), -1)  # the last one is for missing scores
+    normal, latest = reference.table.counts.sum(axis=0)[bins], table.counts[-1][bins]
+    scores = plots.scores(normal / normal.sum(), latest / latest.sum())
     return [
         *pictures,
         ("Features of the last week", distance, features),
