@@ -134,7 +134,7 @@ def stages(bundle: Bundle, folder: Path) -> dict[str, float]:
     note("making the trees' tables")
     predictor.booster.raw_scores(matrix)
     note("trees, as tables")
-    predictor.schedule.linear.raw_scores(matrix)
+    predictor.schedule.regression.raw_scores(matrix)
     note("line")
     probabilities(flights, predictor)
     note("features, trees and line, as bulk scoring calls them")

@@ -35,7 +35,7 @@ from model.training.fit import (
     MINIMUM_FLIGHTS,
     TrainingConfig,
     fit_booster,
-    fit_line,
+    fit_regression,
     prepare,
 )
 
@@ -197,7 +197,7 @@ def _scorers(
 ) -> list[Scorer]:
     """Fit a fold, once for each seed; the line has no seed."""
     lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)
-    line, scorers = fit_line(lesson), []
+    line, scorers = fit_regression(lesson), []
     for seed in seeds:
         booster = fit_booster(lesson, replace(recipe, seed=seed))
         scorers.append(Scorer(lesson.builder, booster, line))

@@ -73,7 +73,7 @@ def make_card(
             "seed": recipe.seed,
             "trees": predictor.booster.trees,
             "parameters": recipe.parameters,
-            "line": {"penalty": PENALTY, "weights": predictor.schedule.linear.weights},
+            "line": {"penalty": PENALTY, "weights": predictor.schedule.regression.weights},
         },
         "features": list(predictor.builder.feature_names),
         "fresh_features": list(predictor.fresh.builder.feature_names),

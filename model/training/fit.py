@@ -23,7 +23,7 @@ from model.inference.logistic_regression import LogisticModel
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 from model.training.labels import LIMIT, matching_centre, soft_labels
-from model.training.logistic_regression import fit_linear
+from model.training.logistic_regression import fit_logistic_regression
 
 PARAMETERS: dict[str, Any] = {
     "objective": "cross_entropy",
@@ -51,7 +51,7 @@ ROUNDS = 250
 """Trees of each Booster."""
 MINIMUM_FLIGHTS = 1000
 
-MORE_CODES = ("weekday",)
+MORE_CATEGORICAL = ("weekday",)
 """Columns that are codes to the line, beside those that are codes to the trees: the days of the
 week have an order, which trees can cut, but no slope."""
 
@@ -59,7 +59,7 @@ LEAD_MINUTES = 60
 """How long before its departure a training flight sees the airport's state."""
 HIDDEN_SHARE = 0.25
 """Training flights of the fresh level that do not see it: it must score without it too."""
-LINE_SEED = 0
+REGRESSION_SEED = 0
 """Draws the flights of which the line does not see it: one line, whatever the trees' seed."""
 
 
@@ -143,18 +143,18 @@ def fit_scorer(
 ) -> Scorer:
     """Fit what scores at one level: trees, and a line on the same rows."""
     booster = (grow or fit_booster)(lesson, recipe)
-    return Scorer(lesson.builder, booster, fit_line(lesson))
+    return Scorer(lesson.builder, booster, fit_regression(lesson))
 
 
-def fit_line(lesson: TrainingSet) -> LogisticModel:
+def fit_regression(lesson: TrainingSet) -> LogisticModel:
     """Fit the line of one level, on the rows and labels of its trees; no seed has a part in it."""
     builder = lesson.builder
-    matrix = training_matrix(lesson, LINE_SEED)
+    matrix = training_matrix(lesson, REGRESSION_SEED)
     names = builder.feature_names
-    return line_on(matrix, lesson.label, names, builder.categorical, builder.monotone)
+    return fit_regression_on(matrix, lesson.label, names, builder.categorical, builder.monotone)
 
 
-def line_on(
+def fit_regression_on(
     matrix: FloatArray,
     label: FloatArray,
     names: Sequence[str],
@@ -172,11 +172,11 @@ def line_on(
     categorical, rising
         Names of the columns that are codes to the trees, and of those that may only raise the risk.
     """
-    codes = {*categorical, *MORE_CODES}
+    codes = {*categorical, *MORE_CATEGORICAL}
     at_codes, at_rising = (
         [at for at, name in enumerate(names) if name in chosen] for chosen in (codes, rising)
     )
-    return fit_linear(matrix, label, at_codes, at_rising)
+    return fit_logistic_regression(matrix, label, at_codes, at_rising)
 
 
 def fit_booster(lesson: TrainingSet, recipe: TrainingConfig) -> Booster:

@@ -9,7 +9,7 @@ from model.experiments.methods.boosted import Boosted
 from model.experiments.methods.table import Score, Table, Training
 from model.inference.calibration import FloatArray, sigmoid
 from model.inference.logistic_regression import LogisticModel
-from model.training.fit import LINE_SEED, line_on, masked
+from model.training.fit import REGRESSION_SEED, fit_regression_on, masked
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class ServedLogistic:
         table = training.table
         codes = [column.name for column in table.columns if column.categorical]
         rising = [column.name for column in table.columns if column.monotone and self.monotone]
-        matrix = masked(table.matrix, table.positions("airport_now"), LINE_SEED)
+        matrix = masked(table.matrix, table.positions("airport_now"), REGRESSION_SEED)
         names = [column.name for column in table.columns]
-        return line_on(matrix, training.label, names, codes, rising)
+        return fit_regression_on(matrix, training.label, names, codes, rising)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from model.inference.bundle import (
     EVALUATION_FILE,
     FEATURES_FILE,
     FRESH_FILES,
-    FRESH_LINEAR_FILE,
-    LINEAR_FILE,
+    FRESH_REGRESSION_FILE,
+    REGRESSION_FILE,
     SCORING_FILE,
     SUMS_FILE,
     Bundle,
@@ -32,7 +32,7 @@ from model.inference.predictor import Predictor
 CONTENT_FILES = (
     BOOSTER_FILE,
     FEATURES_FILE,
-    LINEAR_FILE,
+    REGRESSION_FILE,
     *FRESH_FILES,
     SCORING_FILE,
     CARD_FILE,
@@ -234,7 +234,7 @@ def test_a_booster_of_other_features_is_refused(
         Bundle.read(folder)
 
 
-@pytest.mark.parametrize("name", [LINEAR_FILE, FRESH_LINEAR_FILE])
+@pytest.mark.parametrize("name", [REGRESSION_FILE, FRESH_REGRESSION_FILE])
 def test_a_line_of_another_format_is_refused(folder: Path, name: str) -> None:
     """A line whose columns are written otherwise is refused, and its file named."""
     _rewrite(folder, name, lambda saved: {**saved, "columns": [{"kind": "number", "slope": 1}]})
@@ -244,6 +244,6 @@ def test_a_line_of_another_format_is_refused(folder: Path, name: str) -> None:
 
 def test_a_line_of_other_features_is_refused(folder: Path) -> None:
     """A line with a column too few is refused before it scores the wrong ones."""
-    _rewrite(folder, LINEAR_FILE, lambda saved: {**saved, "columns": saved["columns"][1:]})
-    with pytest.raises(BundleError, match="its line takes"):
+    _rewrite(folder, REGRESSION_FILE, lambda saved: {**saved, "columns": saved["columns"][1:]})
+    with pytest.raises(BundleError, match="its logistic regression takes"):
         Bundle.read(folder)

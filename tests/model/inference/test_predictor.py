@@ -40,7 +40,7 @@ def test_probabilities_are_calibrated_scores(
     predictor: Predictor, few_flights: Flights, matrix: FloatArray
 ) -> None:
     """A flight's probability is the logistic function of its bent log-odds."""
-    trees, line = predictor.booster, predictor.schedule.linear
+    trees, line = predictor.booster, predictor.schedule.regression
     raw = (trees.raw_scores(matrix) + line.raw_scores(matrix)) / 2
     slope, intercept = predictor.calibration.slope, predictor.calibration.intercept
     expected = 1 / (1 + np.exp(-(slope * raw + intercept)))
@@ -104,7 +104,7 @@ def test_thousands_of_flights_score_alike_in_training_and_serving(
         Scorer(
             FeatureBuilder.from_json(trained.builder.to_json()),
             Booster(trained.booster.text, threads=1),
-            LogisticModel.from_json(json.loads(json.dumps(trained.schedule.linear.to_json()))),
+            LogisticModel.from_json(json.loads(json.dumps(trained.schedule.regression.to_json()))),
         ),
         trained.fresh,
         trained.calibration,

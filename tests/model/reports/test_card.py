@@ -70,7 +70,7 @@ def test_a_model_of_the_sample_says_so(few: pd.DataFrame, predictor: Predictor) 
 
 def test_the_card_tells_how_it_was_trained(predictor: Predictor, card: dict[str, Any]) -> None:
     """Seed, trees, parameters and features are those of recipe and model."""
-    line = {"penalty": PENALTY, "weights": predictor.schedule.linear.weights}
+    line = {"penalty": PENALTY, "weights": predictor.schedule.regression.weights}
     assert card["training"] == {"seed": 4, "trees": 20, "parameters": PARAMETERS, "line": line}
     assert card["features"] == list(predictor.builder.feature_names)
 

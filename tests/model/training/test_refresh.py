@@ -72,7 +72,10 @@ def test_only_the_tables_are_new(parent: Bundle, refreshed: Bundle) -> None:
     old, new = parent.predictor, refreshed.predictor
     assert new.booster.text == old.booster.text
     assert new.fresh.booster.text == old.fresh.booster.text
-    assert (new.schedule.linear, new.fresh.linear) == (old.schedule.linear, old.fresh.linear)
+    assert (new.schedule.regression, new.fresh.regression) == (
+        old.schedule.regression,
+        old.fresh.regression,
+    )
     assert new.builder.codes.to_json() == old.builder.codes.to_json()
     assert new.decision == old.decision
     assert {**refreshed.card, "refreshed": None} == {**parent.card, "refreshed": None}
