@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from model.reports.plots import PALETTE
-from model.reports.render import fill
 from monitor import advice, plots
 from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS, population_stability
 from monitor.judgement import Finding, Reference
@@ -87,7 +86,7 @@ def write(folder: Path, found: Json, finding: Finding, reference: Reference) -> 
     (folder / JSON_FILE).write_text(text + "\n", encoding="utf-8")
     pictures = _pictures(found, finding, reference)
     path = folder / PAGE_FILE
-    page = fill(TEMPLATE, found=found, palette=PALETTE, pictures=pictures)
+    page = render_template(TEMPLATE, found=found, palette=PALETTE, pictures=pictures)
     path.write_text(page, encoding="utf-8")
     return path
 

@@ -76,7 +76,7 @@ def bundle(dataset: Dataset) -> Bundle:
         dataset.frame,
         is_sample=dataset.is_sample,
         predictor=predictor,
-        recipe=recipe,
+        config=recipe,
         evaluation={},
     )
     return Bundle(predictor, card, {})

@@ -13,7 +13,7 @@ from typing import Any
 from load.reports import plots
 from load.tools.server_process import PROJECT
 from model.reports.plots import PALETTE
-from model.reports.render import fill
+from model.reports.render import render_template
 
 LOAD_PAGE = "load.html"
 LOAD_TABLE = "load.md"
@@ -72,7 +72,7 @@ def write_page(folder: Path, result: Result) -> Path:
 def render(template: str, **values: Any) -> str:
     """Render a template of `load/reports/templates`."""
     filters = {"whole": whole, "ms": milliseconds, "short": short}
-    return fill(TEMPLATES / template, filters, **values)
+    return render_template(TEMPLATES / template, filters, **values)
 
 
 def whole(value: float | None) -> str:

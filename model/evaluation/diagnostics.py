@@ -20,9 +20,9 @@ DECIMALS = 5
 JsonObject = dict[str, Any]
 
 
-def examine(
+def add_diagnostics(
     frame: pd.DataFrame,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     evaluation: JsonObject,
     scored: Mapping[str, Scored],
 ) -> JsonObject:
@@ -45,9 +45,9 @@ def examine(
     if GATE_PROTOCOL in examined:
         run = scored[GATE_PROTOCOL]
         examined[GATE_PROTOCOL] |= {
-            "slices": slices(frame, run, recipe.decision.threshold),
+            "slices": slices(frame, run, config.decision.threshold),
             "small_airlines": small_airlines(frame, run),
-            "drift": drift(frame, run, recipe),
+            "drift": drift(frame, run, config),
         }
     return examined
 

@@ -29,7 +29,7 @@ METHODS: Mapping[str, Callable[[FloatArray, BoolArray], Calibration]] = {
 JsonObject = dict[str, Any]
 
 
-def drift(frame: pd.DataFrame, run: Scored, recipe: TrainingConfig) -> dict[str, JsonObject]:
+def drift(frame: pd.DataFrame, run: Scored, config: TrainingConfig) -> dict[str, JsonObject]:
     """Calibration by month of the schedule's level, for each way of keeping a model up to date.
 
     Parameters
@@ -45,7 +45,7 @@ def drift(frame: pd.DataFrame, run: Scored, recipe: TrainingConfig) -> dict[str,
     """
     margin = np.full(len(frame), np.nan)
     margin[run.row] = np.log(run.probability / (1.0 - run.probability))
-    ways = {"refitted each month": margin, **dict(_left_alone(frame, recipe))}
+    ways = {"refitted each month": margin, **dict(_left_alone(frame, config))}
     return {
         name: _by_month(frame, said)
         for way, margins in ways.items()
@@ -53,7 +53,7 @@ def drift(frame: pd.DataFrame, run: Scored, recipe: TrainingConfig) -> dict[str,
     }
 
 
-def _left_alone(frame: pd.DataFrame, recipe: TrainingConfig) -> Iterator[tuple[str, FloatArray]]:
+def _left_alone(frame: pd.DataFrame, config: TrainingConfig) -> Iterator[tuple[str, FloatArray]]:
     """Margins of models that are fitted once and asked about all that comes after."""
     folds = list(walk_forward(frame))
     for position in LEFT_ALONE:
@@ -61,7 +61,7 @@ def _left_alone(frame: pd.DataFrame, recipe: TrainingConfig) -> Iterator[tuple[s
             return
         fold = folds[position]
         later = np.arange(fold.test.min(), len(frame))
-        scorer = fit_scorer(prepare(frame.iloc[fold.train], Level.SCHEDULE, recipe.home), recipe)
+        scorer = fit_scorer(prepare(frame.iloc[fold.train], Level.SCHEDULE, config.home), config)
         margin = np.full(len(frame), np.nan)
         margin[later] = scorer.raw_scores(Flights.from_columns(frame.iloc[later]))
         last = np.datetime64(fold.name, "M") - 1

@@ -120,7 +120,7 @@ LEVELS = {
 
 def evaluate(
     frame: pd.DataFrame,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress = lambda _fold: None,
     protocols: Mapping[str, FoldsOf] = PROTOCOLS,
@@ -139,11 +139,11 @@ def evaluate(
         folds = list(folds_of(frame))
         if not folds:
             continue
-        runs = _run(frame, folds, recipe, seeds, progress, fitted)
+        runs = _run(frame, folds, config, seeds, progress, fitted)
         scored[protocol] = runs[0]
-        report[protocol] = _summary(runs, seeds, recipe.decision.threshold)
+        report[protocol] = _summary(runs, seeds, config.decision.threshold)
         if protocol.startswith("E3"):
-            report[protocol] |= _over_time(frame, runs[0], recipe.decision.threshold)
+            report[protocol] |= _over_time(frame, runs[0], config.decision.threshold)
     return report, scored
 
 
@@ -155,7 +155,7 @@ def fold_count(frame: pd.DataFrame) -> int:
 def _run(
     frame: pd.DataFrame,
     folds: Sequence[Fold],
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress,
     fitted: Fitted | None = None,
@@ -173,7 +173,7 @@ def _run(
     for fold in folds:
         fit = _fit_of(fold)
         if fit not in fitted:
-            fitted[fit] = _scorers(frame, fold, recipe, seeds, progress)
+            fitted[fit] = _scorers(frame, fold, config, seeds, progress)
         matrix = scored_matrix(frame, fold, fitted[fit][0].builder)
         constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
         for run, scorer in zip(probability, fitted[fit], strict=True):
@@ -191,16 +191,16 @@ def _fit_of(fold: Fold) -> tuple[Level, str]:
 def _scorers(
     frame: pd.DataFrame,
     fold: Fold,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress,
 ) -> list[Scorer]:
     """Fit a fold, once for each seed; the line has no seed."""
-    lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)
-    line, scorers = fit_regression(lesson), []
+    training_set = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], config.home)
+    line, scorers = fit_regression(training_set), []
     for seed in seeds:
-        booster = fit_booster(lesson, replace(recipe, seed=seed))
-        scorers.append(Scorer(lesson.builder, booster, line))
+        booster = fit_booster(training_set, replace(config, seed=seed))
+        scorers.append(Scorer(training_set.builder, booster, line))
         progress(fold)
     return scorers
 

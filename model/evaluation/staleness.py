@@ -25,8 +25,8 @@ AGES = (0, 1, 3, 7, 14, 28)
 """Days between the end of the tables and the day of the flight."""
 
 
-def ageing(
-    frame: pd.DataFrame, recipe: TrainingConfig, ages: tuple[int, ...] = AGES
+def staleness(
+    frame: pd.DataFrame, config: TrainingConfig, ages: tuple[int, ...] = AGES
 ) -> pd.DataFrame:
     """AUC, log loss and calibration error by age of the tables, and of the schedule's Booster.
 
@@ -36,7 +36,7 @@ def ageing(
     age: columns `auc`, `log_loss`, `ece`.
     """
     late, scores = [], {name: list[FloatArray]() for name in ("schedule", *map(str, ages))}
-    for test, probabilities in _months(frame, recipe, ages):
+    for test, probabilities in _months(frame, config, ages):
         late.append(frame["delayed"].to_numpy(dtype=bool)[test])
         for name, probability in zip(scores, probabilities, strict=True):
             scores[name].append(probability)
@@ -55,13 +55,13 @@ def ageing(
 
 
 def _months(
-    frame: pd.DataFrame, recipe: TrainingConfig, ages: tuple[int, ...]
+    frame: pd.DataFrame, config: TrainingConfig, ages: tuple[int, ...]
 ) -> Iterator[tuple[np.ndarray, list[FloatArray]]]:
     for fold in walk_forward(frame):
         train, known = frame.iloc[fold.train], frame.iloc[: fold.test.max() + 1]
         flights = Flights.from_columns(frame.iloc[fold.test])
-        schedule = fit_scorer(prepare(train, Level.SCHEDULE, recipe.home), recipe)
-        fresh = fit_scorer(prepare(train, Level.FRESH, recipe.home), recipe)
+        schedule = fit_scorer(prepare(train, Level.SCHEDULE, config.home), config)
+        fresh = fit_scorer(prepare(train, Level.FRESH, config.home), config)
         builder = fresh.builder.refreshed(known, Outcomes.from_columns(known))
         aged = [builder.point_in_time(flights, flights.day - age) for age in ages]
         margins = [schedule.raw_scores(flights), *map(fresh.margins, aged)]
@@ -69,4 +69,4 @@ def _months(
 
 
 if __name__ == "__main__":
-    print(ageing(load_flights().frame, TrainingConfig()).round(4).to_string())  # noqa: T201 - its output
+    print(staleness(load_flights().frame, TrainingConfig()).round(4).to_string())  # noqa: T201 - its output

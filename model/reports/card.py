@@ -54,12 +54,12 @@ def make_card(
     *,
     is_sample: bool,
     predictor: Predictor,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     evaluation: JsonObject,
 ) -> JsonObject:
     """Return the card of a model fitted on `frame`, as plain JSON values.
 
-    Nothing in it depends on when or where the model was trained: the same flights and recipe
+    Nothing in it depends on when or where the model was trained: the same flights and config
     give the same card.
     """
     home = predictor.builder.airport_config
@@ -70,9 +70,9 @@ def make_card(
         "time_zone": home.time_zone,
         "data": _data(frame, is_sample=is_sample),
         "training": {
-            "seed": recipe.seed,
+            "seed": config.seed,
             "trees": predictor.booster.trees,
-            "parameters": recipe.parameters,
+            "parameters": config.parameters,
             "line": {"penalty": PENALTY, "weights": predictor.schedule.regression.weights},
         },
         "features": list(predictor.builder.feature_names),

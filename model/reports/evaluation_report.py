@@ -18,7 +18,7 @@ from model.evaluation.protocols import IndexArray, Scored
 from model.inference.predictor import Predictor
 from model.reports import plots
 from model.reports.model_card_page import drift_of, plain_ways
-from model.reports.render import fill
+from model.reports.render import render_template
 
 REPORT_FILE = "report.html"
 TEMPLATE_FILE = "report.html.jinja"
@@ -112,7 +112,7 @@ def write_report(
     threshold = predictor.decision.threshold
     importance = card.get("importance", {})
     home = predictor.builder.airport_config
-    page = fill(
+    page = render_template(
         Path(__file__).parent / TEMPLATE_FILE,
         card=card,
         place="Santiago de Chile" if home == SANTIAGO else home.place,

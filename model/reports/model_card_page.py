@@ -20,7 +20,7 @@ from model.reports.plots import (
     share_axis,
     standalone,
 )
-from model.reports.render import fill
+from model.reports.render import render_template
 
 DOCUMENT = "model-card.md"
 TEMPLATE = "model_card.md.jinja"
@@ -35,7 +35,9 @@ WAY_COLOURS = ("blue", "orange", "purple")
 JsonObject = dict[str, Any]
 
 
-def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str, Any]) -> Path:
+def write_model_card_page(
+    folder: Path, card: JsonObject, tag: str, spread: Mapping[str, Any]
+) -> Path:
     """Write `model-card.md` and its pictures into an existing folder.
 
     Parameters
@@ -55,7 +57,7 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
         _write_picture(folder / RELIABILITY_PICTURE, reliability_of(curves))
     if drifted:
         _write_picture(folder / DRIFT_PICTURE, drift_of(plain_ways(drifted)))
-    page = fill(
+    page = render_template(
         Path(__file__).parent / TEMPLATE,
         card=card,
         tag=tag,

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 Filters = Mapping[str, Callable[..., str]]
 
 
-def fill(template: Path, filters: Filters | None = None, /, **values: Any) -> str:
+def render_template(template: Path, filters: Filters | None = None, /, **values: Any) -> str:
     """Fill in a template; what it names and is not given is an error.
 
     Parameters

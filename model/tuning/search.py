@@ -35,17 +35,17 @@ class _Task:
     """One month of the search: what to fit on, and the flights to score."""
 
     month: str
-    lesson: TrainingSet
+    training_set: TrainingSet
     matrix: FloatArray
     late: BoolArray
 
 
 def search(
-    frame: pd.DataFrame, recipe: TrainingConfig, trials: int, path: Path | None = None
+    frame: pd.DataFrame, config: TrainingConfig, trials: int, path: Path | None = None
 ) -> TrainingConfig:
-    """Return the recipe with the parameters that do best on the first walk-forward months.
+    """Return the config with the parameters that do best on the first walk-forward months.
 
-    Optuna's TPE sampler, seeded by the recipe; the fixed parameters are the first trial, so that
+    Optuna's TPE sampler, seeded by the config; the fixed parameters are the first trial, so that
     the result is never worse than they are on those months.
 
     Parameters
@@ -70,26 +70,26 @@ def search(
     if not folds:
         message = "a search needs at least four months of flights"
         raise TooFewFlights(message)
-    study = Study.open(path, _terms(frame, folds, recipe))
-    tasks = [_task(frame, fold, recipe.home) for fold in folds]
+    study = Study.open(path, _terms(frame, folds, config))
+    tasks = [_task(frame, fold, config.home) for fold in folds]
     sampled = optuna.create_study()
     for trial in study.trials:
         _replay(optuna, sampled, trial)
     for number in range(len(study.trials), trials):
         # a seed for each trial: what is drawn does not depend on where the study was stopped
-        sampled.sampler = optuna.samplers.TPESampler(seed=recipe.seed * 10_000 + number)
+        sampled.sampler = optuna.samplers.TPESampler(seed=config.seed * 10_000 + number)
         if number == 0:
             sampled.enqueue_trial({name: PARAMETERS[name] for name in _SPACE})
-        sampled.optimize(partial(_try, study, tasks, recipe), n_trials=1)
+        sampled.optimize(partial(_try, study, tasks, config), n_trials=1)
         logger.info("trial %s: log loss %.5f", number, study.trials[-1].log_loss)
     best = study.best
     logger.info("best of %s: log loss %.5f, %s", len(study.trials), best.log_loss, best.parameters)
-    return replace(recipe, parameters={**PARAMETERS, **best.parameters})
+    return replace(config, parameters={**PARAMETERS, **best.parameters})
 
 
-def confirm(frame: pd.DataFrame, recipe: TrainingConfig, seeds: Sequence[int]) -> dict[str, Any]:
-    """Figures of a recipe on the walk-forward months that no search has seen, by level."""
-    return evaluate(frame, recipe, seeds, protocols=_LATER)[0]
+def confirm(frame: pd.DataFrame, config: TrainingConfig, seeds: Sequence[int]) -> dict[str, Any]:
+    """Figures of a config on the walk-forward months that no search has seen, by level."""
+    return evaluate(frame, config, seeds, protocols=_LATER)[0]
 
 
 def _later(folds_of: FoldsOf, frame: pd.DataFrame) -> Iterator[Fold]:
@@ -123,29 +123,29 @@ def _optuna() -> Any:
     return optuna
 
 
-def _terms(frame: pd.DataFrame, folds: Sequence[Fold], recipe: TrainingConfig) -> dict[str, Any]:
+def _terms(frame: pd.DataFrame, folds: Sequence[Fold], config: TrainingConfig) -> dict[str, Any]:
     """All that decides what a trial comes to, beside its parameters."""
     seen = frame.iloc[: folds[-1].test.max() + 1]
     return {
         "judged_on": [fold.name for fold in folds],
         "flights": data_hash(seen),
-        "seed": recipe.seed,
+        "seed": config.seed,
         "trees": SEARCH_ROUNDS,
         "fixed": {name: value for name, value in PARAMETERS.items() if name not in _SPACE},
     }
 
 
 def _task(frame: pd.DataFrame, fold: Fold, home: AirportConfig) -> _Task:
-    lesson = prepare(frame.iloc[fold.train], Level.SCHEDULE, home)
+    training_set = prepare(frame.iloc[fold.train], Level.SCHEDULE, home)
     test = frame.iloc[fold.test]
-    matrix = lesson.builder.transform(Flights.from_columns(test))
-    return _Task(fold.name, lesson, matrix, test["delayed"].to_numpy(dtype=bool))
+    matrix = training_set.builder.transform(Flights.from_columns(test))
+    return _Task(fold.name, training_set, matrix, test["delayed"].to_numpy(dtype=bool))
 
 
-def _try(study: Study, tasks: Sequence[_Task], recipe: TrainingConfig, drawn: Any) -> float:
+def _try(study: Study, tasks: Sequence[_Task], config: TrainingConfig, drawn: Any) -> float:
     """Judge the parameters that Optuna draws, and keep them in the study."""
     parameters = _draw(drawn)
-    tried = replace(recipe, parameters={**PARAMETERS, **parameters}, rounds=SEARCH_ROUNDS)
+    tried = replace(config, parameters={**PARAMETERS, **parameters}, rounds=SEARCH_ROUNDS)
     losses = {task.month: _losses(task, tried) for task in tasks}
     trial = Trial(
         log_loss=float(np.concatenate(list(losses.values())).mean()),
@@ -156,8 +156,8 @@ def _try(study: Study, tasks: Sequence[_Task], recipe: TrainingConfig, drawn: An
     return trial.log_loss
 
 
-def _losses(task: _Task, recipe: TrainingConfig) -> FloatArray:
-    booster = fit_booster(task.lesson, recipe)
+def _losses(task: _Task, config: TrainingConfig) -> FloatArray:
+    booster = fit_booster(task.training_set, config)
     return flight_log_loss(task.late, sigmoid(booster.raw_scores(task.matrix)))
 
 

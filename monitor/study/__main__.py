@@ -18,7 +18,7 @@ from data.flights import IntArray
 from data.load import Dataset, load_flights
 from model.inference.calibration import FloatArray
 from model.reports.plots import PALETTE, picture, standalone
-from model.reports.render import fill
+from model.reports.render import render_template
 from model.training.fit import TrainingConfig
 from monitor import plots
 from monitor.__main__ import Data, Mapping, logger, reported_errors
@@ -86,7 +86,7 @@ def write(docs: Path, found: Json) -> Path:
     for name, svg in _pictures(found).items():
         (folder / f"{name}.svg").write_text(standalone(svg), encoding="utf-8")
     path, template = docs / PAGE, Path(__file__).with_name("monitoring.md.jinja")
-    page = fill(template, found=found, pictures=PICTURES, DRIFT=DRIFT, QUALITY=QUALITY)
+    page = render_template(template, found=found, pictures=PICTURES, DRIFT=DRIFT, QUALITY=QUALITY)
     path.write_text(page, encoding="utf-8")
     return path
 

@@ -64,7 +64,7 @@ def stale(flights: Path) -> tuple[str, Bundle]:
 
 def _register(name: str, frame: pd.DataFrame) -> tuple[str, Bundle]:
     predictor = fit(frame, RECIPE)
-    card = make_card(frame, is_sample=False, predictor=predictor, recipe=RECIPE, evaluation={})
+    card = make_card(frame, is_sample=False, predictor=predictor, config=RECIPE, evaluation={})
     bundle = Bundle(predictor, card, {})
     return str(store.register(bundle, name, {}, {})), bundle
 

@@ -13,7 +13,7 @@ from model.experiments.page import plots
 from model.experiments.run.folds import GROUPS
 from model.experiments.run.results import Record
 from model.experiments.run.summary import RESULTS_FILE
-from model.reports.render import Filters, fill
+from model.reports.render import Filters, render_template
 
 PAGE_FILE = "README.md"
 TEMPLATE_FILE = "README.md.jinja"
@@ -30,7 +30,7 @@ def write_page(docs: Path) -> Path:
     """
     results = json.loads((docs / RESULTS_FILE).read_text(encoding="utf-8"))
     pictures = plots.draw_all(results, docs)
-    page = fill(
+    page = render_template(
         Path(__file__).parent / TEMPLATE_FILE,
         FILTERS,
         data=results["data"],

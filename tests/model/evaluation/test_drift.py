@@ -11,7 +11,7 @@ from model.evaluation.protocols import Scored
 from model.inference.calibration import Calibration, FloatArray, sigmoid
 from model.training.fit import TrainingConfig
 
-RECIPE = TrainingConfig(rounds=5)
+CONFIG = TrainingConfig(rounds=5)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def margin(few: pd.DataFrame, run: Scored) -> FloatArray:
 
 def test_each_way_is_told_by_month(few: pd.DataFrame, run: Scored) -> None:
     """A monthly refit and models left alone, each plain and recalibrated, in their months."""
-    found = drift(few, run, RECIPE)
+    found = drift(few, run, CONFIG)
     plain = [way for way in found if ";" not in way]
     assert plain == [
         "refitted each month",
@@ -51,7 +51,7 @@ def test_a_year_too_short_has_nothing_left_alone(few: pd.DataFrame, run: Scored)
     early = few[few["scheduled_departure"] < pd.Timestamp("2017-05-01")]
     rows = run.row < len(early)
     short = Scored(run.row[rows], run.late[rows], run.probability[rows], run.constant[rows])
-    assert all(way.startswith("refitted") for way in drift(early, short, RECIPE))
+    assert all(way.startswith("refitted") for way in drift(early, short, CONFIG))
 
 
 def test_recalibration_follows_the_weeks_before(few: pd.DataFrame, margin: FloatArray) -> None:

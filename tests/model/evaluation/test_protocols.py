@@ -30,7 +30,7 @@ from model.evaluation.protocols import (
 from model.inference.decision import Decision
 from model.training.fit import MINIMUM_FLIGHTS, TrainingConfig, fit
 
-RECIPE = TrainingConfig(rounds=5, decision=Decision(threshold=0.22))
+CONFIG = TrainingConfig(rounds=5, decision=Decision(threshold=0.22))
 SEEDS = (3, 4)
 
 
@@ -62,7 +62,7 @@ def early(frame: pd.DataFrame) -> pd.DataFrame:
 def evaluated(few: pd.DataFrame) -> tuple[dict[str, Any], dict[str, Scored], list[Fold]]:
     """Give figures, scored flights and the folds that were reported on the way."""
     seen: list[Fold] = []
-    report, scored = evaluate(few, RECIPE, SEEDS, seen.append)
+    report, scored = evaluate(few, CONFIG, SEEDS, seen.append)
     return report, scored, seen
 
 
@@ -201,8 +201,8 @@ def test_figures_are_the_mean_over_seeds(
 ) -> None:
     """Of two seeds, figures are the mean and the spread is the standard deviation."""
     monkeypatch.setitem(PROTOCOLS, "E2", lambda _frame: iter(()))
-    alone = [evaluate(early, RECIPE, [seed])[0]["E1"] for seed in SEEDS]
-    both = evaluate(early, RECIPE, SEEDS)[0]["E1"]
+    alone = [evaluate(early, CONFIG, [seed])[0]["E1"] for seed in SEEDS]
+    both = evaluate(early, CONFIG, SEEDS)[0]["E1"]
     for name in FIGURES:
         values = [each[name] for each in alone]
         assert both[name] == pytest.approx(np.mean(values))
@@ -216,9 +216,9 @@ def test_scored_flights_are_those_of_the_first_seed(
 ) -> None:
     """Fitting and scoring by hand with the first seed gives the flights that are returned."""
     (fold,) = random_rows(few)
-    again = _run(few, [fold], RECIPE, [SEEDS[0]], lambda _fold: None)[0]
+    again = _run(few, [fold], CONFIG, [SEEDS[0]], lambda _fold: None)[0]
     assert (evaluated[1]["E1"].probability == again.probability).all()
-    other = _run(few, [fold], RECIPE, [SEEDS[1]], lambda _fold: None)[0]
+    other = _run(few, [fold], CONFIG, [SEEDS[1]], lambda _fold: None)[0]
     assert (other.probability != again.probability).any()
 
 
@@ -239,11 +239,11 @@ def test_months_and_days_add_up_to_the_whole(
 def test_a_month_has_its_own_figures(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """The figures of a month are those of its flights at the recipe's threshold."""
+    """The figures of a month are those of its flights at the config's threshold."""
     report, scored = evaluated[0]["E3.schedule"], evaluated[1]["E3.schedule"]
     rows = _months(few).to_numpy()[scored.row] == "2017-07"
     parts = (scored.late[rows], scored.probability[rows], scored.constant[rows])
-    expected = figures(*parts, RECIPE.decision.threshold)
+    expected = figures(*parts, CONFIG.decision.threshold)
     found = report["by_month"]["2017-07"]
     assert {name: found[name] for name in FIGURES} == expected
     assert found["late_share"] == pytest.approx(scored.late[rows].mean())
@@ -251,7 +251,7 @@ def test_a_month_has_its_own_figures(
 
 def test_a_short_frame_is_not_walked(early: pd.DataFrame) -> None:
     """Where no month can be scored, E3 is left out and the others remain."""
-    report, scored = evaluate(early, RECIPE, [0])
+    report, scored = evaluate(early, CONFIG, [0])
     assert list(report) == list(scored) == ["E1", "E2"]
 
 
@@ -260,7 +260,7 @@ def test_outcomes_of_scored_months_do_not_reach_their_scores(few: pd.DataFrame) 
     folds = [fold for fold in walk_forward(few) if fold.name <= "2017-07"]
     changed = _rubbish(few, (_months(few) >= "2017-07").to_numpy())
     before, after = (
-        _run(each, folds, RECIPE, [0], lambda _fold: None)[0].probability for each in (few, changed)
+        _run(each, folds, CONFIG, [0], lambda _fold: None)[0].probability for each in (few, changed)
     )
     assert changed["delayed"].mean() > few["delayed"].mean() + 0.2
     assert (before == after).all()
@@ -271,7 +271,7 @@ def test_outcomes_before_a_month_do_reach_its_scores(few: pd.DataFrame) -> None:
     fold = next(walk_forward(few))
     changed = _rubbish(few, (_months(few) == "2017-03").to_numpy())
     before, after = (
-        _run(each, [fold], RECIPE, [0], lambda _fold: None)[0].probability
+        _run(each, [fold], CONFIG, [0], lambda _fold: None)[0].probability
         for each in (few, changed)
     )
     assert (before != after).any()
@@ -280,14 +280,14 @@ def test_outcomes_before_a_month_do_reach_its_scores(few: pd.DataFrame) -> None:
 def test_evaluation_leaves_its_frame_alone(early: pd.DataFrame) -> None:
     """Neither rows nor values of the frame change while it is evaluated."""
     copy = early.copy(deep=True)
-    evaluate(early, RECIPE, [0])
+    evaluate(early, CONFIG, [0])
     assert_frame_equal(early, copy)
 
 
 def test_folds_are_fitted_by_the_recipe(few: pd.DataFrame) -> None:
-    """Parameters of the recipe reach the fits of the evaluation: other ones, other scores."""
+    """Parameters of the config reach the fits of the evaluation: other ones, other scores."""
     fold = next(walk_forward(few))
-    stump = replace(RECIPE, parameters={**RECIPE.parameters, "num_leaves": 2})
+    stump = replace(CONFIG, parameters={**CONFIG.parameters, "num_leaves": 2})
     run = _run(few, [fold], stump, [5], lambda _fold: None)[0]
     by_hand = fit(few.iloc[fold.train], replace(stump, seed=5))
     matrix = by_hand.builder.transform(Flights.from_columns(few.iloc[fold.test]))

@@ -15,7 +15,7 @@ from model.reports.card import headline, make_card
 from model.training.fit import PARAMETERS, TrainingConfig, fit
 from model.training.logistic_regression import PENALTY
 
-RECIPE = TrainingConfig(seed=4, rounds=20)
+CONFIG = TrainingConfig(seed=4, rounds=20)
 EVALUATION: dict[str, Any] = {
     "E1": {"auc": 0.7, "n": 10, "spread": {"auc": 0.0}},
     "E3.schedule": {"auc": 0.6, "n": 9, "by_month": {"2017-04": {}}, "by_day": {"2017-04-01": []}},
@@ -24,7 +24,7 @@ EVALUATION: dict[str, Any] = {
 
 def _card(frame: pd.DataFrame, predictor: Predictor, *, is_sample: bool = False) -> dict[str, Any]:
     return make_card(
-        frame, is_sample=is_sample, predictor=predictor, recipe=RECIPE, evaluation=EVALUATION
+        frame, is_sample=is_sample, predictor=predictor, config=CONFIG, evaluation=EVALUATION
     )
 
 
@@ -69,7 +69,7 @@ def test_a_model_of_the_sample_says_so(few: pd.DataFrame, predictor: Predictor) 
 
 
 def test_the_card_tells_how_it_was_trained(predictor: Predictor, card: dict[str, Any]) -> None:
-    """Seed, trees, parameters and features are those of recipe and model."""
+    """Seed, trees, parameters and features are those of config and model."""
     line = {"penalty": PENALTY, "weights": predictor.schedule.regression.weights}
     assert card["training"] == {"seed": 4, "trees": 20, "parameters": PARAMETERS, "line": line}
     assert card["features"] == list(predictor.builder.feature_names)

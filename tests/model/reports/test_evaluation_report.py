@@ -106,11 +106,11 @@ def make_frame(flights: int = 2500) -> pd.DataFrame:
 def run() -> Run:
     """A very small model, evaluated over two seeds."""
     frame = make_frame()
-    recipe = TrainingConfig(parameters={**PARAMETERS, "num_threads": 1}, rounds=3)
-    evaluation, scored = evaluate(frame, recipe, [0, 1])
-    predictor = fit(frame, recipe)
+    config = TrainingConfig(parameters={**PARAMETERS, "num_threads": 1}, rounds=3)
+    evaluation, scored = evaluate(frame, config, [0, 1])
+    predictor = fit(frame, config)
     card = make_card(
-        frame, is_sample=False, predictor=predictor, recipe=recipe, evaluation=evaluation
+        frame, is_sample=False, predictor=predictor, config=config, evaluation=evaluation
     )
     return Run(card, evaluation, scored, predictor, frame)
 

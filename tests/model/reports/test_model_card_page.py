@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from data.airports.config import SANTIAGO
-from model.evaluation.diagnostics import examine
+from model.evaluation.diagnostics import add_diagnostics
 from model.evaluation.gate import GATE_PROTOCOL
 from model.evaluation.metrics import calibration_error
 from model.evaluation.protocols import PROTOCOLS, Scored, evaluate
@@ -22,11 +22,11 @@ from model.reports.model_card_page import (
     DOCUMENT,
     DRIFT_PICTURE,
     RELIABILITY_PICTURE,
-    write_document,
+    write_model_card_page,
 )
 from model.training.fit import TrainingConfig
 
-RECIPE = TrainingConfig(rounds=5)
+CONFIG = TrainingConfig(rounds=5)
 MOST_BYTES = 150_000
 """What `GET /model` may weigh; the page loads it first."""
 
@@ -37,15 +37,15 @@ Examined = tuple[dict[str, Any], dict[str, Scored]]
 def examined(few: pd.DataFrame) -> Examined:
     """Give an evaluation by E3 from the schedule, with two seeds, and its scored flights."""
     protocols = {GATE_PROTOCOL: PROTOCOLS[GATE_PROTOCOL]}
-    figures, scored = evaluate(few, RECIPE, (0, 1), protocols=protocols)
-    return examine(few, RECIPE, figures, scored), scored
+    figures, scored = evaluate(few, CONFIG, (0, 1), protocols=protocols)
+    return add_diagnostics(few, CONFIG, figures, scored), scored
 
 
 @pytest.fixture(scope="module")
 def card(few: pd.DataFrame, predictor: Predictor, examined: Examined) -> dict[str, Any]:
     """Give the card with that evaluation."""
     return make_card(
-        few, is_sample=False, predictor=predictor, recipe=RECIPE, evaluation=examined[0]
+        few, is_sample=False, predictor=predictor, config=CONFIG, evaluation=examined[0]
     )
 
 
@@ -55,7 +55,7 @@ def page(
 ) -> Path:
     """Give the written document."""
     folder = tmp_path_factory.mktemp("docs")
-    return write_document(folder, card, "m:1", predictor.decision.to_json())
+    return write_model_card_page(folder, card, "m:1", predictor.decision.to_json())
 
 
 def test_reliability_is_that_of_the_scored_flights(examined: Examined) -> None:
@@ -79,7 +79,7 @@ def test_months_tell_what_was_said(examined: Examined) -> None:
 
 def test_nothing_is_examined_where_nothing_was_evaluated(few: pd.DataFrame) -> None:
     """A skipped evaluation stays empty."""
-    assert examine(few, RECIPE, {}, {}) == {}
+    assert add_diagnostics(few, CONFIG, {}, {}) == {}
 
 
 def test_the_published_card_is_strict_and_bounded(card: dict[str, Any]) -> None:
@@ -147,7 +147,7 @@ def test_the_same_card_gives_the_same_document(
     page: Path, card: dict[str, Any], predictor: Predictor, tmp_path: Path
 ) -> None:
     """Written again, text and pictures are the same bytes."""
-    write_document(tmp_path, card, "m:1", predictor.decision.to_json())
+    write_model_card_page(tmp_path, card, "m:1", predictor.decision.to_json())
     for path in page.parent.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
@@ -156,9 +156,9 @@ def test_a_refreshed_model_of_the_sample_says_both(
     few: pd.DataFrame, predictor: Predictor, tmp_path: Path
 ) -> None:
     """Generated flights are announced, a refresh is dated, a skipped evaluation is said."""
-    card = make_card(few, is_sample=True, predictor=predictor, recipe=RECIPE, evaluation={})
+    card = make_card(few, is_sample=True, predictor=predictor, config=CONFIG, evaluation={})
     card["refreshed"] = {"parent": "m:0", "through": "2018-01-05T10:00:00", "flights": 9}
-    text = write_document(tmp_path, card, "m:1", predictor.decision.to_json()).read_text()
+    text = write_model_card_page(tmp_path, card, "m:1", predictor.decision.to_json()).read_text()
     assert "These are not real flights" in text
     assert "through 2018-01-05" in text
     assert "evaluation was skipped" in text
