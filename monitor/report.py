@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from model.reports.plots import PALETTE
+from model.reports.render import render_template
 from monitor import advice, plots
 from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS, population_stability
 from monitor.judgement import Finding, Reference

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from data.flights import Flights
+from model.inference import GROUPS
 from model.inference.explanation import Explainer
-from model.inference.groups import GROUPS
 from model.inference.predictor import Predictor
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.inference.groups import GROUPS
+from model.inference import GROUPS
 from serving.contract.schema import Contribution
 
 
