@@ -1,8 +1,8 @@
-"""Measure how fast the daily tables age: `python -m model.evaluation.staleness`.
+"""Measure figures by the age of the daily tables: `python -m model.evaluation.staleness`.
 
-Of each walk-forward month the Booster that knows fresh outcomes scores every flight without the
-airport's state, from tables that end `age` days before the flight's day, beside the Booster of
-the schedule. docs/decisions/0009-refresh.md says what follows from it.
+In each walk-forward month the fresh level scores every flight without the airport's state, from
+tables that end `age` days before the day of the flight. The schedule level is scored beside it.
+docs/decisions/0009-refresh.md uses the result.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ AGES = (0, 1, 3, 7, 14, 28)
 def staleness(
     frame: pd.DataFrame, config: TrainingConfig, ages: tuple[int, ...] = AGES
 ) -> pd.DataFrame:
-    """AUC, log loss and calibration error by age of the tables, and of the schedule's Booster.
+    """Return AUC, log loss and calibration error by age of the tables.
 
     Returns
     -------
-    One row for the schedule's Booster, whose tables end with the month before, and one for each
-    age: columns `auc`, `log_loss`, `ece`.
+    One row for the schedule level, whose tables end with the month before, and one for each age:
+    columns `auc`, `log_loss`, `ece`.
     """
     late, scores = [], {name: list[FloatArray]() for name in ("schedule", *map(str, ages))}
     for test, probabilities in _months(frame, config, ages):
         late.append(frame["delayed"].to_numpy(dtype=bool)[test])
         for name, probability in zip(scores, probabilities, strict=True):
             scores[name].append(probability)
-    happened = np.concatenate(late)
+    outcome = np.concatenate(late)
     pooled = {name: np.concatenate(parts) for name, parts in scores.items()}
     return pd.DataFrame(
         {
             name: {
-                "auc": roc_auc_score(happened, said),
-                "log_loss": flight_log_loss(happened, said).mean(),
-                "ece": calibration_error(happened, said),
+                "auc": roc_auc_score(outcome, probability),
+                "log_loss": flight_log_loss(outcome, probability).mean(),
+                "ece": calibration_error(outcome, probability),
             }
-            for name, said in pooled.items()
+            for name, probability in pooled.items()
         }
     ).T
 

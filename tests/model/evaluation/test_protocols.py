@@ -23,8 +23,8 @@ from model.evaluation.protocols import (
     _run,
     evaluate,
     fold_count,
-    held_out_days,
-    random_rows,
+    random_split,
+    split_by_day,
     walk_forward,
 )
 from model.inference.decision import Decision
@@ -73,7 +73,7 @@ def test_random_rows_are_those_of_the_published_split(frame: pd.DataFrame) -> No
     train, test, _, _ = train_test_split(
         shuffled[["file_row"]], shuffled["delayed"], test_size=0.33, random_state=42
     )
-    (fold,) = random_rows(frame)
+    (fold,) = random_split(frame)
     assert set(frame["file_row"].iloc[fold.train]) == set(train["file_row"])
     assert set(frame["file_row"].iloc[fold.test]) == set(test["file_row"])
     assert len(fold.train) + len(fold.test) == len(frame)
@@ -82,14 +82,14 @@ def test_random_rows_are_those_of_the_published_split(frame: pd.DataFrame) -> No
 def test_random_rows_do_not_depend_on_the_order_of_the_frame(few: pd.DataFrame) -> None:
     """Whatever the order of the frame, the same places in the file are scored."""
     turned = few.iloc[::-1]
-    (fold,), (same) = random_rows(few), next(random_rows(turned))
+    (fold,), (same) = random_split(few), next(random_split(turned))
     assert set(few["file_row"].iloc[fold.test]) == set(turned["file_row"].iloc[same.test])
 
 
 def test_held_out_days_stay_together(frame: pd.DataFrame) -> None:
     """No calendar day is both fitted on and scored, and all rows are scored exactly once."""
     day = frame["scheduled_departure"].dt.date.to_numpy()
-    folds = list(held_out_days(frame))
+    folds = list(split_by_day(frame))
     assert len(folds) == 5
     for fold in folds:
         assert not set(day[fold.train]) & set(day[fold.test])
@@ -100,7 +100,7 @@ def test_held_out_days_stay_together(frame: pd.DataFrame) -> None:
 
 def test_held_out_folds_are_of_a_size(frame: pd.DataFrame) -> None:
     """Each of the five folds scores about a fifth of the flights."""
-    shares = [len(fold.test) / len(frame) for fold in held_out_days(frame)]
+    shares = [len(fold.test) / len(frame) for fold in split_by_day(frame)]
     assert min(shares) > 0.18
     assert max(shares) < 0.22
 
@@ -215,7 +215,7 @@ def test_scored_flights_are_those_of_the_first_seed(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
     """Fitting and scoring by hand with the first seed gives the flights that are returned."""
-    (fold,) = random_rows(few)
+    (fold,) = random_split(few)
     again = _run(few, [fold], CONFIG, [SEEDS[0]], lambda _fold: None)[0]
     assert (evaluated[1]["E1"].probability == again.probability).all()
     other = _run(few, [fold], CONFIG, [SEEDS[1]], lambda _fold: None)[0]

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from data.flights import Flights
 from model.errors import TooFewFlights
-from model.evaluation.protocols import held_out_days
+from model.evaluation.protocols import split_by_day
 from model.inference.bundle import Bundle
 from model.inference.decision import Decision
 from model.inference.predictor import Predictor
@@ -28,7 +28,7 @@ def _bytes(predictor: Predictor) -> dict[str, bytes]:
 def _held_out_auc(frame: pd.DataFrame) -> float:
     """Return the ROC AUC on held-out days, the mean of five folds."""
     found = []
-    for fold in held_out_days(frame):
+    for fold in split_by_day(frame):
         train, test = frame.iloc[fold.train], frame.iloc[fold.test]
         scores = fit(train, CONFIG).predict(Flights.from_columns(test))
         found.append(roc_auc_score(test["delayed"], scores.probability))
