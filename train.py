@@ -50,6 +50,22 @@ DASK_WORKER_MEMORY = "2GiB"
 logger = logging.getLogger("train")
 app = typer.Typer(add_completion=False)
 
+DataOption = Annotated[
+    str | None,
+    typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
+]
+UntilOption = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
+]
+MappingOption = Annotated[
+    Path | None, typer.Option(help="Description of another airport's file, TOML.")
+]
+NameOption = Annotated[str, typer.Option(help="Name in the model store.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Register a model that the gate or the check rejects.")
+]
+
 
 class EngineName(StrEnum):
     """Engine that fits the trees."""
@@ -63,15 +79,9 @@ class EngineName(StrEnum):
 @app.callback(invoke_without_command=True)
 def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
+    data: DataOption = None,
+    until: UntilOption = None,
+    name: NameOption = store.DEFAULT_NAME,
     trials: Annotated[int, typer.Option(min=0, help="Parameter sets to search; 0: none.")] = 0,
     study: Annotated[
         Path | None, typer.Option(help="File of that search; a stopped search continues from it.")
@@ -81,15 +91,11 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     cost_ratio: Annotated[
         float, typer.Option(min=0.01, help="Cost of a missed delay, in false alarms.")
     ] = COST_RATIO,
-    force: Annotated[
-        bool, typer.Option("--force", help="Register even if the gate rejects the model.")
-    ] = False,
+    force: ForceOption = False,
     skip_evaluation: Annotated[
         bool, typer.Option("--skip-evaluation", help="Fit and register without any comparison.")
     ] = False,
-    mapping: Annotated[
-        Path | None, typer.Option(help="Description of another airport's file, TOML.")
-    ] = None,
+    mapping: MappingOption = None,
     drop_invalid: Annotated[
         bool, typer.Option("--drop-invalid", help="Leave invalid rows out instead of stopping.")
     ] = False,
@@ -104,9 +110,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     ] = Path("reports"),
 ) -> None:
     """Train the delay model and register it in the BentoML store."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     if context.invoked_subcommand:
         return
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with user_errors():
         dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed, mapping=mapping)
         frame = _window(dataset, until)
@@ -122,10 +128,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 @app.command()
 def experiments(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    data: Annotated[
-        str | None,
-        typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
-    ] = None,
+    data: DataOption = None,
     only: Annotated[str, typer.Option(help="Ids to run, separated by commas.")] = "",
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Seeds of every row, instead of those declared.")
@@ -142,18 +145,11 @@ def experiments(  # noqa: PLR0913, PLR0917 - each is an option of the command li
     ),
 ) -> None:
     """Run the declared attempts that have no result yet, and write their page."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with user_errors():
         frame = load_flights(data).frame
         chosen = [each.strip() for each in only.split(",") if each.strip()]
         page = run_experiments(
-            frame,
-            folder=reports,
-            docs=docs,
-            only=chosen,
-            seeds=seeds,
-            jobs=jobs,
-            render=render,
+            frame, folder=reports, docs=docs, only=chosen, seeds=seeds, jobs=jobs, render=render
         )
     logger.info("page: %s", page)
 
@@ -252,8 +248,8 @@ def _labels(bundle: Bundle) -> dict[str, str]:
 
 @app.command("search")
 def search_parameters(
-    data: Annotated[str | None, typer.Option(help="As for training.")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="As for training.")] = None,
+    data: DataOption = None,
+    mapping: MappingOption = None,
     trials: Annotated[int, typer.Option(min=1, help="Parameter sets of the study.")] = 40,
     study: Annotated[
         Path, typer.Option(help="File of the study; a stopped study continues from it.")
@@ -261,7 +257,6 @@ def search_parameters(
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds in the comparison.")] = 5,
 ) -> None:
     """Search parameters on the first months; compare with the present ones on later months."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with user_errors():
         dataset = load_flights(data, mapping=mapping)
         frame, present = dataset.frame, TrainingConfig(home=dataset.airport_config)
@@ -278,23 +273,16 @@ def search_parameters(
 
 @app.command()
 def refresh(
-    data: Annotated[
-        str | None, typer.Option(help="All flights for the new tables, the newest included.")
-    ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="Description of another airport's file, TOML.")
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
-    force: Annotated[
-        bool, typer.Option("--force", help="Register even if the check rejects the model.")
-    ] = False,
+    data: DataOption = None,
+    mapping: MappingOption = None,
+    until: UntilOption = None,
+    name: NameOption = store.DEFAULT_NAME,
+    force: ForceOption = False,
 ) -> None:
-    """Refresh the registered model with newer outcomes, without fitting it."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    """Refresh the registered model with newer outcomes, without fitting it.
+
+    The history tables are rebuilt from all flights of --data, so they must reach back far enough.
+    """
     with user_errors():
         dataset = load_flights(data, mapping=mapping)
         frame = _window(dataset, until)
@@ -315,11 +303,10 @@ def refresh(
 
 @app.command()
 def card(
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
+    name: NameOption = store.DEFAULT_NAME,
     folder: Annotated[Path, typer.Option(help="Where to write it.")] = Path("docs"),
 ) -> None:
     """Write the registered model's card as a Markdown page with pictures."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with user_errors():
         tag, bundle = store.read(f"{name}:latest", threads=0)
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -175,6 +176,25 @@ class Booster:
             raise BundleError(message)
 
 
+_INTEGERS = [c_int, c_int32, c_int32, c_int, c_int, c_int, c_int]
+_ARGUMENTS: dict[str, list[Any]] = {
+    "LGBM_BoosterLoadModelFromString": [c_char_p, POINTER(c_int), POINTER(c_void_p)],
+    "LGBM_BoosterGetNumFeature": [c_void_p, POINTER(c_int)],
+    "LGBM_BoosterFree": [c_void_p],
+    "LGBM_FastConfigFree": [c_void_p],
+    "LGBM_BoosterPredictForMatSingleRowFastInit": [
+        *[c_void_p, c_int, c_int, c_int, c_int],
+        *[c_int32, c_char_p, POINTER(c_void_p)],
+    ],
+    "LGBM_BoosterPredictForMatSingleRowFast": [c_void_p, c_void_p, POINTER(c_int64), c_void_p],
+    "LGBM_BoosterPredictForMat": [
+        *[c_void_p, c_void_p, *_INTEGERS],
+        *[c_char_p, POINTER(c_int64), c_void_p],
+    ],
+}
+"""Argument types of the functions of LightGBM's library that are called here."""
+
+
 @cache
 def _library() -> ctypes.CDLL:
     """Load the shared library of the installed package, without importing the package."""
@@ -184,34 +204,6 @@ def _library() -> ctypes.CDLL:
         raise BundleError(message)
     library = ctypes.CDLL(str(Path(spec.origin).parent / "lib" / "lib_lightgbm.so"))
     library.LGBM_GetLastError.restype = c_char_p
-    library.LGBM_BoosterLoadModelFromString.argtypes = [
-        c_char_p,
-        POINTER(c_int),
-        POINTER(c_void_p),
-    ]
-    library.LGBM_BoosterGetNumFeature.argtypes = [c_void_p, POINTER(c_int)]
-    library.LGBM_BoosterFree.argtypes = [c_void_p]
-    library.LGBM_FastConfigFree.argtypes = [c_void_p]
-    library.LGBM_BoosterPredictForMatSingleRowFastInit.argtypes = [
-        c_void_p,
-        *[c_int] * 4,
-        ctypes.c_int32,
-        c_char_p,
-        POINTER(c_void_p),
-    ]
-    library.LGBM_BoosterPredictForMatSingleRowFast.argtypes = [
-        c_void_p,
-        c_void_p,
-        POINTER(c_int64),
-        c_void_p,
-    ]
-    integers = [c_int, ctypes.c_int32, ctypes.c_int32, c_int, c_int, c_int, c_int]
-    library.LGBM_BoosterPredictForMat.argtypes = [
-        c_void_p,
-        c_void_p,
-        *integers,
-        c_char_p,
-        POINTER(c_int64),
-        c_void_p,
-    ]
+    for name, types in _ARGUMENTS.items():
+        getattr(library, name).argtypes = types
     return library
