@@ -95,7 +95,7 @@ def test_a_slightly_worse_model_is_accepted(make: Make) -> None:
 
 
 def test_the_same_difference_on_even_days_is_refused(make: Make) -> None:
-    """The same difference fails when the noise between days is small."""
+    """A small difference fails when the noise between days is small."""
     verdict = judge(make(_losses() + _noise(0.008, 0.004)), make(_losses()))
     assert not verdict.accepted
 
