@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from data.read_table import GZIP_MAGIC, LATIN_1, UTF8_OR_BOM
+from score.columns import Layout, find_layout, known_columns
 from score.errors import InputError
-from score.layout import Layout, find_layout, known_columns
 from score.pieces import PIECE_ROWS, Held, Malformed, Piece, Rows
 
 BLOCK_BYTES = 1 << 20

@@ -12,8 +12,8 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from score.columns import find_layout
 from score.errors import InputError
-from score.layout import find_layout
 from score.pieces import PIECE_ROWS, Held, Piece, Rows, public_name
 
 LARGEST_GROUP = 4 * PIECE_ROWS

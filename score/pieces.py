@@ -43,7 +43,7 @@ class Rows:
     start, count
         First row in the input, from 1, and number of rows, the malformed ones among them.
     table
-        The rows that have columns, in order: columns of `score.layout.FIELDS`, those that the
+        The rows that have columns, in order: columns of `score.columns.FIELDS`, those that the
         input has.
     malformed
         The others.

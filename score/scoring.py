@@ -16,8 +16,8 @@ from data.dictionary_column import DictionaryColumn, pairs
 from data.flights import Flights, IntArray
 from model.inference.decision import RISK_NAMES
 from model.inference.predictor import Predictor
-from score.check import check, texts
 from score.pieces import Rows
+from score.validation import check, texts
 
 BATCH_ROWS = 4096
 """Flights whose features are made at once: their matrix stays in the processor's cache."""

@@ -35,7 +35,7 @@ from load.tools.made_up_flights import write_flights
 from load.tools.server_process import PROJECT, pss_kb, tree
 from load.tools.stats import summary
 from model.inference.bundle import Bundle
-from score.check import check
+from score.validation import check
 from score.engines import Threads
 from score.run import Order, run
 from score.scoring import probabilities

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from score import csv_input
-from score.check import check
 from score.errors import InputError
 from score.pieces import Rows
+from score.validation import check
 
 HEADER = b"airline,flight_number,destination,scheduled_departure\n"
 GOOD = b"LAN,120,SCFA,2017-07-14T08:30:00\n"

@@ -23,8 +23,8 @@ from data.airports.config import SANTIAGO, AirportConfig
 from data.dictionary_column import DictionaryColumn
 from data.flights import FLIGHT_TYPES, Flights, IntArray
 from data.schema import candidate_schema
+from score.columns import ORIGIN
 from score.errors import InputError
-from score.layout import ORIGIN
 from serving.contract.schema import Departure, Flight
 
 CODES = ("airline", "flight_number", "destination")
@@ -88,7 +88,7 @@ class Checked:
 
 
 def check(table: pa.Table, home: AirportConfig = SANTIAGO) -> Checked:
-    """Judge every row of a table with columns of `score.layout.FIELDS`.
+    """Judge every row of a table with columns of `score.columns.FIELDS`.
 
     Times without an offset are on the wall clock of the home airport, which the flights leave
     from.

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from data.flights import Flights
-from score.check import check
 from score.errors import InputError
+from score.validation import check
 from serving.contract.schema import EXAMPLE_FLIGHT, Flight, minutes_of
 
 ODD = {
