@@ -10,7 +10,7 @@ import pytest
 
 from model.inference.predictor import Predictor
 from serving.api import large_requests
-from serving.api.pieces import cut
+from serving.api.large_requests import cut
 from serving.batching import adaptive, engines
 from serving.contract.decoding import decode
 from serving.contract.schema import EXAMPLE_FLIGHT, PredictionRequest
