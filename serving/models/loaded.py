@@ -17,7 +17,7 @@ from serving.batching.engines import BentoBatcher, Engine, Unbatched
 from serving.batching.explanations import Explained, ExplanationBatcher
 from serving.contract.decoding import to_flights
 from serving.contract.encoding import AnswerEncoder
-from serving.contract.examples import example_flight
+from serving.contract.schema import EXAMPLE_FLIGHT, Flight
 from serving.prediction_log.log import PredictionLog
 from serving.prediction_log.record import Headers
 from serving.settings import Batching, Settings
@@ -149,3 +149,31 @@ def _published_card(tag: str, bundle: Bundle) -> dict[str, Any]:
     if bundle.card["data"]["is_sample"]:
         card["warning"] = SAMPLE_WARNING
     return card
+
+
+def example_flight(bundle: Bundle) -> Flight:
+    """Return a usual flight of the airline with the most flights in training.
+
+    Its destination is the most frequent one that the airline serves. Cards of older models list no
+    flight numbers: then it is the example of the contract.
+    """
+    codes = bundle.predictor.builder.codes
+    usual = bundle.card.get("flight_numbers", {})
+    routes = (
+        (airline, destination)
+        for airline in codes.airline_  # the most frequent first
+        for destination in codes.destination_
+        if usual.get(airline, {}).get(destination)
+    )
+    airline, destination = next(routes, (None, None))
+    if airline is None:
+        return Flight.model_validate(EXAMPLE_FLIGHT)
+    return Flight.model_validate(
+        EXAMPLE_FLIGHT
+        | {
+            "airline": airline,
+            "flight_number": usual[airline][destination][0],
+            "destination": destination,
+            "flight_type": codes.type_of(str(destination)),
+        }
+    )

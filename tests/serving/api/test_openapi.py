@@ -22,9 +22,8 @@ from serving.api.asgi import Receive, Scope, Send
 from serving.api.auth import digest
 from serving.api.openapi import VERSION, openapi_document
 from serving.batching.engines import BentoBatcher, Row
-from serving.contract.examples import example_flight
 from serving.contract.schema import EXAMPLE_FLIGHT, Flight, PredictionResponse, Problem
-from serving.models.loaded import Runtime
+from serving.models.loaded import Runtime, example_flight
 from serving.page import pages
 from serving.settings import Settings
 from tests.conftest import PROJECT
