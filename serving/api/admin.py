@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.api.asgi import JSON, Headers, Receive, Scope, read_body
+from serving.api.auth import bearer_token
 from serving.errors import Invalid, NotJson, Unauthorized
 from serving.models.reload import ModelReloader
 
 PATH = "/admin/reload"
-SCHEME = b"bearer "
 LARGEST_BODY = 1000
 
 logger = logging.getLogger("flight_delay")
@@ -55,7 +55,7 @@ class Admin:
         Unauthorized
             If the token is missing or wrong: compared in constant time.
         """
-        if not hmac.compare_digest(_shown(scope), self._token):
+        if not hmac.compare_digest(bearer_token(scope["headers"]) or b"", self._token):
             logger.warning("a roll-over was asked for without the admin token")
             detail = "Send the admin token: Authorization: Bearer <token>."
             raise Unauthorized(detail, headers=((b"www-authenticate", b"Bearer"),))
@@ -72,15 +72,6 @@ class Admin:
 
 def _unwatched(_length: int) -> None:
     """Let a body that is small by its limit grow without a word."""
-
-
-def _shown(scope: Scope) -> bytes:
-    """The token that a request shows; empty where it shows none."""
-    shown = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(shown) == 1 and shown[0][: len(SCHEME)].lower() == SCHEME:
-        token: bytes = shown[0][len(SCHEME) :].strip()
-        return token
-    return b""
 
 
 def _asked(body: bytes) -> ReloadRequest:

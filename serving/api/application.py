@@ -27,7 +27,7 @@ from serving.api.asgi import (
     answer,
     refused,
 )
-from serving.api.auth import ApiKeys, guarded
+from serving.api.auth import ApiKeys, require_key
 from serving.api.openapi import About, openapi_document
 from serving.api.predict import PredictDelay
 from serving.errors import InternalError, MethodNotAllowed, NotFound
@@ -106,7 +106,7 @@ class Application:
         """Ask for a key where the model answers, or tells about itself or its callers."""
         for path in GUARDED:
             self._routes[path] = {
-                method: guarded(handler, keys) for method, handler in self._routes[path].items()
+                method: require_key(handler, keys) for method, handler in self._routes[path].items()
             }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -112,7 +112,7 @@ class FastPathProtocol(Connection):
         reply = partial(self._reply, exchange)
         if self._house.keys is not None:
             try:
-                self._house.keys.admit(self.headers)
+                self._house.keys.authenticate(self.headers)
             except ProblemError as error:
                 refuse(reply, error, exchange.names)
                 return
