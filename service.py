@@ -23,7 +23,7 @@ from serving import logs, metrics_folder
 from serving.bento import entrypoint, startup
 from serving.bento.service_class import ApplicationService
 from serving.contract.schema import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
-from serving.models import shared
+from serving.models import served_tag
 from serving.settings import settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class FlightDelayService:
         tag, bundle = at_start.pop() if at_start else startup.require(settings().model)
         WallClock.of(bundle.predictor.builder.home)
         self.runtime = self._make(tag, bundle)
-        self.rollover = ModelReloader(self, self._make, settings().model, shared.folder())
+        self.rollover = ModelReloader(self, self._make, settings().model, served_tag.folder())
         logger.info("serving %s", self.runtime.tag)
         if metrics_problem:
             logger.warning(metrics_problem)

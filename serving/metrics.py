@@ -170,7 +170,6 @@ class MetricsBuffer:
         _QUEUE.set(self.queue())
         for each in (self._seconds, self.batch_flights, self.wait_seconds, self.predict_seconds):
             each.flush()
-        self._flights = 0
         if self._dropped:
             predictions_dropped.labels("full").inc(self._dropped)
             self._dropped = 0
@@ -180,12 +179,12 @@ class MetricsBuffer:
 
 
 FLUSH_SECONDS = 1.0
-tally = MetricsBuffer()
+buffer = MetricsBuffer()
 
 
 def flush_every_second() -> None:
     """Hand over now, and again every second for as long as the running event loop lives."""
-    tally.flush()
+    buffer.flush()
     asyncio.get_running_loop().call_later(FLUSH_SECONDS, flush_every_second)
 
 
@@ -207,7 +206,7 @@ def _forget_dead_workers(folder: str) -> None:
 
 def exposition() -> bytes:
     """Return all metrics in Prometheus' text format, summed over the worker processes."""
-    tally.flush()
+    buffer.flush()
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:
         return generate_latest(REGISTRY)

@@ -125,7 +125,7 @@ class Application:
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
             status, body, headers = refused(error, name)
         if status != OK and scope["path"] == "/predict_delay":
-            metrics.tally.refused(status)
+            metrics.buffer.refused(status)
         headers = (*headers, *name)
         await answer(send, status, body, headers, head=scope["method"] == "HEAD")
 

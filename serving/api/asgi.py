@@ -98,7 +98,7 @@ def refused(error: Exception, name: Headers = ()) -> Answer:
         if ours
         else cast("ProblemError", error)
     )
-    metrics.tally.refused_for(refusal.kind)
+    metrics.buffer.refused_for(refusal.kind)
     return problem(refusal)
 
 

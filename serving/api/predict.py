@@ -100,8 +100,8 @@ class PredictDelay:
             inline = engine if isinstance(engine, AdaptiveBatcher) else None
             # asked before the work of reading the body
             if (inline is not None and inline.full) or explanations.refuses(body):
-                metrics.tally.refused_for(Overloaded.kind)
-                metrics.tally.refused(Overloaded.status)
+                metrics.buffer.refused_for(Overloaded.kind)
+                metrics.buffer.refused(Overloaded.status)
                 reply(*NO_ROOM)
                 return None
             within = timeout_seconds(timeout)  # before the body, as by ASGI
@@ -151,7 +151,7 @@ class PredictDelay:
 
     async def _answer(self, asked: DecodedRequest, started: float, names: Names) -> Answer:
         body = await self._runtime().answer(asked.flights, names, explain=asked.explain)
-        metrics.tally.answered(len(asked.flights), perf_counter() - started)
+        metrics.buffer.answered(len(asked.flights), perf_counter() - started)
         return OK, body, _JSON
 
 
@@ -186,7 +186,7 @@ def _deliver(
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
         refuse(reply, error, names)
         return
-    metrics.tally.answered(len(flights), perf_counter() - started)
+    metrics.buffer.answered(len(flights), perf_counter() - started)
     reply(OK, body, _JSON)
 
 
@@ -198,7 +198,7 @@ def refuse(reply: Reply, error: Exception, names: OwnNames) -> None:
     name = request_id.of_request(names)
     names[:] = name
     status, body, headers = refused(error, name)
-    metrics.tally.refused(status)
+    metrics.buffer.refused(status)
     reply(status, body, headers)
 
 

@@ -300,7 +300,7 @@ class AdaptiveBatcher(Batcher[float]):
         return score_at_once(self._predictor, flights)
 
     def _waited(self, seconds: float) -> None:
-        metrics.tally.wait_seconds.observe(seconds)
+        metrics.buffer.wait_seconds.observe(seconds)
 
 
 def no_room() -> Overloaded:

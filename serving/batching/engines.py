@@ -110,8 +110,8 @@ def _airport_rows(flights: Flights) -> list[list[float | None] | None]:
 
 def score_at_once(predictor: Predictor, flights: Flights) -> list[float]:
     """Probability of each flight, from one feature pass and one call of the model."""
-    metrics.tally.batch_flights.observe(len(flights))
+    metrics.buffer.batch_flights.observe(len(flights))
     started = perf_counter()
     probabilities: list[float] = predictor.score(flights).tolist()
-    metrics.tally.predict_seconds.observe(perf_counter() - started)
+    metrics.buffer.predict_seconds.observe(perf_counter() - started)
     return probabilities

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from serving.http.listening import cannot_listen
-from serving.models import shared
+from serving.models import served_tag
 from serving.settings import INVALID_EXIT_CODE, settings
 
 DEFAULT_PORT = 3000
@@ -42,7 +42,7 @@ def main() -> None:
     # the first process of a container ignores signals that it does not handle
     signal.signal(signal.SIGTERM, _leave)
     relax_gc()
-    os.environ.pop(shared.VARIABLE, None)  # this process has no supervisor
+    os.environ.pop(served_tag.VARIABLE, None)  # this process has no supervisor
     try:
         listener = socket.create_server((HOST, port), backlog=BACKLOG)
     except OSError as error:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from serving.errors import NoModelRegistered
-from serving.models import shared, store
+from serving.models import served_tag, store
 
 if TYPE_CHECKING:
     from model.inference.bundle import Bundle
@@ -56,7 +56,7 @@ def bundles(reference: str) -> list[tuple[str, Bundle]]:
     except NoModelRegistered as error:
         raise SystemExit(str(error)) from error
     _supervise()
-    shared.share(str(model.tag))
+    served_tag.share(str(model.tag))
     signal.signal(REFUSED, _end)
     return []
 
@@ -69,14 +69,14 @@ def require(reference: str) -> tuple[str, Bundle]:
     """
     said = ""
     while True:
-        if shared.orphaned():
+        if served_tag.orphaned():
             message = "the supervisor has gone"
             raise SystemExit(message)
-        folder = shared.folder()
+        folder = served_tag.folder()
         try:
-            return store.require((folder and shared.read_tag(folder)) or reference)
+            return store.require((folder and served_tag.read_tag(folder)) or reference)
         except SystemExit as error:
-            if not shared.has_served():
+            if not served_tag.has_served():
                 if folder is not None:
                     os.kill(os.getppid(), REFUSED)
                 raise
@@ -115,6 +115,6 @@ def _sha256(path: Path) -> str:
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
     """Stop the other workers and end, as a failure."""
-    shared.remove()
+    served_tag.remove()
     atexit.register(os._exit, 1)
     os.kill(os.getpid(), signal.SIGTERM)

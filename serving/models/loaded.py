@@ -83,7 +83,7 @@ class Runtime:
             stop = start + WRITTEN_AT_ONCE
             these = flights.slice(start, stop)
             pieces.append(self.encoder.predictions(these, probabilities[start:stop]))
-            metrics.tally.unknown_in(pieces[-1])
+            metrics.buffer.unknown_in(pieces[-1])
         return self.encoder.join(pieces)
 
     def write(
@@ -105,7 +105,7 @@ class Runtime:
     def _record(
         self, body: bytes, flights: Flights, probabilities: Sequence[float], headers: Headers
     ) -> None:
-        metrics.tally.unknown_in(body)
+        metrics.buffer.unknown_in(body)
         if self.log is not None:
             self.log.put(flights, probabilities, headers)
 

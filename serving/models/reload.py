@@ -5,7 +5,7 @@ flights, and put in place by one assignment. A request that has begun is scored 
 model that it began with. Whatever is wrong with the newer one, the older goes on.
 
 Workers follow each other: the first to accept a model writes its tag into a file that the workers
-of one supervisor share (`serving.models.shared`). The others compare it with what they serve every
+of one supervisor share (`serving.models.served_tag`). The others compare it with what they serve every
 second, and load that tag by the same steps.
 """
 
@@ -28,7 +28,7 @@ from model.inference.predictor import Predictor
 from serving import metrics
 from serving.batching.engines import Row, from_rows, score_at_once
 from serving.errors import Conflict, ModelRefused, NoModelRegistered
-from serving.models import shared, smoke_test, store
+from serving.models import served_tag, smoke_test, store
 
 POLL_SECONDS = 1.0
 AGAIN_SECONDS = 30.0
@@ -103,11 +103,11 @@ class ModelReloader:
     def start(self) -> None:
         """Roll over on SIGHUP, and when another worker has; called inside the event loop."""
         metrics.serving_model(self._holder.runtime.tag)
-        metrics.tally.queue = lambda: self._holder.runtime.waiting
+        metrics.buffer.queue = lambda: self._holder.runtime.waiting
         loop = asyncio.get_running_loop()
         with suppress(ValueError, RuntimeError):  # outside the main thread there are no signals
             loop.add_signal_handler(signal.SIGHUP, self._asked)
-        shared.mark_served()
+        served_tag.mark_served()
         if self._folder is not None:
             loop.call_later(POLL_SECONDS, self._poll, self._folder)
 
@@ -184,10 +184,10 @@ class ModelReloader:
 
     def _announce(self, tag: str) -> None:
         """Tell the other workers, and those that start later, before this one serves it."""
-        if self._folder is None or shared.read_tag(self._folder) == tag:
+        if self._folder is None or served_tag.read_tag(self._folder) == tag:
             return
         try:
-            shared.write_tag(self._folder, tag)
+            served_tag.write_tag(self._folder, tag)
         except OSError as error:
             message = f"{tag} could not be announced to the other workers: {error}"
             raise ModelRefused(message) from None
@@ -196,7 +196,7 @@ class ModelReloader:
         """Follow the other workers; what cannot be read or loaded now is tried again later."""
         loop = asyncio.get_running_loop()
         loop.call_later(POLL_SECONDS, self._poll, folder)
-        tag = shared.read_tag(folder)
+        tag = served_tag.read_tag(folder)
         if tag is None or tag == self._holder.runtime.tag or self._lock.locked():
             return
         if loop.time() >= self._try_again.get(tag, 0.0):

@@ -70,7 +70,7 @@ class PredictionLog:
     def put(self, flights: Flights, probabilities: Sequence[float], headers: Headers) -> None:
         """Take the predictions of a request, or count them as dropped; never waits."""
         if self._put - self._taken + len(flights) > self._capacity:
-            metrics.tally.dropped(len(flights))
+            metrics.buffer.dropped(len(flights))
             return
         self._put += len(flights)
         self._buffer.append(Answered(time(), flights, probabilities, headers))

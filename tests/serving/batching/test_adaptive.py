@@ -263,7 +263,7 @@ def test_a_batch_that_cannot_be_put_together_keeps_nobody_waiting(
     predictor: Predictor, flights: Flights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever fails around a batch, its requests are told so, and those after it are scored."""
-    counted, wait_seconds = [0], metrics.tally.wait_seconds
+    counted, wait_seconds = [0], metrics.buffer.wait_seconds
 
     class Broken:
         def observe(self, value: float) -> None:
@@ -272,7 +272,7 @@ def test_a_batch_that_cannot_be_put_together_keeps_nobody_waiting(
                 raise MemoryError
             wait_seconds.observe(value)
 
-    monkeypatch.setattr(metrics.tally, "wait_seconds", Broken())
+    monkeypatch.setattr(metrics.buffer, "wait_seconds", Broken())
 
     async def run() -> list[list[float] | BaseException]:
         engine = AdaptiveBatcher(predictor, max_batch=4, max_queue=100)

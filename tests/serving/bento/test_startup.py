@@ -16,7 +16,7 @@ import pytest
 
 from model.inference.bundle import FEATURES_FILE, SUMS_FILE
 from serving.bento import startup
-from serving.models import shared, store
+from serving.models import served_tag, store
 from tests.conftest import PROJECT, free_port
 
 AS_SUPERVISOR = """
@@ -135,7 +135,7 @@ def test_a_refusal_reaches_the_parent_only_where_it_supervises(
     monkeypatch.setattr(os, "kill", lambda *each: sent.append(each))
     for pid in (None, os.getpid(), os.getppid()):
         if pid is not None:
-            monkeypatch.setenv(shared.VARIABLE, f"{pid}:{tmp_path}")
+            monkeypatch.setenv(served_tag.VARIABLE, f"{pid}:{tmp_path}")
         with pytest.raises(SystemExit):
             startup.require("no_such_model:latest")
     assert sent == [(os.getppid(), signal.SIGUSR1)]

@@ -84,7 +84,7 @@ def _wait(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 
 
 def _count(name: str, **labels: str) -> float:
-    metrics.tally.flush()
+    metrics.buffer.flush()
     return REGISTRY.get_sample_value(f"flight_delay_predictions_{name}_total", labels) or 0.0
 
 
