@@ -25,7 +25,7 @@ from serving.api.asgi import (
     Scope,
     Send,
     answer,
-    refused,
+    problem_response,
 )
 from serving.api.auth import ApiKeys, require_key
 from serving.api.openapi import About, openapi_document
@@ -117,13 +117,13 @@ class Application:
                 return
             await self._app(scope, receive, send)
             return
-        name = request_id.of_request(scope["headers"])
+        name = request_id.response_headers(scope["headers"])
         try:
             status, body, headers = await self._handler(scope)(scope, receive)
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
-            status, body, headers = refused(error, name)
+            status, body, headers = problem_response(error, name)
         if status != OK and scope["path"] == "/predict_delay":
             metrics.buffer.refused(status)
         headers = (*headers, *name)

@@ -81,7 +81,7 @@ async def answer(
     await send({"type": "http.response.body", "body": b"" if head else body})
 
 
-def refused(error: Exception, name: Headers = ()) -> Answer:
+def problem_response(error: Exception, name: Headers = ()) -> Answer:
     """The problem document that tells of an error; counts it, and logs what is our own fault.
 
     Parameters

@@ -11,7 +11,7 @@ from serving.api.asgi import Headers
 
 REQUEST_ID = b"x-request-id"
 TRACEPARENT = b"traceparent"
-NAMES = frozenset({REQUEST_ID, TRACEPARENT})
+HEADERS = frozenset({REQUEST_ID, TRACEPARENT})
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 _TRACEPARENT = re.compile(
@@ -24,7 +24,7 @@ _START = os.urandom(6).hex().encode()
 _next = count(1)
 
 
-def of_request(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Headers that name a request in its answer.
 
     ``x-request-id`` is the caller's where it is 1 to 128 letters, digits and ``._:/+=@-``; else

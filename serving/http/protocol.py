@@ -24,7 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from serving.api import request_id
 from serving.api.asgi import Headers
 from serving.api.large_requests import LARGE_BODY
-from serving.api.predict import TIMEOUT_HEADER, Abandon, OwnNames, PredictDelay, refuse
+from serving.api.predict import TIMEOUT_HEADER, Abandon, IdHeaders, PredictDelay, reply_with_problem
 from serving.errors import (
     BadRequest,
     HeadTooLarge,
@@ -120,7 +120,7 @@ class RequestCycle:
 
     message_event = _NoEvent()
 
-    def __init__(self, timeout: bytes | None, names: OwnNames) -> None:
+    def __init__(self, timeout: bytes | None, names: IdHeaders) -> None:
         self.timeout = timeout
         self.names = names
         """Headers by which the client names its request."""
@@ -561,7 +561,7 @@ class FastPathProtocol(Connection):
             try:
                 self._house.keys.authenticate(self.headers)
             except ProblemError as error:
-                refuse(reply, error, exchange.names)
+                reply_with_problem(reply, error, exchange.names)
                 return
         exchange.abandon = predict.submit(exchange.body, exchange.timeout, reply, exchange.names)
 
@@ -570,7 +570,7 @@ class FastPathProtocol(Connection):
         if not self._is_plain():
             return None
         length, hosts, timeout = 0, 0, None
-        names: OwnNames = []
+        names: IdHeaders = []
         for header in self.headers:
             name, value = header
             if name == b"content-length":
@@ -582,7 +582,7 @@ class FastPathProtocol(Connection):
                     return None
             elif name == TIMEOUT_HEADER:
                 timeout = value
-            elif name in request_id.NAMES:
+            elif name in request_id.HEADERS:
                 names.append(header)
         return RequestCycle(timeout, names) if hosts == 1 and 0 < length <= LARGE_BODY else None
 
@@ -601,7 +601,7 @@ class FastPathProtocol(Connection):
         exchange.abandon = None  # what it refers to refers to us: leave no work to the collector
         if exchange.disconnected:
             return
-        names = lines(request_id.of_request(exchange.names))
+        names = lines(request_id.response_headers(exchange.names))
         head = self._house.heads.head(status, headers, self.server_state.default_headers)
         end = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
         answer = b"%b%bcontent-length: %d%b%b" % (head, names, len(body), end, body)

@@ -47,5 +47,5 @@ def closing_response(refusal: ProblemError) -> bytes:
     """
     metrics.buffer.refused_for(refusal.kind)
     status, body, headers = problem(refusal)
-    head = STATUS_LINE[status] + lines((*PROTECTION, *headers, *request_id.of_request(())))
+    head = STATUS_LINE[status] + lines((*PROTECTION, *headers, *request_id.response_headers(())))
     return b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body)
