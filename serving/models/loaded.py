@@ -55,7 +55,7 @@ class Runtime:
         self.tag = tag
         self.predictor = bundle.predictor
         self.engine = _engine(bundle, settings, bento)
-        self.encoder = AnswerEncoder(tag, bundle.predictor)
+        self.encoder = AnswerEncoder(tag, bundle.predictor, metrics.buffer.unknown)
         self.log = PredictionLog.of(settings, bundle.predictor, tag)
         self.explanations = ExplanationBatcher(bundle.predictor, self.encoder, settings)
         self.is_sample: bool = bundle.card["data"]["is_sample"]
@@ -74,8 +74,7 @@ class Runtime:
         if explain:
             return self.write_explained(flights, await self.explanations.values(flights), headers)
         probabilities = await self.engine.score(flights)
-        if self.log is not None:
-            self.log.put(flights, probabilities, headers)
+        self._log_predictions(flights, probabilities, headers)
         pieces = []
         for start in range(0, len(flights), WRITTEN_AT_ONCE):
             if start:
@@ -83,29 +82,27 @@ class Runtime:
             stop = start + WRITTEN_AT_ONCE
             these = flights.slice(start, stop)
             pieces.append(self.encoder.predictions(these, probabilities[start:stop]))
-            metrics.buffer.unknown_in(pieces[-1])
         return self.encoder.join(pieces)
 
     def write(
         self, flights: Flights, probabilities: Sequence[float], headers: Headers = ()
     ) -> bytes:
-        """Return the answer for the scored flights of a small request; count and log it."""
+        """Return the answer for the scored flights of a small request, and log them."""
         body = self.encoder.encode(flights, probabilities)
-        self._record(body, flights, probabilities, headers)
+        self._log_predictions(flights, probabilities, headers)
         return body
 
     def write_explained(
         self, flights: Flights, explained: Sequence[Explained], headers: Headers = ()
     ) -> bytes:
-        """Return the answer for explained flights; count and log it."""
+        """Return the answer for explained flights, and log them."""
         body = self.encoder.join([each.prediction for each in explained])
-        self._record(body, flights, [each.probability for each in explained], headers)
+        self._log_predictions(flights, [each.probability for each in explained], headers)
         return body
 
-    def _record(
-        self, body: bytes, flights: Flights, probabilities: Sequence[float], headers: Headers
+    def _log_predictions(
+        self, flights: Flights, probabilities: Sequence[float], headers: Headers
     ) -> None:
-        metrics.buffer.unknown_in(body)
         if self.log is not None:
             self.log.put(flights, probabilities, headers)
 
