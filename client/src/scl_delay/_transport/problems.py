@@ -1,4 +1,4 @@
-"""Exceptions, one for each type of problem that the service names.
+"""Exceptions of the client, one for each problem type of the service.
 
 Made by `make client-models` from the service's contract: edit that, not this.
 """
@@ -152,4 +152,4 @@ PROBLEMS: dict[str, type[ProblemError]] = {
         UnsupportedTypeError,
     )
 }
-"""By the last part of a problem's type."""
+"""Exception of each problem type, by the last part of the type."""
