@@ -24,8 +24,8 @@ from serving.api.asgi import (
     Receive,
     Scope,
     Send,
-    answer,
     problem_response,
+    send_answer,
 )
 from serving.api.auth import ApiKeys, require_key
 from serving.api.openapi import About, openapi_document
@@ -127,7 +127,7 @@ class Application:
         if status != OK and scope["path"] == "/predict_delay":
             metrics.buffer.refused(status)
         headers = (*headers, *name)
-        await answer(send, status, body, headers, head=scope["method"] == "HEAD")
+        await send_answer(send, status, body, headers, head=scope["method"] == "HEAD")
 
     def _handler(self, scope: Scope) -> Handler:
         methods = self._routes.get(scope["path"])
