@@ -40,7 +40,7 @@ def fresh_settings() -> None:
 def test_several_workers_run_under_bentomls_supervisor(
     monkeypatch: pytest.MonkeyPatch, fresh_settings: None
 ) -> None:
-    """With more than one worker the process executes `bentoml serve`, on the same port."""
+    """More than one worker makes the process execute `bentoml serve`, on the same port."""
     commands: list[list[str]] = []
 
     def execute(_name: str, command: list[str]) -> None:

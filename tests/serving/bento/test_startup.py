@@ -74,7 +74,7 @@ def test_the_file_of_sums_has_one_name() -> None:
 
 @pytest.mark.server
 def test_without_a_model_the_start_names_the_command(tmp_path: Path) -> None:
-    """Where no model is registered, `bentoml serve` names the command that trains one, and fails."""
+    """Where no model is registered, `bentoml serve` names the command that trains one."""
     code, said = _serve(tmp_path)
     assert code == 1
     assert "python train.py" in said

@@ -183,7 +183,7 @@ def test_workers_follow_each_other(
 
 
 def test_damaged_models_are_refused(rolling: Server, versions: tuple[Version, Version]) -> None:
-    """A changed bit, a truncated, an empty and a missing file: each is named; the old model stays."""
+    """A changed, truncated, empty or missing file is named, and the old model stays."""
     older, newer = versions
     folder = store.store_folder() / NAME / newer.tag.partition(":")[2]
     kept = folder.with_name("kept")

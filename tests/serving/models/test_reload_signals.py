@@ -35,7 +35,7 @@ class Holder:
 def test_a_signal_during_a_reload_causes_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model registered while another is loaded is loaded next: several SIGHUP cause one reload."""
+    """A model registered during a reload is loaded next; several SIGHUP cause one reload."""
     latest, loads, go_on = ["m:2"], [], threading.Event()
 
     def load(_self: ModelReloader, _reference: str, before: Loaded) -> Loaded:
