@@ -17,8 +17,8 @@ from model.inference.bundle import Bundle
 from serving.api.application import Application
 from serving.batching.engines import Unbatched, score_batch
 from serving.settings import Batching, Settings
-from tests.conftest import Server
 from tests.support.runtime import make_runtime
+from tests.support.server import Server
 from tests.test_service import STATE, as_json
 
 pytestmark = pytest.mark.server

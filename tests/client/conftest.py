@@ -14,8 +14,8 @@ from scl_delay import AsyncDelayClient, DelayClient
 from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.settings import Settings
-from tests.conftest import Server, running_server
 from tests.support.runtime import make_runtime
+from tests.support.server import Server, running_server
 
 
 class Twin:

@@ -30,8 +30,8 @@ from serving.contract.schema import PredictionResponse, WallClock
 from serving.errors import ModelRefused
 from serving.models import smoke_test, store
 from serving.settings import Settings
-from tests.conftest import PROJECT, running_server
 from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT, running_server
 
 NAME = "madrid_delay"
 FLIGHTS = 6000

@@ -18,8 +18,8 @@ from serving.api.auth import ApiKeys, KeyFileError, digest
 from serving.contract.schema import EXAMPLE_FLIGHT
 from serving.errors import Forbidden, ProblemError, RateLimited, Unauthorized
 from serving.settings import Settings
-from tests.conftest import PROJECT
 from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT
 
 OLD, NEW, SLOW = "old key of the board", "new key of the board", "key of the slow one"
 FILE = f"""

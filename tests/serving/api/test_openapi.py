@@ -26,8 +26,8 @@ from serving.contract.schema import EXAMPLE_FLIGHT, Flight, PredictionResponse, 
 from serving.models.loaded import Runtime
 from serving.page import pages
 from serving.settings import Settings
-from tests.conftest import PROJECT
 from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT
 
 FULL = json.loads(openapi_document(keys=True, admin=True))
 NOWHERE: set[type[errors.ProblemError]] = {errors.NotFound, errors.MethodNotAllowed}

@@ -15,7 +15,7 @@ import pytest
 
 from serving.bento import entrypoint
 from serving.settings import settings
-from tests.conftest import PROJECT, free_port
+from tests.support.server import PROJECT, free_port
 
 STUB_WORKER = """
 import signal, socket, sys

@@ -17,7 +17,7 @@ import pytest
 from model.inference.bundle import FEATURES_FILE, SUMS_FILE
 from serving.bento import startup
 from serving.models import served_tag, store
-from tests.conftest import PROJECT, free_port
+from tests.support.server import PROJECT, free_port
 
 AS_SUPERVISOR = """
 import sys

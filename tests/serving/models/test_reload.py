@@ -24,7 +24,7 @@ from load.tools.server_process import process_name, tree
 from model.inference.bundle import BOOSTER_FILE, Bundle
 from model.training.fit import TrainingConfig, fit
 from serving.models import store
-from tests.conftest import PROJECT, Server, running_server
+from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
 

@@ -13,9 +13,9 @@ import pytest
 
 from model.inference.bundle import BOOSTER_FILE, Bundle
 from serving.models import store
-from tests.conftest import PROJECT, Server, running_server
 from tests.faults.conftest import wait_for, worker_of
 from tests.faults.test_processes import running, wait_for_serving
+from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
 

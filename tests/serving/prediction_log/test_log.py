@@ -32,8 +32,8 @@ from serving.prediction_log.log import PredictionLog
 from serving.prediction_log.record import Answered, Record, digests, records
 from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink, checked, open_sink
 from serving.settings import Settings
-from tests.conftest import PROJECT, running_server
 from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT, running_server
 
 MODEL = "flight_delay:test"
 
