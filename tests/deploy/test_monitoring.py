@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from serving import metrics
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 MONITORING = PROJECT / "deploy" / "monitoring"
 RULES = MONITORING / "alerts.yaml"

@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from model.inference.bundle import Bundle
+from model.inference.predictor import Predictor
 from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
-from serving.batching import adaptive
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT, PredictionResponse, Problem
 from serving.models.loaded import SAMPLE_WARNING, Runtime
 from serving.settings import Settings
+from tests.support.runtime import make_runtime
 
 JSON = {"content-type": "application/json"}
 GOOD = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
@@ -37,14 +37,10 @@ class Inside:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 @pytest.fixture(scope="module")
 def runtime(bundle: Bundle) -> Runtime:
     """The loaded model."""
-    return Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    return make_runtime(bundle)
 
 
 @pytest.fixture
@@ -262,7 +258,7 @@ def test_a_failing_model_is_our_fault(
         message = "secret detail"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr(adaptive, "score_at_once", fail)
+    monkeypatch.setattr(Predictor, "score", fail)
     answer = client.post(GOOD)
     assert answer.status_code == 500
     assert "secret" not in answer.text

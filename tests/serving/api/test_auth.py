@@ -15,13 +15,12 @@ from pydantic import ValidationError
 from model.inference.bundle import Bundle
 from serving.api.application import GUARDED, Application
 from serving.api.auth import ApiKeys, digest
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT
 from serving.errors import Forbidden, ProblemError, RateLimited, Unauthorized
 from serving.key_file import KeyFileError
-from serving.models.loaded import Runtime
 from serving.settings import Settings
-from tests.conftest import PROJECT
+from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT
 
 OLD, NEW, SLOW = "old key of the board", "new key of the board", "key of the slow one"
 FILE = f"""
@@ -145,10 +144,6 @@ def test_the_command_makes_what_the_file_accepts() -> None:
     assert ApiKeys.parse(line).authenticate(shows(x_api_key=key)) == "board"
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 async def _nothing(*_: object) -> None:
     raise AssertionError
 
@@ -157,7 +152,7 @@ def test_the_front_door_asks_for_keys(bundle: Bundle, tmp_path: Path) -> None:
     """With a key file, guarded routes refuse in problem documents; probes and pages stay open."""
     file = tmp_path / "keys"
     file.write_text(FILE)
-    runtime = Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    runtime = make_runtime(bundle)
     door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file))
     body = json.dumps({"flights": [EXAMPLE_FLIGHT]})
 
@@ -182,7 +177,7 @@ def test_a_caller_is_told_that_its_rate_holds_for_each_worker(
     """The text of the 429 names the number of workers where there are several."""
     file = tmp_path / "keys"
     file.write_text(f"slow {digest(SLOW)} 0.001\n")
-    runtime = Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    runtime = make_runtime(bundle)
     door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file, workers=workers))
 
     async def ask() -> list[httpx.Response]:

@@ -21,12 +21,12 @@ from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.api.auth import digest
 from serving.api.openapi import VERSION, openapi_document
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT, Flight, PredictionResponse, Problem
 from serving.models.loaded import Runtime, example_flight
 from serving.page import pages
 from serving.settings import Settings
-from tests.conftest import PROJECT
+from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT
 
 FULL = json.loads(openapi_document(keys=True, admin=True))
 NOWHERE: set[type[errors.ProblemError]] = {errors.NotFound, errors.MethodNotAllowed}
@@ -38,10 +38,6 @@ async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None
     raise AssertionError
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 def _no_rollover() -> Any:
     raise AssertionError
 
@@ -49,7 +45,7 @@ def _no_rollover() -> Any:
 @pytest.fixture(scope="module")
 def runtime(bundle: Bundle) -> Runtime:
     """The loaded model."""
-    return Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    return make_runtime(bundle)
 
 
 def ask(runtime: Runtime, settings: Settings, path: str, **options: Any) -> httpx.Response:

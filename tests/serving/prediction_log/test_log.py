@@ -26,15 +26,14 @@ from model.inference.bundle import Bundle
 from model.inference.predictor import Predictor
 from serving import metrics
 from serving.api.application import Application
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
-from serving.models.loaded import Runtime
 from serving.prediction_log import log as log_module
 from serving.prediction_log.log import PredictionLog
 from serving.prediction_log.record import Answered, Record, digests, records
 from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink, open_sink
 from serving.settings import Settings, check_sink
-from tests.conftest import PROJECT, running_server
+from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT, running_server
 
 MODEL = "flight_delay:test"
 
@@ -153,10 +152,6 @@ def test_unreadable_prediction_harms_no_other(bundle: Bundle, flights: Flights) 
     assert len(sink.kept) == 1
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 async def _inside(*_: Any) -> None:
     raise AssertionError
 
@@ -175,7 +170,7 @@ def test_requests_are_answered_while_the_sink_is_down(
 
     monkeypatch.setattr(log_module, "open_sink", lambda *_: Memory(before=misbehave))
     settings = Settings(prediction_log="stdout", prediction_buffer=20)
-    runtime = Runtime(MODEL, bundle, settings, BentoBatcher(_no_runner))
+    runtime = make_runtime(bundle, settings, tag=MODEL)
     door = Application(_inside, lambda: runtime, settings)
     body = {"flights": [EXAMPLE_FLIGHT], "airport_state": EXAMPLE_STATE}
 
