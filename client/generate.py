@@ -27,7 +27,7 @@ from features.airport import LONGEST_DELAY, SHORTEST_DELAY
 from serving.api.asgi import PROBLEM_TYPE
 from serving.api.openapi import openapi_document
 from serving.contract import schema as contract
-from serving.errors import ProblemError
+from serving.errors import ProblemError, problem_classes
 from serving.settings import Settings
 
 PACKAGE = Path(__file__).parent / "src" / "scl_delay"
@@ -253,7 +253,7 @@ def _bounds(schema: Schema) -> Iterator[tuple[str, Any]]:
 
 
 def _problems() -> str:
-    kinds = sorted(_kinds(ProblemError), key=lambda kind: (kind.status, kind.__name__))
+    kinds = sorted(problem_classes(), key=lambda kind: (kind.status, kind.__name__))
     lines = _head("Exceptions of the client, one for each problem type of the service.")
     lines += ["from scl_delay.errors import ProblemError", ""]
     for kind in kinds:
@@ -280,13 +280,6 @@ def _problems() -> str:
 def exception_name(kind: type[ProblemError]) -> str:
     """Return the client's exception for a problem: made from its public type, not its class."""
     return f"{kind.kind.title().replace('-', '')}Error"
-
-
-def _kinds(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
-    for kind in base.__subclasses__():
-        if kind.__module__ == ProblemError.__module__:
-            yield kind
-            yield from _kinds(kind)
 
 
 if __name__ == "__main__":

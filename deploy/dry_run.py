@@ -25,7 +25,7 @@ from deploy import pipeline
 from deploy.fakes.cloud import Cloud
 from load.tools.server_process import PROJECT, Probe, Server, service
 from load.tools.wrk import PREDICT_PATH
-from serving.models import store as registry
+from serving.models import store
 
 FAKES = PROJECT / "deploy" / "fakes"
 BUILD = PROJECT / "deploy" / "cloudbuild.yaml"
@@ -159,7 +159,7 @@ def main(
     ] = None,
 ) -> None:
     """Run the pipeline twice: a first deployment, and a second one with a canary."""
-    registry.require(f"{registry.DEFAULT_NAME}:latest")
+    store.require(f"{store.DEFAULT_NAME}:latest")
     if host and not _engine():
         typer.echo("no container engine: using the fake docker")
         host = None
@@ -168,8 +168,8 @@ def main(
     typer.echo("all targets are real" if full else f"replaced: make {', '.join(HEAVY)}")
     with tempfile.TemporaryDirectory(prefix="flight-delay-dry-run-") as name:
         folder = Path(name)
-        store = registry.store_folder().parent
-        dry = DryRun(folder, store, stand_ins=() if full else HEAVY, registry=host)
+        home = store.store_folder().parent
+        dry = DryRun(folder, home, stand_ins=() if full else HEAVY, registry=host)
         dry.place_flights(_flights())
         with local_service(folder / "log") as server:
             dry.answer_with(service=server.url)

@@ -45,7 +45,7 @@ def closing_response(refusal: ProblemError) -> bytes:
 
     It goes to clients of whose request too little is known to name it as they did.
     """
-    metrics.tally.refused_for(refusal.kind)
+    metrics.buffer.refused_for(refusal.kind)
     status, body, headers = problem(refusal)
-    head = STATUS_LINE[status] + lines((*PROTECTION, *headers, *request_id.of_request(())))
+    head = STATUS_LINE[status] + lines((*PROTECTION, *headers, *request_id.response_headers(())))
     return b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body)

@@ -18,7 +18,7 @@ from serving.http.context import ConnectionContext
 from serving.http.listening import LAST_ACCEPT_SECONDS, refuse_handshakes
 from serving.http.protocol import FastPathProtocol
 from serving.http.watchdog import DRAIN_SECONDS, Watchdog
-from serving.models import shared
+from serving.models import served_tag
 from serving.settings import settings
 
 MakeProtocol = Callable[..., asyncio.Protocol]
@@ -74,7 +74,7 @@ class MultiAcceptServer(uvicorn.Server):
         The supervisor stops new handshakes and closes its copy of the listening socket; where
         there is none, the server does so. A worker that is stopped alone leaves them to the others.
         """
-        if shared.folder() is None:
+        if served_tag.folder() is None:
             for each in self._listeners:
                 refuse_handshakes(each)
         await asyncio.sleep(LAST_ACCEPT_SECONDS)

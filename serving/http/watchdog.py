@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, NoReturn, Protocol
 
-from serving.models import shared
+from serving.models import served_tag
 
 DRAIN_SECONDS = 30
 """For requests in flight, where `--timeout-graceful-shutdown` does not say how long."""
@@ -72,9 +72,9 @@ class Watchdog:
                 stopping += LOOK_SECONDS
                 if stopping >= self._stop_seconds:
                     _end(f"not stopped after {stopping:g} s: this worker ends")
-            elif shared.orphaned():
+            elif served_tag.orphaned():
                 logger.warning("the supervisor has gone: this worker stops")
-                shared.remove()
+                served_tag.remove()
                 os.kill(os.getpid(), signal.SIGTERM)
                 time.sleep(LOOK_SECONDS)
 

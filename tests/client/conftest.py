@@ -13,10 +13,9 @@ from model.inference.bundle import Bundle
 from scl_delay import AsyncDelayClient, DelayClient
 from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
-from serving.batching.engines import BentoBatcher, Row
-from serving.models.loaded import Runtime
 from serving.settings import Settings
-from tests.conftest import Server, running_server
+from tests.support.runtime import make_runtime
+from tests.support.server import Server, running_server
 
 
 class ClientRunner:
@@ -60,17 +59,13 @@ async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None
     raise AssertionError
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 @pytest.fixture(scope="session")
 def make_app(bundle: Bundle) -> Callable[..., Application]:
     """Return a function from settings to the service's ASGI application."""
 
     def make(**settings: Any) -> Application:
         chosen = Settings(**settings)
-        runtime = Runtime("flight_delay:test", bundle, chosen, BentoBatcher(_no_runner))
+        runtime = make_runtime(bundle, chosen)
         return Application(_nothing_inside, lambda: runtime, chosen)
 
     return make

@@ -17,7 +17,7 @@ from scl_delay import cli
 from scl_delay._bulk.formatting import WIDTH, card_text
 from scl_delay._transport.constants import SCHEDULE_COLUMNS
 from tests.client.faults import FaultServer, answer, cut_in_the_middle, problem, reply
-from tests.conftest import PROJECT, Server, free_port
+from tests.support.server import PROJECT, Server, free_port
 
 FLIGHT = ["predict", "LAN120", "SCFA", "2017-07-14T08:30"]
 HEADER = "Emp-I,Vlo-I,Des-I,Fecha-I,TIPOVUELO,OPERA"

@@ -24,7 +24,7 @@ from scl_delay import (
 from serving.api.application import Application
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
 from tests.client.conftest import ClientRunner
-from tests.conftest import Server
+from tests.support.server import Server
 
 FLIGHT = Flight(**EXAMPLE_FLIGHT)
 STATE = AirportState.model_validate(EXAMPLE_STATE)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, Server
+from tests.support.server import PROJECT, Server
 
 EXAMPLES = PROJECT / "examples"
 SAYS = {

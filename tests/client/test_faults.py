@@ -30,7 +30,7 @@ from tests.client.faults import (
     reset,
     stall,
 )
-from tests.conftest import free_port
+from tests.support.server import free_port
 
 STEADY = {"retries": Retries(most=3, first_wait=1, random=lambda: 1.0)}
 

@@ -11,7 +11,7 @@ import scl_delay
 from client import generate
 from scl_delay import models
 from serving.contract import schema
-from serving.errors import ProblemError
+from serving.errors import problem_classes
 
 
 def test_the_generated_modules_are_current() -> None:
@@ -52,16 +52,10 @@ def test_the_request_models_have_the_contracts_schema(name: str) -> None:
 
 def test_every_problem_of_the_service_has_its_exception() -> None:
     """The package exports one exception per problem type, named after the type."""
-    problems = [each for each in _all(ProblemError) if each.__module__ == "serving.errors"]
-    for problem in problems:
+    for problem in problem_classes():
         exception = getattr(scl_delay, generate.exception_name(problem))
         assert exception.kind == problem.kind
         assert issubclass(exception, scl_delay.ProblemError)
-
-
-def _all(base: type[ProblemError]) -> list[type[ProblemError]]:
-    found = base.__subclasses__()
-    return found + [deeper for each in found for deeper in _all(each)]
 
 
 def test_every_name_in_all_exists() -> None:

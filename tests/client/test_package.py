@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.faults import FaultServer, answer
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 START = """
 import sys

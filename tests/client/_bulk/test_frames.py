@@ -20,7 +20,7 @@ from scl_delay._bulk import frames
 from tests.client._bulk.test_batches import Service
 from tests.client.conftest import ClientRunner
 from tests.client.faults import FaultServer, answer, cut_in_the_middle
-from tests.conftest import Server
+from tests.support.server import Server
 
 RESULTS = ["delay_probability", "delayed", "risk"]
 

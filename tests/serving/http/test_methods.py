@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from serving.http.connection import BODY_PIECE, READ_AT_ONCE, Connection
+from serving.http.protocol import BODY_PIECE, READ_AT_ONCE, Connection
 from serving.models.loaded import Runtime
 from tests.support.sockets import BODY, BROKEN, Server, ask, request, run
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from serving.contract.schema import EXAMPLE_FLIGHT
-from serving.http.connection import MOST_WAITING, PIECE, Connection
+from serving.http.protocol import MOST_WAITING, PIECE, Connection
 from serving.models.loaded import Runtime
 from tests.support.sockets import (
     BODY,
