@@ -66,11 +66,13 @@ _SLOW = RequestTimeout("The request did not arrive whole in time.")
 _LONG = TooLarge("No request of the service is that long: send fewer flights.")
 _LONG_HEAD = HeadTooLarge("The head of the request is too long.")
 _NOT_HTTP = BadRequest("What arrived cannot be read as HTTP/1.1.")
-_VERSION = BadRequest("Send HTTP/1.1 or HTTP/1.0.")
-_HOST = BadRequest("Send one Host header: a name or an address, and a port if need be.")
-_CODING = BadRequest("The only transfer coding is chunked, and it came with HTTP/1.1.")
-_CONNECT = BadRequest("This is not a proxy: there is no CONNECT.")
-_FULL = Overloaded("too many connections are open", headers=((b"retry-after", b"1"),))
+_VERSION = "Send HTTP/1.1 or HTTP/1.0."
+_HOST = "Send one Host header: a name or an address, and a port if need be."
+_CODING = "The only transfer coding is chunked, and it came with HTTP/1.1."
+_CONNECT = "This is not a proxy: there is no CONNECT."
+
+# The texts are of errors that are made when they are raised: the traceback of an error refers to
+# the connection, and grows each time that it is raised.
 
 _is_host = re.compile(
     rb"(\[[0-9A-Fa-f:.]+\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?"
@@ -96,6 +98,10 @@ _TELLING = frozenset(
 )
 """Headers whose handling is left to uvicorn and the front door, unless they are `_PLAIN`."""
 _PLAIN = frozenset({(b"content-type", b"application/json"), (b"connection", b"keep-alive")})
+
+
+def _full() -> Overloaded:
+    return Overloaded("too many connections are open", headers=((b"retry-after", b"1"),))
 
 
 class _NoEvent:
@@ -165,7 +171,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(CorkedTransport(transport, self.loop, self._linger))  # type: ignore[arg-type] # behaves as one
         admission = self._house.admissions.admit(transport.get_extra_info("socket").fileno())
         if admission is Admission.REFUSED:
-            transport.write(closing_response(_FULL))
+            transport.write(closing_response(_full()))
             transport.close()
             return
         self._extra = admission is Admission.EXTRA
@@ -294,7 +300,7 @@ class Connection(HttpToolsProtocol):
         self._extra = self._house.admissions.over
         if self._extra and self.url not in HEALTH_CHECKS:
             self._house.admissions.refused()
-            raise _FULL
+            raise _full()
 
     @property
     def idle(self) -> bool:
@@ -417,13 +423,13 @@ class Connection(HttpToolsProtocol):
         """
         version = self.parser.get_http_version()
         if version not in ("1.1", "1.0"):
-            raise _VERSION
+            raise BadRequest(_VERSION)
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1 or (version == "1.1" and not hosts) or not all(map(is_host, hosts)):
-            raise _HOST
+            raise BadRequest(_HOST)
         codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings and (version == "1.0" or codings != [b"chunked"]):
-            raise _CODING
+            raise BadRequest(_CODING)
 
     def on_response_complete(self) -> None:
         """Go on with what the client has sent already, or wait for its next request."""
@@ -481,7 +487,7 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             return False
         if self.parser.get_method() == b"CONNECT":
-            raise _CONNECT
+            raise BadRequest(_CONNECT)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:

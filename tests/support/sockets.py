@@ -86,9 +86,11 @@ async def serving(
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     assert isinstance(runtime.engine, AdaptiveBatcher)
-    yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    await asyncio.wait_for(task, 120)
+    try:
+        yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, 120)
 
 
 async def hello(_scope: Any, _receive: Any, send: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from serving.api.asgi import PROTECTION
+from serving.http.protocol import FastPathProtocol
 from serving.http.timeouts import SWEEP_SECONDS, IdleConnectionReaper
 from serving.models.loaded import Runtime
 from tests.support.sockets import BROKEN, LARGE, Server, ask, read_answer, request, run, until
@@ -183,6 +185,31 @@ def test_a_client_that_waits_for_leave_gets_it(runtime: Runtime) -> None:
         assert (await read_answer(reader))[0] == 200
         assert statuses(await ask(server.port, request())) == [200]
         writer.close()
+
+    run(test, runtime)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: x\r\n\r\n",
+        b"GET / HTTP/2.0\r\nhost: x\r\n\r\n",
+        b"CONNECT / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a:b\r\n" * 300 + b"\r\n",
+    ],
+)
+def test_refused_connections_are_freed(runtime: Runtime, sent: bytes) -> None:
+    """No connection stays in memory after its refusal, such as in the traceback of an error."""
+
+    async def test(server: Server) -> None:
+        for _ in range(20):
+            assert len(await talk(server.port, sent)) == 1
+        await asyncio.sleep(0.1)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, FastPathProtocol)]
+        assert len(kept) < 5
 
     run(test, runtime)
 
