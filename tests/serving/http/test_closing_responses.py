@@ -218,10 +218,10 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
     """Where one cannot be closed, those after it are closed all the same, then and later."""
 
     class Connection:
-        quiet_since, patience, idle, has_more = 0.0, -1.0, True, False
+        last_progress, timeout, idle, has_unread_bytes = 0.0, -1.0, True, False
 
-        def __init__(self, cut: Callable[[], None]) -> None:
-            self.cut = cut
+        def __init__(self, expire: Callable[[], None]) -> None:
+            self.expire = expire
 
     def fail() -> None:
         raise OSError
@@ -229,14 +229,14 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
     cuts: list[float] = []
 
     async def main() -> None:
-        sweeper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
+        reaper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
         bad = [Connection(fail) for _ in range(8)]
         good = Connection(lambda: cuts.append(loop.time()))
         for each in (*bad[:4], good, *bad[4:]):
-            sweeper.add(each, loop)
-        while len(cuts) < 2:  # noqa: ASYNC110 - the sweeper announces nothing
+            reaper.add(each, loop)
+        while len(cuts) < 2:  # noqa: ASYNC110 - the reaper announces nothing
             await asyncio.sleep(SWEEP_SECONDS / 10)
         for each in (*bad, good):
-            sweeper.remove(each)
+            reaper.remove(each)
 
     asyncio.run(asyncio.wait_for(main(), 120))
