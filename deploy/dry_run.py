@@ -26,7 +26,7 @@ from deploy import pipeline
 from deploy.fakes.cloud import Cloud
 from load.tools.server_process import PROJECT, Probe, Server, service
 from load.tools.wrk import PREDICT_PATH
-from serving.models import store as registry
+from serving.models import store
 
 FAKES = PROJECT / "deploy" / "fakes"
 BUILD = PROJECT / "deploy" / "cloudbuild.yaml"
@@ -160,7 +160,7 @@ def main(
     ] = None,
 ) -> None:
     """Run the pipeline twice: the first deployment, and a second one through its canary."""
-    registry.require(f"{registry.DEFAULT_NAME}:latest")
+    store.require(f"{store.DEFAULT_NAME}:latest")
     if host and not _engine():
         typer.echo("there is no container engine: docker is a stand-in that records")
         host = None
@@ -169,8 +169,8 @@ def main(
     typer.echo("everything runs for real" if full else f"stood in for: make {', '.join(HEAVY)}")
     with tempfile.TemporaryDirectory(prefix="flight-delay-dry-run-") as name:
         folder = Path(name)
-        store = registry.store_folder().parent
-        dry = DryRun(folder, store, stand_ins=() if full else HEAVY, registry=host)
+        home = store.store_folder().parent
+        dry = DryRun(folder, home, stand_ins=() if full else HEAVY, registry=host)
         dry.place_flights(_flights())
         with started(folder / "log") as server:
             dry.answer_with(service=server.url)

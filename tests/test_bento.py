@@ -14,7 +14,7 @@ from data.flights import Flights
 from model.inference.bundle import Bundle
 from serving.contract.decoding import to_flights
 from serving.contract.schema import Flight
-from tests.conftest import PROJECT, running_server
+from tests.support.server import PROJECT, running_server
 
 EXAMPLE = json.loads((PROJECT / "tests" / "request.json").read_text())
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -14,10 +15,10 @@ import pytest
 
 from model.inference.bundle import Bundle
 from serving.api.application import Application
-from serving.batching.engines import BentoBatcher, Row
-from serving.models.loaded import Runtime
+from serving.batching.engines import Unbatched, score_batch
 from serving.settings import Batching, Settings
-from tests.conftest import Server
+from tests.support.runtime import make_runtime
+from tests.support.server import Server
 from tests.test_service import STATE, as_json
 
 pytestmark = pytest.mark.server
@@ -96,10 +97,6 @@ def requests(frame: pd.DataFrame) -> list[bytes]:
     return bodies
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 async def _inside(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError(scope, receive, send)
 
@@ -126,7 +123,8 @@ def bodies(frame: pd.DataFrame) -> list[bytes]:
 def expected(bodies: list[bytes], bundle: Bundle) -> list[tuple[int, Any]]:
     """Status and document of each, from a front door without server, sockets or batching."""
     settings = Settings(batching=Batching.OFF)
-    runtime = Runtime("any", bundle, settings, BentoBatcher(_no_runner))
+    engine = Unbatched(partial(score_batch, bundle.predictor), settings.max_batch)
+    runtime = make_runtime(bundle, settings, engine=engine)
     door = Application(_inside, lambda: runtime, settings)
 
     async def ask() -> list[httpx.Response]:

@@ -28,7 +28,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from model.inference import booster
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 README = PROJECT / "serving" / "http" / "README.md"
 PROTOCOL = (

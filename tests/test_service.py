@@ -19,7 +19,7 @@ from data.flights import Flights
 from model.inference.bundle import Bundle
 from serving.contract.decoding import to_flights
 from serving.contract.schema import AirportState, Flight, PredictionResponse
-from tests.conftest import PROJECT, Server
+from tests.support.server import PROJECT, Server
 
 pytestmark = pytest.mark.server
 

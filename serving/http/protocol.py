@@ -31,7 +31,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from serving.api import request_id
 from serving.api.asgi import Headers
 from serving.api.large_requests import LARGE_BODY
-from serving.api.predict import TIMEOUT_HEADER, Abandon, OwnNames, PredictDelay, refuse
+from serving.api.predict import TIMEOUT_HEADER, Abandon, IdHeaders, PredictDelay, reply_with_problem
 from serving.errors import (
     BadRequest,
     HeadTooLarge,
@@ -126,7 +126,7 @@ class RequestCycle:
     message_event = asyncio.Event()
     """uvicorn sets it to wake the task of a request; here nothing waits for it."""
 
-    def __init__(self, timeout: bytes | None, id_headers: OwnNames) -> None:
+    def __init__(self, timeout: bytes | None, id_headers: IdHeaders) -> None:
         self.timeout = timeout
         self.id_headers = id_headers
         self.body = b""
@@ -398,7 +398,7 @@ class FastPathProtocol(HttpToolsProtocol):
         if self.parser.get_method() != _METHOD or self.parser.get_http_version() != "1.1":
             return None
         length, hosts, timeout = 0, 0, None
-        id_headers: OwnNames = []
+        id_headers: IdHeaders = []
         for header in self.headers:
             name, value = header
             if name == b"content-length":
@@ -410,7 +410,7 @@ class FastPathProtocol(HttpToolsProtocol):
                     return None
             elif name == TIMEOUT_HEADER:
                 timeout = value
-            elif name in request_id.NAMES:
+            elif name in request_id.HEADERS:
                 id_headers.append(header)
         return (
             RequestCycle(timeout, id_headers) if hosts == 1 and 0 < length <= LARGE_BODY else None
@@ -421,9 +421,9 @@ class FastPathProtocol(HttpToolsProtocol):
         respond = partial(self._respond, cycle)
         if self._context.keys is not None:
             try:
-                self._context.keys.admit(self.headers)
+                self._context.keys.authenticate(self.headers)
             except ProblemError as error:
-                refuse(respond, error, cycle.id_headers)
+                reply_with_problem(respond, error, cycle.id_headers)
                 return
         cycle.abandon = predict.submit(cycle.body, cycle.timeout, respond, cycle.id_headers)
 
@@ -432,7 +432,7 @@ class FastPathProtocol(HttpToolsProtocol):
         cycle.abandon = None  # it refers to this connection: such a circle costs the GC time
         if cycle.disconnected:
             return
-        id_lines = lines(request_id.of_request(cycle.id_headers))
+        id_lines = lines(request_id.response_headers(cycle.id_headers))
         head = self._context.heads.head(status, headers, self.server_state.default_headers)
         end = b"\r\n\r\n" if cycle.keep_alive else b"\r\nconnection: close\r\n\r\n"
         response = b"%b%bcontent-length: %d%b%b" % (head, id_lines, len(body), end, body)

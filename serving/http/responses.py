@@ -45,7 +45,7 @@ def closing_response(error: ProblemError) -> bytes:
 
     Its request id is a new one: the client's own may not have arrived.
     """
-    metrics.tally.refused_for(error.kind)
+    metrics.buffer.refused_for(error.kind)
     status, body, headers = problem(error)
-    head = STATUS_LINE[status] + lines((*PROTECTION, *headers, *request_id.of_request(())))
+    head = STATUS_LINE[status] + lines((*PROTECTION, *headers, *request_id.response_headers(())))
     return b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body)

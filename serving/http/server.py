@@ -18,7 +18,7 @@ from serving.http.context import ConnectionContext
 from serving.http.listening import LAST_ACCEPT_SECONDS, refuse_handshakes
 from serving.http.protocol import FastPathProtocol
 from serving.http.watchdog import DRAIN_SECONDS, Watchdog
-from serving.models import shared
+from serving.models import served_tag
 from serving.settings import settings
 
 MakeProtocol = Callable[..., asyncio.Protocol]
@@ -75,7 +75,7 @@ class MultiAcceptServer(uvicorn.Server):
         The supervisor stops new handshakes and closes its copy of the listening socket; without a
         supervisor the server stops them. A single worker that stops must not: the others go on.
         """
-        if shared.folder() is None:
+        if served_tag.folder() is None:
             for each in self._listeners:
                 refuse_handshakes(each)
         await asyncio.sleep(LAST_ACCEPT_SECONDS)

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, NoReturn, Protocol
 
-from serving.models import shared
+from serving.models import served_tag
 
 DRAIN_SECONDS = 30
 """Time for requests in flight at a stop; default of `--timeout-graceful-shutdown`."""
@@ -74,9 +74,9 @@ class Watchdog:
                 stopping += CHECK_SECONDS
                 if stopping >= self._stop_seconds:
                     _end(f"not stopped after {stopping:g} s: this worker ends")
-            elif shared.orphaned():
+            elif served_tag.orphaned():
                 logger.warning("the supervisor has gone: this worker stops")
-                shared.remove()
+                served_tag.remove()
                 os.kill(os.getpid(), signal.SIGTERM)
                 time.sleep(CHECK_SECONDS)
 

@@ -14,7 +14,7 @@ from deploy.image import engine
 from load.tools.container import Container
 from load.tools.payloads import bodies, distinct_flights
 from load.tools.server_process import Probe
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 READY = Probe("/readyz", b"")
 EXAMPLE = (PROJECT / "tests" / "request.json").read_bytes()

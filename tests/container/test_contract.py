@@ -12,8 +12,8 @@ import pytest
 from deploy.image import engine
 from load.tools.container import PORT, Container, answers
 from load.tools.server_process import Probe
-from tests.conftest import running_server
 from tests.container.conftest import EXAMPLE, READY, probabilities
+from tests.support.server import running_server
 
 pytestmark = pytest.mark.container
 

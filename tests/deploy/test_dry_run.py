@@ -17,7 +17,7 @@ from deploy import dry_run
 from deploy.dry_run import DATA_BUCKET, MODEL_BUCKET, DryRun
 from deploy.fakes.cloud import Cloud
 from deploy.pipeline import Outcome
-from serving.models import store as registry
+from serving.models import store
 
 STEPS = [
     *("environment", "data", "check", "test", "lock", "champion", "train", "image", "image-test"),
@@ -93,7 +93,7 @@ def history(
 ) -> Iterator[dict[str, Build | DryRun]]:
     """Four builds of one project: the first, a good one, one that smokes, one that people miss."""
     folder = tmp_path_factory.mktemp("cloud")
-    dry = DryRun(folder, registry.store_folder().parent)
+    dry = DryRun(folder, store.store_folder().parent)
     dry.place_flights(b"flights\n")
     found: dict[str, Build | DryRun] = {"dry": dry}
     with dry_run.started(folder / "log") as server, _broken_service() as broken:
@@ -102,12 +102,12 @@ def history(
         found["second"] = _build(dry, "22222222")
         dry.answer_with(service=server.url, candidate=broken)
         # these find the champion in the store already, which saves two slow imports
-        store = {"BENTOML_HOME": str(folder / "work-22222222" / "bentoml")}
-        found["smoke"] = _build(dry, "33333333", **store)
+        champion = {"BENTOML_HOME": str(folder / "work-22222222" / "bentoml")}
+        found["smoke"] = _build(dry, "33333333", **champion)
         dry.answer_with(service=server.url)
         with dry.cloud.change() as state:
             state["errors"][_revision("44444444")] = [500, 503]
-        found["canary"] = _build(dry, "44444444", **store)
+        found["canary"] = _build(dry, "44444444", **champion)
         yield found
 
 

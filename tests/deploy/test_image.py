@@ -12,7 +12,7 @@ import yaml
 
 from deploy.image import build, check, engine, sbom
 from deploy.image.build import BuildError, Plan
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 CARD = {"data": {"sha256": "5e" * 32}}

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from serving import metrics
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 MONITORING = PROJECT / "deploy" / "monitoring"
 RULES = MONITORING / "alerts.yaml"
@@ -37,7 +37,7 @@ def dashboard() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def exposed() -> set[str]:
     """Names of all series that the service can expose."""
-    assert metrics.tally
+    assert metrics.buffer
     names: set[str] = set()
     for family in REGISTRY.collect():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}

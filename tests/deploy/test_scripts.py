@@ -12,7 +12,7 @@ import pytest
 from deploy import validation
 from deploy.dry_run import DryRun
 from deploy.validation import DEPLOY
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 

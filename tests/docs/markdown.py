@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 MADE = {"reports", "build", "dist", "node_modules"}
 _FENCE = re.compile(

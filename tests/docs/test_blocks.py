@@ -18,8 +18,8 @@ from pydantic import BaseModel
 
 from serving.contract.schema import PredictionRequest, PredictionResponse, Problem
 from serving.settings import Settings
-from tests.conftest import PROJECT, running_server
 from tests.docs.markdown import Block, Command, blocks, commands, targets
+from tests.support.server import PROJECT, running_server
 
 BLOCKS = blocks()
 COMMANDS = [command for block in BLOCKS if block.info == "sh" for command in commands(block)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from serving.settings import Settings
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 ROW = re.compile(r"^\| [^|]+ \| ([\d,]+)[^|]*\| `FLIGHT_DELAY_(\w+)` \|", re.MULTILINE)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT
 from tests.docs.markdown import anchors, blocks, documents, links, prose, targets
+from tests.support.server import PROJECT
 
 INDEX = PROJECT / "docs" / "README.md"
 DOCUMENTS = documents()

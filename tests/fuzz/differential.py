@@ -17,7 +17,6 @@ from serving.api.application import Application
 from serving.api.asgi import ASGIApp, Headers, Message
 from serving.api.large_requests import LARGE_BODY
 from serving.api.predict import PredictDelay
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.decoding import LISTED_ERRORS
 from serving.contract.schema import (
     AirportState,
@@ -27,9 +26,9 @@ from serving.contract.schema import (
     PredictionResponse,
     Problem,
 )
-from serving.models.loaded import Runtime
 from serving.settings import Settings
 from tests.support.oracle import NOT_JSON, Accepted, Oracle, Refused, Verdict
+from tests.support.runtime import make_runtime
 
 CORPUS = Path(__file__).parent / "corpus"
 TOLERANCE = 1e-9
@@ -98,7 +97,7 @@ class Differential:
     """Holds the service's fast path to the oracle's slow one."""
 
     def __init__(self, bundle: Bundle) -> None:
-        runtime = Runtime(MODEL, bundle, Settings(), BentoBatcher(_no_runner))
+        runtime = make_runtime(bundle, tag=MODEL)
         self._door = Application(_nothing_inside, lambda: runtime, Settings())
         self._decision = bundle.predictor.decision
         self._oracle = Oracle(bundle.predictor)
@@ -262,7 +261,3 @@ def write_lines(path: Path, bodies: Iterable[bytes]) -> None:
 async def _nothing_inside(*_: object) -> None:
     message = "a prediction request went past the front door"
     raise AssertionError(message)
-
-
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)

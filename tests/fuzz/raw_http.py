@@ -23,12 +23,12 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.api.application import Application
-from serving.batching.engines import BentoBatcher
 from serving.models.loaded import Runtime
 from serving.settings import Settings
 from tests.fuzz.__main__ import small_model
 from tests.fuzz.differential import Disagreement, Outcome
 from tests.fuzz.raw_http_grammar import LAST, RULES, RawHttpGrammar, RawRequest
+from tests.support.runtime import make_runtime
 from tests.support.sockets import serving, until
 from tests.test_engines import same
 
@@ -220,9 +220,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the first request.")] = 1,
 ) -> None:
     """Try connections on the service and on plain uvicorn, and compare."""
-    runtime = Runtime(
-        "flight_delay:fuzzed", small_model(), Settings(), BentoBatcher(_nothing_inside)
-    )
+    runtime = make_runtime(small_model(), tag="flight_delay:fuzzed")
     outcome = asyncio.run(fuzz(runtime, connections, seed))
     typer.echo(f"{outcome.inputs:,} connections, {outcome.statuses}")
     for disagreement in outcome.disagreements[:10]:

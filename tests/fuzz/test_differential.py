@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from data.flights import Flights
 from model.inference.bundle import Bundle
+from model.inference.calibration import FloatArray
 from model.inference.predictor import Predictor
 from serving.api import predict
-from serving.batching import adaptive, engines
 from serving.contract import decoding
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE, PredictionRequest
 from tests.fuzz.__main__ import attempts
@@ -78,16 +78,16 @@ def test_a_flawed_score_is_found(
     differential: Differential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does a model that is off by a hundred-millionth, or two flights that change places."""
-    score = engines.score_at_once
+    score = Predictor.score
 
-    def off(predictor: Predictor, flights: Flights) -> list[float]:
-        return [p + 1e-8 for p in score(predictor, flights)]
+    def off(self: Predictor, flights: Flights) -> FloatArray:
+        return score(self, flights) + 1e-8
 
-    def turned(predictor: Predictor, flights: Flights) -> list[float]:
-        return np.roll(score(predictor, flights), 1).tolist()  # type: ignore[no-any-return] # a list of floats
+    def turned(self: Predictor, flights: Flights) -> FloatArray:
+        return np.roll(score(self, flights), 1)
 
     for flaw in (off, turned):
-        monkeypatch.setattr(adaptive, "score_at_once", flaw)
+        monkeypatch.setattr(Predictor, "score", flaw)
         assert tried(differential, 200).disagreements
 
 

@@ -15,11 +15,11 @@ import uvicorn
 
 from model.inference.bundle import Bundle
 from serving.api.application import Application
-from serving.api.asgi import Receive, Scope, Send, answer, refused
-from serving.batching.engines import BentoBatcher, Row
+from serving.api.asgi import Receive, Scope, Send, problem_response, send_answer
 from serving.errors import ProblemError
 from serving.models.loaded import Runtime
 from serving.settings import Settings
+from tests.support.runtime import make_runtime
 
 START_SECONDS = 120
 FAR_ZONE = "Pacific/Kiritimati"
@@ -78,8 +78,8 @@ class PageServer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/predict_delay" and self.refusal is not None:
-            _, body, headers = refused(self.refusal)
-            await answer(send, self.refusal.status, body, headers)
+            _, body, headers = problem_response(self.refusal)
+            await send_answer(send, self.refusal.status, body, headers)
         else:
             await self._door(scope, receive, send)
 
@@ -103,14 +103,10 @@ async def _nothing_inside(scope: Scope, _receive: Receive, _send: Send) -> None:
     raise AssertionError(scope["path"])
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 def page_runtime(bundle: Bundle, **card: Any) -> Runtime:
     """A runtime whose card is the bundle's with some keys replaced."""
     changed = replace(bundle, card={**bundle.card, **card})
-    return Runtime("flight_delay:test", changed, Settings(), BentoBatcher(_no_runner))
+    return make_runtime(changed)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from load.tools.server_process import tree
 from score.__main__ import EXIT_REJECTED
 from score.merge import rejects_of
 from score.store import MANIFEST, SUFFIX
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 FULL = bool(os.environ.get("KILLS_FULL"))
 """Whether to run at full size: `make kills`."""

@@ -16,7 +16,7 @@ import pytest
 from data.flights import Flights
 from model.inference.bundle import Bundle
 from model.inference.predictor import Predictor
-from tests.conftest import free_port
+from tests.support.server import free_port
 
 SUPERUSER = "postgres"
 

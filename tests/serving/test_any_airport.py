@@ -26,13 +26,12 @@ from model.training import refresh
 from score.check import check
 from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import PredictionResponse, WallClock
 from serving.errors import ModelRefused
 from serving.models import smoke_test, store
-from serving.models.loaded import Runtime
 from serving.settings import Settings
-from tests.conftest import PROJECT, running_server
+from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT, running_server
 
 NAME = "madrid_delay"
 FLIGHTS = 6000
@@ -111,16 +110,12 @@ async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None
     raise AssertionError
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 @pytest.fixture
 def door(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> Application:
     """The service's front door, with the clock that the service takes from its model."""
     monkeypatch.setattr(WallClock, "zone", WallClock.zone)  # put back afterwards
     WallClock.of(madrid.predictor.builder.home)
-    runtime = Runtime(f"{NAME}:test", madrid, Settings(), BentoBatcher(_no_runner))
+    runtime = make_runtime(madrid, tag=f"{NAME}:test")
     return Application(_nothing_inside, lambda: runtime, Settings())
 
 
@@ -252,7 +247,7 @@ def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
 def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:
     """Golden flights are those of its own airlines, and a newer model of the airport is taken."""
     codes = madrid.predictor.builder.codes
-    flights = smoke_test.golden_flights(codes)
+    flights = smoke_test.probe_flights(codes)
     assert set(flights.airline) - set(codes.airline_) == {"ZZZ"}
     assert set(flights.destination) - set(codes.destination_) == {"ZZZZ"}
     smoke_test.check("m:2", madrid.predictor, replace(madrid).predictor)

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from serving import logs
-from tests.conftest import PROJECT, free_port
 from tests.faults.conftest import wait_for
+from tests.support.server import PROJECT, free_port
 
 JSON = {"content-type": "application/json"}
 EVIL = "x\r\n2026-01-01T00:00:00 INFO forged\x1b[2J\u2028\x00\x85"

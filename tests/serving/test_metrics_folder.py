@@ -20,8 +20,8 @@ import pytest
 
 from serving import metrics_folder
 from serving.models import store
-from tests.conftest import PROJECT, Server, running_server
 from tests.faults.conftest import wait_for, worker_of
+from tests.support.server import PROJECT, Server, running_server
 
 REQUEST = (PROJECT / "tests" / "request.json").read_bytes()
 JSON = {"content-type": "application/json"}

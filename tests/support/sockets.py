@@ -19,7 +19,6 @@ from model.inference.bundle import Bundle
 from serving.api.application import Application
 from serving.api.predict import PredictDelay
 from serving.batching.adaptive import AdaptiveBatcher
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT
 from serving.http.admission import AdmissionControl
 from serving.http.context import ConnectionContext
@@ -27,6 +26,7 @@ from serving.http.protocol import FastPathProtocol
 from serving.http.timeouts import IdleConnectionReaper
 from serving.models.loaded import Runtime
 from serving.settings import Settings
+from tests.support.runtime import make_runtime
 
 BODY = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
 LARGE = json.dumps({"flights": [EXAMPLE_FLIGHT] * 1_000}).encode()
@@ -38,10 +38,6 @@ BROKEN = b'{"flights": [{}]}'
 
 
 S = TypeVar("S", bound=uvicorn.Server)
-
-
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
 
 
 async def _inside(scope: Any, receive: Any, send: Any) -> None:
@@ -59,7 +55,7 @@ class Server:
 @pytest.fixture
 def runtime(bundle: Bundle) -> Runtime:
     """The loaded model."""
-    return Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    return make_runtime(bundle)
 
 
 @asynccontextmanager

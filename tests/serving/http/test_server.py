@@ -14,7 +14,7 @@ from serving.http import server
 from serving.http.context import ConnectionContext
 from serving.http.protocol import FastPathProtocol
 from serving.http.server import ACCEPTED_AT_ONCE, MultiAcceptServer
-from tests.conftest import free_port
+from tests.support.server import free_port
 from tests.support.sockets import HELLO, S, hello, hello_house, saying_hello, until
 
 BURST = ACCEPTED_AT_ONCE // 2

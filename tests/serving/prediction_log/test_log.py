@@ -26,15 +26,14 @@ from model.inference.bundle import Bundle
 from model.inference.predictor import Predictor
 from serving import metrics
 from serving.api.application import Application
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
-from serving.models.loaded import Runtime
 from serving.prediction_log import log as log_module
 from serving.prediction_log.log import PredictionLog
 from serving.prediction_log.record import Answered, Record, digests, records
-from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink, checked, open_sink
-from serving.settings import Settings
-from tests.conftest import PROJECT, running_server
+from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink, open_sink
+from serving.settings import Settings, check_sink
+from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT, running_server
 
 MODEL = "flight_delay:test"
 
@@ -84,7 +83,7 @@ def _wait(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 
 
 def _count(name: str, **labels: str) -> float:
-    metrics.tally.flush()
+    metrics.buffer.flush()
     return REGISTRY.get_sample_value(f"flight_delay_predictions_{name}_total", labels) or 0.0
 
 
@@ -153,10 +152,6 @@ def test_unreadable_prediction_harms_no_other(bundle: Bundle, flights: Flights) 
     assert len(sink.kept) == 1
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 async def _inside(*_: Any) -> None:
     raise AssertionError
 
@@ -175,7 +170,7 @@ def test_requests_are_answered_while_the_sink_is_down(
 
     monkeypatch.setattr(log_module, "open_sink", lambda *_: Memory(before=misbehave))
     settings = Settings(prediction_log="stdout", prediction_buffer=20)
-    runtime = Runtime(MODEL, bundle, settings, BentoBatcher(_no_runner))
+    runtime = make_runtime(bundle, settings, tag=MODEL)
     door = Application(_inside, lambda: runtime, settings)
     body = {"flights": [EXAMPLE_FLIGHT], "airport_state": EXAMPLE_STATE}
 
@@ -267,9 +262,9 @@ def test_unknown_sink_is_refused_at_start(setting: str) -> None:
 
 def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a sink's library is not installed, the error says which group brings it."""
-    monkeypatch.setattr("serving.prediction_log.sinks.find_spec", lambda _name: None)
+    monkeypatch.setattr("serving.settings.find_spec", lambda _name: None)
     with pytest.raises(ValueError, match="needs SQLAlchemy: install the dependency group `watch`"):
-        checked("sql:sqlite:///x.db")
+        check_sink("sql:sqlite:///x.db")
 
 
 def test_off_costs_no_thread_and_no_library(bundle: Bundle) -> None:

@@ -15,7 +15,7 @@ from model.experiments.evidence.steps import STEPS
 from model.experiments.page.report import PAGE_FILE
 from model.experiments.run.folds import GROUPS
 from model.experiments.run.summary import RESULTS_FILE
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 DOCS = PROJECT / "docs" / "experiments"
 ASKED_FOR = (
