@@ -80,6 +80,7 @@ _LOG_LINES_DROPPED = Counter(
     "flight_delay_log_lines_dropped", "Log lines that standard output did not take in time."
 )
 
+FIELDS = ("airline", "destination")
 STATUSES = (200, 400, 413, 415, 422, 500, 503, 504)
 
 
@@ -131,7 +132,7 @@ class MetricsBuffer:
         self.wait_seconds = Distribution(_WAIT)
         self.predict_seconds = Distribution(_PREDICT)
         self._reasons: dict[str, int] = {}
-        self._airlines = self._destinations = 0
+        self._unknown = dict.fromkeys(FIELDS, 0)
         self.queue: Callable[[], int] = int
         self._dropped = 0
         self._log_lines_dropped = 0
@@ -150,10 +151,9 @@ class MetricsBuffer:
         """Count a problem document by its kind, such as ``overloaded``."""
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
 
-    def unknown_in(self, answer: bytes) -> None:
-        """Count the unknown airlines and destinations that an encoded answer names."""
-        self._airlines += answer.count(b'["airline')
-        self._destinations += answer.count(b'destination"]')
+    def unknown(self, field: str) -> None:
+        """Count a flight whose airline or destination, as `field` says, training never saw."""
+        self._unknown[field] += 1
 
     def dropped(self, flights: int) -> None:
         """Count predictions that were dropped because the log's buffer was full."""
@@ -168,10 +168,11 @@ class MetricsBuffer:
         for reason, count in self._reasons.items():
             _REFUSALS.labels(reason).inc(count)
         self._reasons.clear()
-        _UNKNOWN.labels("airline").inc(self._airlines)
-        _UNKNOWN.labels("destination").inc(self._destinations)
+        for field, count in self._unknown.items():
+            _UNKNOWN.labels(field).inc(count)
+            self._unknown[field] = 0
         _FLIGHTS.inc(self._flights)
-        self._flights = self._airlines = self._destinations = 0
+        self._flights = 0
         _QUEUE.set(self.queue())
         for each in (self._seconds, self.batch_flights, self.wait_seconds, self.predict_seconds):
             each.flush()

@@ -24,10 +24,10 @@ from serving.api.asgi import (
     Receive,
     Scope,
     Send,
-    answer,
-    refused,
+    problem_response,
+    send_answer,
 )
-from serving.api.auth import ApiKeys, guarded
+from serving.api.auth import ApiKeys, require_key
 from serving.api.openapi import About, openapi_document
 from serving.api.predict import PredictDelay
 from serving.errors import InternalError, MethodNotAllowed, NotFound
@@ -106,7 +106,7 @@ class Application:
         """Ask for a key where the model answers, or tells about itself or its callers."""
         for path in GUARDED:
             self._routes[path] = {
-                method: guarded(handler, keys) for method, handler in self._routes[path].items()
+                method: require_key(handler, keys) for method, handler in self._routes[path].items()
             }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,17 +117,17 @@ class Application:
                 return
             await self._app(scope, receive, send)
             return
-        name = request_id.of_request(scope["headers"])
+        name = request_id.response_headers(scope["headers"])
         try:
             status, body, headers = await self._handler(scope)(scope, receive)
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
-            status, body, headers = refused(error, name)
+            status, body, headers = problem_response(error, name)
         if status != OK and scope["path"] == "/predict_delay":
             metrics.buffer.refused(status)
         headers = (*headers, *name)
-        await answer(send, status, body, headers, head=scope["method"] == "HEAD")
+        await send_answer(send, status, body, headers, head=scope["method"] == "HEAD")
 
     def _handler(self, scope: Scope) -> Handler:
         methods = self._routes.get(scope["path"])

@@ -21,8 +21,8 @@ from serving.api.asgi import (
     Receive,
     Scope,
     problem,
+    problem_response,
     read_body,
-    refused,
 )
 from serving.api.large_requests import LARGE_BODY, BulkReader, DecodedRequest
 from serving.batching.adaptive import AdaptiveBatcher, Result, no_room
@@ -34,7 +34,7 @@ from serving.models.loaded import Runtime
 T = TypeVar("T")
 Names = Iterable[tuple[bytes, bytes]]
 """Headers among which are those that name the request."""
-OwnNames = list[tuple[bytes, bytes]]
+IdHeaders = list[tuple[bytes, bytes]]
 """The same of the short way; replaced by the name that the service makes, once it is needed."""
 Reply = Callable[[int, bytes, Headers], None]
 Abandon = Callable[[], object]
@@ -86,7 +86,7 @@ class PredictDelay:
             return await answer
 
     def submit(
-        self, body: bytes, timeout: bytes | None, reply: Reply, names: OwnNames
+        self, body: bytes, timeout: bytes | None, reply: Reply, names: IdHeaders
     ) -> Abandon | None:
         """Answer a request that has been read whole by calling `reply`, at once or later.
 
@@ -116,7 +116,7 @@ class PredictDelay:
             deliver = partial(_deliver, runtime.write, flights, started, names, reply)
             return partial(inline.withdraw, inline.submit(flights, deliver, deadline))
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
-            refuse(reply, error, names)
+            reply_with_problem(reply, error, names)
             return None
 
     def _reply_later(
@@ -125,7 +125,7 @@ class PredictDelay:
         started: float,
         timeout: float,
         reply: Reply,
-        names: OwnNames,
+        names: IdHeaders,
     ) -> Abandon:
         asked = DecodedRequest(to_flights(request.flights, request.airport_state), explain=False)
         answer = self._answer_in_time(asked, started, timeout, names)
@@ -171,10 +171,10 @@ async def _in_time(started: float, within: float) -> AsyncIterator[None]:
 
 
 def _deliver(
-    write: Callable[[Flights, list[T], OwnNames], bytes],
+    write: Callable[[Flights, list[T], IdHeaders], bytes],
     flights: Flights,
     started: float,
-    names: OwnNames,
+    names: IdHeaders,
     reply: Reply,
     result: Result[T],
 ) -> None:
@@ -184,20 +184,20 @@ def _deliver(
             raise result  # noqa: TRY301 - told like any other
         body = write(flights, result, names)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
-        refuse(reply, error, names)
+        reply_with_problem(reply, error, names)
         return
     metrics.buffer.answered(len(flights), perf_counter() - started)
     reply(OK, body, _JSON)
 
 
-def refuse(reply: Reply, error: Exception, names: OwnNames) -> None:
+def reply_with_problem(reply: Reply, error: Exception, names: IdHeaders) -> None:
     """Answer a request of the short way with the problem document of an error.
 
     The log line of a failure and the answer name the request alike: its name is made here.
     """
-    name = request_id.of_request(names)
+    name = request_id.response_headers(names)
     names[:] = name
-    status, body, headers = refused(error, name)
+    status, body, headers = problem_response(error, name)
     metrics.buffer.refused(status)
     reply(status, body, headers)
 
@@ -206,11 +206,11 @@ NO_ROOM: Answer = problem(no_room())
 """Written once, because most requests beyond the capacity end with it."""
 
 
-async def _reply_when_done(answer: Awaitable[Answer], reply: Reply, names: OwnNames) -> None:
+async def _reply_when_done(answer: Awaitable[Answer], reply: Reply, names: IdHeaders) -> None:
     try:
         reply(*await answer)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
-        refuse(reply, error, names)
+        reply_with_problem(reply, error, names)
 
 
 async def _unless_client_leaves(receive: Receive, answer: Awaitable[Answer]) -> Answer:

@@ -17,7 +17,7 @@ from serving.batching.engines import Engine
 from serving.batching.explanations import Explained, ExplanationBatcher
 from serving.contract.decoding import to_flights
 from serving.contract.encoding import AnswerEncoder
-from serving.contract.examples import example_flight
+from serving.contract.schema import EXAMPLE_FLIGHT, Flight
 from serving.prediction_log.log import PredictionLog
 from serving.prediction_log.record import Headers
 from serving.settings import Settings
@@ -55,7 +55,7 @@ class Runtime:
         self.tag = tag
         self.predictor = bundle.predictor
         self.engine = engine
-        self.encoder = AnswerEncoder(tag, bundle.predictor)
+        self.encoder = AnswerEncoder(tag, bundle.predictor, metrics.buffer.unknown)
         self.log = PredictionLog.of(settings, bundle.predictor, tag)
         self.explanations = ExplanationBatcher(bundle.predictor, self.encoder, settings)
         self.is_sample: bool = bundle.card["data"]["is_sample"]
@@ -74,8 +74,7 @@ class Runtime:
         if explain:
             return self.write_explained(flights, await self.explanations.values(flights), headers)
         probabilities = await self.engine.score(flights)
-        if self.log is not None:
-            self.log.put(flights, probabilities, headers)
+        self._log_predictions(flights, probabilities, headers)
         pieces = []
         for start in range(0, len(flights), WRITTEN_AT_ONCE):
             if start:
@@ -83,29 +82,27 @@ class Runtime:
             stop = start + WRITTEN_AT_ONCE
             these = flights.slice(start, stop)
             pieces.append(self.encoder.predictions(these, probabilities[start:stop]))
-            metrics.buffer.unknown_in(pieces[-1])
         return self.encoder.join(pieces)
 
     def write(
         self, flights: Flights, probabilities: Sequence[float], headers: Headers = ()
     ) -> bytes:
-        """Return the answer for the scored flights of a small request; count and log it."""
+        """Return the answer for the scored flights of a small request, and log them."""
         body = self.encoder.encode(flights, probabilities)
-        self._record(body, flights, probabilities, headers)
+        self._log_predictions(flights, probabilities, headers)
         return body
 
     def write_explained(
         self, flights: Flights, explained: Sequence[Explained], headers: Headers = ()
     ) -> bytes:
-        """Return the answer for explained flights; count and log it."""
+        """Return the answer for explained flights, and log them."""
         body = self.encoder.join([each.prediction for each in explained])
-        self._record(body, flights, [each.probability for each in explained], headers)
+        self._log_predictions(flights, [each.probability for each in explained], headers)
         return body
 
-    def _record(
-        self, body: bytes, flights: Flights, probabilities: Sequence[float], headers: Headers
+    def _log_predictions(
+        self, flights: Flights, probabilities: Sequence[float], headers: Headers
     ) -> None:
-        metrics.buffer.unknown_in(body)
         if self.log is not None:
             self.log.put(flights, probabilities, headers)
 
@@ -138,3 +135,31 @@ def _published_card(tag: str, bundle: Bundle) -> dict[str, Any]:
     if bundle.card["data"]["is_sample"]:
         card["warning"] = SAMPLE_WARNING
     return card
+
+
+def example_flight(bundle: Bundle) -> Flight:
+    """Return a usual flight of the airline with the most flights in training.
+
+    Its destination is the most frequent one that the airline serves. Cards of older models list no
+    flight numbers: then it is the example of the contract.
+    """
+    codes = bundle.predictor.builder.codes
+    usual = bundle.card.get("flight_numbers", {})
+    routes = (
+        (airline, destination)
+        for airline in codes.airline_  # the most frequent first
+        for destination in codes.destination_
+        if usual.get(airline, {}).get(destination)
+    )
+    airline, destination = next(routes, (None, None))
+    if airline is None:
+        return Flight.model_validate(EXAMPLE_FLIGHT)
+    return Flight.model_validate(
+        EXAMPLE_FLIGHT
+        | {
+            "airline": airline,
+            "flight_number": usual[airline][destination][0],
+            "destination": destination,
+            "flight_type": codes.type_of(str(destination)),
+        }
+    )

@@ -12,20 +12,18 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from serving.settings import OFF, PARQUET, STDOUT
 
 if TYPE_CHECKING:
     from serving.prediction_log.record import Record
 
-OFF, STDOUT, PARQUET, SQL = "off", "stdout", "parquet", "sql"
-VARIABLE = "FLIGHT_DELAY_PREDICTION_LOG"
 PARTS = ".predictions-"
 """Prefix of files that are being written; they end in `.part`, so `*.parquet` skips them."""
 STALE_SECONDS = 3600.0
 
-_NEEDS = {PARQUET: ("pyarrow", "pyarrow"), SQL: ("sqlalchemy", "SQLAlchemy")}
 _WHOLE_PIPE_WRITE = 4096
 """PIPE_BUF of POSIX: shorter writes to a pipe are atomic, so lines of workers do not mix."""
 
@@ -47,32 +45,6 @@ class Sink(Protocol):
         ...
 
 
-def checked(setting: str) -> str:
-    """Return the setting if such a sink can be opened here.
-
-    Raises
-    ------
-    ValueError
-        If there is no such sink, its library or database driver is not installed, or nothing can
-        be written to its folder. The message never contains the URL, which may hold a password.
-    """
-    kind, _, where = setting.partition(":")
-    if setting in {OFF, STDOUT}:
-        return setting
-    if kind not in _NEEDS or not where:
-        message = "must be off, stdout, parquet:<folder> or sql:<SQLAlchemy URL>"
-        raise ValueError(message)
-    module, name = _NEEDS[kind]
-    if find_spec(module) is None:
-        message = f"the sink {kind!r} needs {name}: install the dependency group `watch`"
-        raise ValueError(message)
-    if kind == SQL:
-        _check_database(where)
-    else:
-        _check_folder(Path(where))
-    return setting
-
-
 def open_sink(setting: str, seconds: float) -> Sink | None:
     """Open the sink of a checked setting; return ``None`` where the log is off."""
     kind, _, where = setting.partition(":")
@@ -81,31 +53,6 @@ def open_sink(setting: str, seconds: float) -> Sink | None:
     if kind == STDOUT:
         return StdoutSink()
     return ParquetSink(Path(where), seconds) if kind == PARQUET else SqlSink(where)
-
-
-def _check_database(address: str) -> None:
-    """Raise a ValueError where the dialect of the URL or its driver is not installed."""
-    try:
-        _engine(address).dispose()
-    except ImportError as error:
-        message = f"the database driver {error.name} is not installed"
-    except Exception as error:  # noqa: BLE001 - a driver may raise anything
-        message = f"SQLAlchemy does not accept the URL ({type(error).__name__})"
-    else:
-        return
-    raise ValueError(message)
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise a ValueError where the folder can be neither written to nor made."""
-    try:
-        nearest = next(each for each in (folder, *folder.parents) if each.exists())
-        if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-            return
-    except OSError:
-        nearest = folder
-    message = f"{nearest} is not a folder in which files can be made"
-    raise ValueError(message)
 
 
 def _engine(address: str) -> Any:

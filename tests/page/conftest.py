@@ -15,7 +15,7 @@ import uvicorn
 
 from model.inference.bundle import Bundle
 from serving.api.application import Application
-from serving.api.asgi import Receive, Scope, Send, answer, refused
+from serving.api.asgi import Receive, Scope, Send, problem_response, send_answer
 from serving.errors import ProblemError
 from serving.models.loaded import Runtime
 from serving.settings import Settings
@@ -78,8 +78,8 @@ class PageServer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/predict_delay" and self.refusal is not None:
-            _, body, headers = refused(self.refusal)
-            await answer(send, self.refusal.status, body, headers)
+            _, body, headers = problem_response(self.refusal)
+            await send_answer(send, self.refusal.status, body, headers)
         else:
             await self._door(scope, receive, send)
 

@@ -99,12 +99,8 @@ def test_every_key_that_is_used_has_a_text() -> None:
 
 
 def test_every_problem_has_words() -> None:
-    """Whatever the service refuses with, the page can say in both languages."""
-    refusals: list[type[errors.ProblemError]] = [
-        errors.ProblemError,
-        *errors.ProblemError.__subclasses__(),
-    ]
-    kinds = {refusal.kind for refusal in refusals}
+    """The page has a text in both languages for each kind of problem."""
+    kinds = {problem.kind for problem in errors.problem_classes()}
     assert {f"problem.{kind}" for kind in kinds} <= _texts()["es"].keys()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,6 +89,26 @@ def test_flights_are_answered_by_the_contract(client: Client) -> None:
     response = PredictionResponse.model_validate_json(answer.content)
     assert response.model == "flight_delay:test"
     assert [p.unknown for p in response.predictions][:2] == [[], ["airline"]]
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_unknown_values_are_counted(client: Client, explain: bool) -> None:
+    """The metric grows by one for each airline and each destination that answers call unknown."""
+
+    def counts() -> list[float]:
+        text = client.request("GET", "/metrics").text
+        found = re.findall(
+            r'^flight_delay_unknown_total\{field="(\w+)"\} (\S+)$', text, re.MULTILINE
+        )
+        values = dict(found)
+        return [float(values.get(field, 0)) for field in ("airline", "destination")]
+
+    airlines, destinations = counts()
+    body = flights({}, {"airline": "ZZZ"}, {"destination": "ZZZZ", "airline": "ZZZ"})
+    answer = client.post(json.dumps(json.loads(body) | {"explain": explain}).encode())
+    expected = [[], ["airline"], ["airline", "destination"]]
+    assert [each["unknown"] for each in answer.json()["predictions"]] == expected
+    assert counts() == [airlines + 2, destinations + 1]
 
 
 @pytest.mark.parametrize(

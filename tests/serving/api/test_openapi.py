@@ -21,9 +21,8 @@ from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.api.auth import digest
 from serving.api.openapi import VERSION, openapi_document
-from serving.contract.examples import example_flight
 from serving.contract.schema import EXAMPLE_FLIGHT, Flight, PredictionResponse, Problem
-from serving.models.loaded import Runtime
+from serving.models.loaded import Runtime, example_flight
 from serving.page import pages
 from serving.settings import Settings
 from tests.support.runtime import make_runtime
@@ -79,7 +78,6 @@ def test_every_route_is_told(runtime: Runtime) -> None:
 
 def test_every_kind_of_problem_is_told() -> None:
     """Each kind of refusal is an example of an answer of its status, and a problem document."""
-    kinds: list[type[errors.ProblemError]] = errors.ProblemError.__subclasses__()
     told = {
         (example["value"]["status"], kind)
         for operation in _operations(FULL).values()
@@ -88,7 +86,9 @@ def test_every_kind_of_problem_is_told() -> None:
         for kind, example in answer["content"]["application/problem+json"]["examples"].items()
         if example["value"]["status"] == int(status) and Problem.model_validate(example["value"])
     }
-    assert told == {(kind.status, kind.kind) for kind in kinds if kind not in NOWHERE}
+    assert told == {
+        (kind.status, kind.kind) for kind in errors.problem_classes() if kind not in NOWHERE
+    }
 
 
 def test_every_example_of_a_request_works(runtime: Runtime) -> None:

@@ -12,7 +12,7 @@ from data.flights import Flights
 from model.inference.calibration import FloatArray
 from model.inference.predictor import Predictor
 from serving.api import large_requests
-from serving.api.pieces import cut
+from serving.api.large_requests import cut
 from serving.contract.decoding import decode
 from serving.contract.schema import EXAMPLE_FLIGHT, PredictionRequest
 from serving.models.loaded import Runtime

@@ -29,8 +29,8 @@ from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
 from serving.prediction_log import log as log_module
 from serving.prediction_log.log import PredictionLog
 from serving.prediction_log.record import Answered, Record, digests, records
-from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink, checked, open_sink
-from serving.settings import Settings
+from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink, open_sink
+from serving.settings import Settings, check_sink
 from tests.support.runtime import make_runtime, not_reached
 from tests.support.server import PROJECT, running_server
 
@@ -257,9 +257,9 @@ def test_unknown_sink_is_refused_at_start(setting: str) -> None:
 
 def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a sink's library is not installed, the error says which group brings it."""
-    monkeypatch.setattr("serving.prediction_log.sinks.find_spec", lambda _name: None)
+    monkeypatch.setattr("serving.settings.find_spec", lambda _name: None)
     with pytest.raises(ValueError, match="needs SQLAlchemy: install the dependency group `watch`"):
-        checked("sql:sqlite:///x.db")
+        check_sink("sql:sqlite:///x.db")
 
 
 def test_off_costs_no_thread_and_no_library(bundle: Bundle) -> None:
