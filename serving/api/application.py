@@ -28,7 +28,7 @@ from serving.api.asgi import (
     send_answer,
 )
 from serving.api.auth import ApiKeys, require_key
-from serving.api.openapi import About, openapi_document
+from serving.api.openapi import ServedModel, openapi_document
 from serving.api.predict import PredictDelay
 from serving.errors import InternalError, MethodNotAllowed, NotFound
 from serving.models.loaded import Runtime
@@ -167,8 +167,8 @@ class Application:
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
         runtime = self._runtime()
-        about = About(runtime.predictor.builder.home, runtime.example)
-        return OK, openapi_document(about, keys=self.keys is not None, admin=self._admin), _JSON
+        model = ServedModel(runtime.predictor.builder.home, runtime.example)
+        return OK, openapi_document(model, keys=self.keys is not None, admin=self._admin), _JSON
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:
