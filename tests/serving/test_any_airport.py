@@ -135,7 +135,7 @@ def _probabilities(application: Application, *departures: str, **change: str) ->
 def test_the_service_answers_with_the_scores_of_the_model(
     application: Application, madrid: Bundle
 ) -> None:
-    """Evening flights are late, as in the file, and the answer equals the score of the predictor."""
+    """Evening flights are late, as in the file; answers equal the scores of the predictor."""
     morning, evening = _probabilities(application, "2017-07-14T08:30", "2017-07-14T18:30")
     assert morning < 0.2
     assert evening > 0.3
