@@ -1,11 +1,24 @@
 """The BentoML service: loads the registered model and answers `POST /predict_delay`.
 
     bentoml serve            serves this folder
-    bentoml build            makes the bento `flight_delay_service`
+    bentoml build            builds the bento `flight_delay_service`
 
-Two things stand here: the adaptive-batching runner `score`, which scores flights of many requests
-at once, and the endpoint `predict_delay`. Over HTTP `serving.api.application` answers every route
-of the contract before BentoML's own request handling sees it.
+How flights are scored:
+
+1. `serving.api.application` answers every route of the contract before BentoML's own request
+   handling. It decodes `POST /predict_delay` and passes the flights of each request to an engine.
+2. The engine collects flights of many requests into one batch.
+3. `score_batch` scores the batch: one feature pass, one call of the model.
+
+`FLIGHT_DELAY_BATCHING` chooses who collects the batch, and nothing else (see `_engine`):
+
+inline (default)
+    `AdaptiveBatcher` scores, once per turn of the event loop, the flights that have arrived. There
+    is no waiting window: an idle service scores one flight at once, and batches grow with load.
+bentoml
+    BentoML's adaptive batching calls the batchable method `score`.
+off
+    Each request is a batch.
 """
 
 from __future__ import annotations
@@ -23,53 +36,55 @@ from serving import logs, metrics_folder
 from serving.bento import entrypoint, startup
 from serving.bento.service_class import ApplicationService
 from serving.contract.schema import MAX_FLIGHTS, AirportState, Flight, PredictionResponse, WallClock
-from serving.models import shared
-from serving.settings import settings
-
-if TYPE_CHECKING:
-    from model.inference.bundle import Bundle
-    from serving.models.loaded import Runtime
+from serving.models import served_tag
+from serving.settings import Batching, settings
 
 logger = logging.getLogger("flight_delay")
 
 entrypoint.relax_gc()
 at_start = startup.bundles(settings().model)
-"""Read here for the sake of a clear refusal; taken from here, so that a newer model replaces it."""
+"""The model, read here so that a bad one ends the start with one line; empty in the supervisor."""
 metrics_problem: str | None = None
 if startup.supervises():
     logs.configure(settings().log_format)
     metrics_folder.create(settings().workers)
 else:
     metrics_problem = metrics_folder.attach(settings().workers)
+if TYPE_CHECKING or not startup.supervises():
+    # the supervisor never scores: without these imports it starts faster and takes less memory
+    from model.inference.bundle import Bundle
+    from model.inference.predictor import Predictor
+    from serving.batching.adaptive import AdaptiveBatcher
+    from serving.batching.engines import BentoBatcher, Engine, Unbatched, score_batch, score_rows
+    from serving.contract.decoding import to_flights
+    from serving.models.loaded import SAMPLE_WARNING, Runtime
+    from serving.models.reload import ModelReloader
 
 
 @bentoml.service(
     name="flight_delay_service",
     service_class=ApplicationService,
     workers=settings().workers,
-    # the front door counts and limits requests itself, at a fraction of the cost
+    # serving.metrics and serving.http count and limit requests, at a fraction of the cost
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
-    # by default the client inside the process renews its session every 100 calls while others
-    # still use it, and fails them
+    # by default BentoML's client inside the process closes its session every 100 calls, and calls
+    # that still use it fail
     runner_connection={"max_requests": 2_000_000_000, "max_age": 1e9},
 )
 class FlightDelayService:
-    """Scores scheduled departures from Santiago de Chile."""
+    """Service that scores scheduled departures from Santiago de Chile."""
 
     model = BentoModel(settings().model)
 
     def __init__(self) -> None:
-        from serving.models.loaded import SAMPLE_WARNING  # noqa: PLC0415 - see serving.bento.startup
-        from serving.models.reload import ModelReloader  # noqa: PLC0415 - see serving.bento.startup
-
         logs.configure(settings().log_format)
-        self._models: WeakValueDictionary[str, Runtime] = WeakValueDictionary()
+        self._predictors: WeakValueDictionary[str, Predictor] = WeakValueDictionary()
         tag, bundle = at_start.pop() if at_start else startup.require(settings().model)
         WallClock.of(bundle.predictor.builder.airport_config)
-        self.runtime = self._make(tag, bundle)
-        self.rollover = ModelReloader(self, self._make, settings().model, shared.folder())
+        self.runtime = self._load(tag, bundle)
+        self.reloader = ModelReloader(self, self._load, settings().model, served_tag.folder())
         logger.info("serving %s", self.runtime.tag)
         if metrics_problem:
             logger.warning(metrics_problem)
@@ -77,22 +92,20 @@ class FlightDelayService:
             logger.warning(SAMPLE_WARNING)
 
     @bentoml.on_startup
-    def freeze_gc(self) -> None:
-        """Prepare the process for its life as a server, once everything is loaded."""
+    def start(self) -> None:
+        """Freeze the garbage collector's objects and watch for newer models; in the event loop."""
         self.runtime.freeze_gc()
-        self.rollover.start()
+        self.reloader.start()
 
     @bentoml.on_shutdown
-    def finish(self) -> None:
-        """Write what the prediction log still holds."""
+    def close(self) -> None:
+        """Write the predictions that the log still holds."""
         self.runtime.close()
 
     @bentoml.api(batchable=True, max_batch_size=settings().max_batch, max_latency_ms=60_000)
     def score(self, rows: list[list[Any]]) -> list[float]:
-        """Score flights of many requests at once; reachable from inside the process only."""
-        from serving.models.reload import score_by_model  # noqa: PLC0415 - see serving.bento.startup
-
-        return score_by_model(self._models, rows)
+        """Score a batch that BentoML collected; reachable from inside the process only."""
+        return score_rows(self._predictors, rows)
 
     @bentoml.api
     async def predict_delay(
@@ -102,21 +115,25 @@ class FlightDelayService:
         explain: bool = False,
     ) -> PredictionResponse:
         """Score scheduled departures, in order: the contract as BentoML's own clients read it."""
-        from serving.contract.decoding import to_flights  # noqa: PLC0415 - see serving.bento.startup
-
         body = await self.runtime.answer(to_flights(flights, airport_state), explain=explain)
         return PredictionResponse.model_validate_json(body)
 
-    def _make(self, tag: str, bundle: Bundle) -> Runtime:
-        """What answers with a model; a request keeps to the one that it began with."""
-        from serving.batching.engines import BentoBatcher  # noqa: PLC0415 - see serving.bento.startup
-        from serving.models.loaded import Runtime  # noqa: PLC0415 - see serving.bento.startup
+    def _load(self, tag: str, bundle: Bundle) -> Runtime:
+        """Return a model ready to answer; a request keeps to the model that it began with."""
+        self._predictors[tag] = bundle.predictor
+        return Runtime(tag, bundle, settings(), self._engine(tag, bundle.predictor))
 
-        batcher = BentoBatcher(partial(self._call_runner, tag))
-        self._models[tag] = runtime = Runtime(tag, bundle, settings(), batcher)
-        return runtime
+    def _engine(self, tag: str, predictor: Predictor) -> Engine:
+        """Return the engine of the setting; each one scores by `score_batch`."""
+        score, chosen = partial(score_batch, predictor), settings()
+        match chosen.batching:
+            case Batching.INLINE:
+                return AdaptiveBatcher(score, chosen.max_batch, chosen.max_queue, chosen.max_bulk)
+            case Batching.BENTOML:
+                return BentoBatcher(self._call_score, tag)  # calls score_batch in `score_rows`
+            case Batching.OFF:
+                return Unbatched(score, chosen.max_batch)
 
-    async def _call_runner(self, tag: str, rows: list[list[Any]]) -> list[float]:
-        named = [[*row, tag] for row in rows]
-        probabilities: list[float] = await self.to_async.score(named)  # type: ignore[attr-defined] # set by BentoML
-        return probabilities
+    async def _call_score(self, rows: list[list[Any]]) -> list[float]:
+        scores: list[float] = await self.to_async.score(rows)  # type: ignore[attr-defined] # set by BentoML
+        return scores

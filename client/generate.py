@@ -1,10 +1,10 @@
-"""Writes the client's models, problems and constants from the service's contract.
+"""Write the client's models, exceptions and constants from the service's contract.
 
     python -m client.generate            writes them (`make client-models`)
-    python -m client.generate --check    fails where they are not what the contract says
+    python -m client.generate --check    fails if they differ from the contract
 
-The service's code is the one source. Answers are read tolerantly: fields that a newer service adds
-are ignored, so that an older client keeps working.
+The service's code is the one source. Answers are parsed with ``extra="ignore"``: an older client
+keeps working when a newer service adds fields.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from features.airport import LONGEST_DELAY, SHORTEST_DELAY
 from serving.api.asgi import PROBLEM_TYPE
 from serving.api.openapi import openapi_document
 from serving.contract import schema as contract
-from serving.errors import ProblemError
+from serving.errors import ProblemError, problem_classes
 from serving.settings import Settings
 
 PACKAGE = Path(__file__).parent / "src" / "scl_delay"
@@ -48,20 +48,25 @@ _PLAIN = {"string": "str", "number": "float", "integer": "int", "boolean": "bool
 
 
 def main(arguments: list[str]) -> int:
-    """Write the modules, or with ``--check`` name those that differ."""
-    stale = [name for name, text in modules().items() if _read(PACKAGE / name) != text]
+    """Write the modules, or list those that differ (``--check``) and return 1 if there are any."""
+    generated = modules()
+    stale = [name for name, text in generated.items() if _read(PACKAGE / name) != text]
     if "--check" not in arguments:
         for name in stale:
-            (PACKAGE / name).write_text(modules()[name])
+            (PACKAGE / name).write_text(generated[name])
         return 0
     for name in stale:
-        sys.stderr.write(f"{name} is not what the contract says: run `{COMMAND}`\n")
+        sys.stderr.write(f"{name} differs from the service's contract: run `{COMMAND}`\n")
     return bool(stale)
 
 
 def modules() -> dict[str, str]:
-    """Text of each generated module, by its file name."""
-    texts = {"facts.py": _facts(), "models.py": _models(), "problems.py": _problems()}
+    """Return the text of each generated module, by its path inside the package."""
+    texts = {
+        "_transport/constants.py": _constants(),
+        "models.py": _models(),
+        "_transport/problems.py": _problems(),
+    }
     return {name: _formatted(text) for name, text in texts.items()}
 
 
@@ -92,34 +97,27 @@ def _head(first: str) -> list[str]:
 # --- constants ----------------------------------------------------------------------------------
 
 
-def _facts() -> str:
+def _constants() -> str:
     limits = Settings.model_fields
     raw = {str(name): english for name, english in ENGLISH.items()}
     schedule = {name: english for name, english in raw.items() if english in SCHEDULE_COLUMNS}
     actual = next(name for name, english in raw.items() if english == "actual_departure")
-    facts: list[tuple[str, str, str]] = [
-        ("MAX_FLIGHTS", f"{contract.MAX_FLIGHTS:_}", "Most flights of one request."),
-        (
-            "MAX_BODY_BYTES",
-            f"{limits['max_body_bytes'].default:_}",
-            "Largest request, unless the service is set otherwise.",
-        ),
-        ("LATE_MINUTES", str(DELAY_MINUTES), "Late is more than this after schedule."),
-        ("SHORTEST_DELAY", str(SHORTEST_DELAY), "Minutes below which a delay is cut."),
-        ("LONGEST_DELAY", str(LONGEST_DELAY), "Minutes above which a delay is cut."),
-        ("AIRPORT_HOURS", str(AIRPORT_HOURS), "Windows of the airport's state."),
-        ("SCHEDULE_COLUMNS", str(SCHEDULE_COLUMNS), "What is sent of a flight, and no more."),
-        ("RAW_COLUMNS", repr(schedule), "The same by the names that dataset_SCL.csv gives them."),
-        ("RAW_ACTUAL_DEPARTURE", repr(actual), "When a flight left, in dataset_SCL.csv."),
-        ("DEPARTURE_PATTERN", _split(_pattern_of(contract.Departure)), "Every accepted time."),
-        (
-            "PROBLEM_TYPE",
-            repr(PROBLEM_TYPE),
-            "What the types of the service's problems begin with.",
-        ),
+    body_bytes = limits["max_body_bytes"].default
+    constants: list[tuple[str, str, str]] = [
+        ("MAX_FLIGHTS", f"{contract.MAX_FLIGHTS:_}", "Largest number of flights per request."),
+        ("MAX_BODY_BYTES", f"{body_bytes:_}", "Default limit of a request body, in bytes."),
+        ("LATE_MINUTES", str(DELAY_MINUTES), "A flight is late if its delay exceeds this."),
+        ("SHORTEST_DELAY", str(SHORTEST_DELAY), "Smaller delays count as this, in minutes."),
+        ("LONGEST_DELAY", str(LONGEST_DELAY), "Larger delays count as this, in minutes."),
+        ("AIRPORT_HOURS", str(AIRPORT_HOURS), "Windows of the airport state, in hours."),
+        ("SCHEDULE_COLUMNS", str(SCHEDULE_COLUMNS), "Fields of a flight; no others are sent."),
+        ("RAW_COLUMNS", repr(schedule), "Names of these fields in dataset_SCL.csv."),
+        ("RAW_ACTUAL_DEPARTURE", repr(actual), "Actual departure in dataset_SCL.csv."),
+        ("DEPARTURE_PATTERN", _split(_pattern_of(contract.Departure)), "Accepted times."),
+        ("PROBLEM_TYPE", repr(PROBLEM_TYPE), "Prefix of the service's problem types."),
     ]
-    lines = _head("What the service says once: limits, names and conventions.")
-    for name, value, words in facts:
+    lines = _head("Limits, names and conventions of the service.")
+    for name, value, words in constants:
         lines += [f"{name} = {value}", f'"""{words}"""', ""]
     return "\n".join(lines)
 
@@ -129,7 +127,7 @@ def _pattern_of(annotation: Any) -> str:
 
 
 def _split(pattern: str) -> str:
-    """A long raw string in parts that fit on a line."""
+    """Return the source of a raw string, split into parts that fit on a line."""
     parts = [pattern[start : start + 80] for start in range(0, len(pattern), 80)]
     return "(" + "\n".join(f'r"{part}"' for part in parts) + ")"
 
@@ -141,7 +139,7 @@ def _models() -> str:
     schemas: dict[str, Schema] = json.loads(openapi_document())["components"]["schemas"]
     sent = _reached("PredictionRequest", schemas)
     lines = [
-        *_head("What is sent to the service and what comes back."),
+        *_head("Requests and answers of the service."),
         "from datetime import datetime",
         "from typing import Annotated, Literal",
         "",
@@ -151,7 +149,7 @@ def _models() -> str:
         "",
         *(f"{name} = {_constrained(getattr(contract, name))}" for name in _ALIASES),
         "Departure = Annotated[str | datetime, PlainValidator(departure_text)]",
-        '"""Text in ISO 8601, or a `datetime`; it is kept as text."""',
+        '"""ISO 8601 text, or a `datetime`; stored as text."""',
         "",
         "class _Sent(BaseModel):",
         '    model_config = ConfigDict(extra="forbid", frozen=True)',
@@ -236,7 +234,7 @@ def _alias(pattern: str) -> str:
 
 
 def _value(schema: Schema, *, required: bool) -> str:
-    """What stands behind the type: default and bounds."""
+    """Return the right-hand side of a field: its default and its bounds."""
     bounds = [f"{python}={bound}" for python, bound in _bounds(schema)]
     default = repr(schema.get("default"))
     if not bounds:
@@ -255,34 +253,33 @@ def _bounds(schema: Schema) -> Iterator[tuple[str, Any]]:
 
 
 def _problems() -> str:
-    kinds = sorted(_kinds(ProblemError), key=lambda kind: (kind.status, kind.__name__))
-    lines = _head("Exceptions, one for each type of problem that the service names.")
+    kinds = sorted(problem_classes(), key=lambda kind: (kind.status, kind.__name__))
+    lines = _head("Exceptions of the client, one for each problem type of the service.")
     lines += ["from scl_delay.errors import ProblemError", ""]
     for kind in kinds:
-        summary = (kind.__doc__ or "").strip()
+        summary = (kind.__doc__ or "").strip().removesuffix(".")
         lines += [
-            f"class {kind.__name__}Error(ProblemError):",
+            f"class {exception_name(kind)}(ProblemError):",
             f'    """{summary} ({kind.status})."""',
+            "",
+            f'    kind = "{kind.kind}"',
+            "",
         ]
-        lines[-1] = lines[-1].replace(". (", " (")
-        lines += ["", f'    kind = "{kind.kind}"', ""]
-    names = sorted(f"{kind.__name__}Error" for kind in kinds)
+    names = sorted(map(exception_name, kinds))
     lines += [
         f"__all__ = {names!r}",
         "",
         "PROBLEMS: dict[str, type[ProblemError]] = {",
         f"    each.kind: each for each in ({', '.join(names)},)",
         "}",
-        '"""By the last part of a problem\'s type."""',
+        '"""Exception of each problem type, by the last part of the type."""',
     ]
     return "\n".join(lines)
 
 
-def _kinds(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
-    for kind in base.__subclasses__():
-        if kind.__module__ == ProblemError.__module__:
-            yield kind
-            yield from _kinds(kind)
+def exception_name(kind: type[ProblemError]) -> str:
+    """Return the client's exception for a problem: made from its public type, not its class."""
+    return f"{kind.kind.title().replace('-', '')}Error"
 
 
 if __name__ == "__main__":

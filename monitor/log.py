@@ -10,7 +10,7 @@ import pandas as pd
 
 from monitor import MonitorError
 from serving.prediction_log.record import Record
-from serving.prediction_log.sinks import PARQUET, SQL
+from serving.settings import PARQUET, SQL
 
 JSON = "json"
 COLUMNS = list(Record._fields)

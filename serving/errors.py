@@ -1,8 +1,8 @@
-"""What can go wrong while serving.
+"""Errors of the service; each kind of problem document is a class.
 
 ServingError
-├── NoModelRegistered      the store holds no model of the wanted name
-└── ProblemError                a request that gets a problem document instead of an answer
+├── NoModelRegistered      no model of the configured name in the store
+└── ProblemError           base of all problem documents
     ├── BadRequest         400
     ├── NotJson            400
     ├── Unauthorized       401
@@ -29,11 +29,11 @@ from typing import Any, ClassVar
 
 
 class ServingError(Exception):
-    """Base of this package's errors; its text is meant for people."""
+    """Base of this package's errors; the text is shown to users."""
 
 
 class NoModelRegistered(ServingError):
-    """The store holds no model of the wanted name."""
+    """No model of the configured name is in the store."""
 
     def __init__(self, reference: str, store: Path) -> None:
         name = reference.partition(":")[0]
@@ -45,16 +45,16 @@ class NoModelRegistered(ServingError):
 
 
 class ProblemError(ServingError):
-    """A request that gets a problem document (RFC 9457) instead of an answer.
+    """Error that is answered with a problem document (RFC 9457).
 
     Attributes
     ----------
     status, kind, title
-        Of the class: HTTP status, stable name of the problem type, and the same in words.
+        Of the class: HTTP status, last part of the problem's type, and its title.
     headers
         Extra response headers, as pairs of lower-case name and value.
     errors
-        Each invalid field, where the request was understood but not valid.
+        Invalid fields of a request that is JSON, each as in `FieldError`.
     """
 
     status: ClassVar[int] = 500
@@ -73,7 +73,7 @@ class ProblemError(ServingError):
 
 
 class BadRequest(ProblemError):
-    """What arrived is not HTTP."""
+    """The bytes that arrived are not HTTP."""
 
     status, kind, title = 400, "bad-request", "The request is not HTTP"
 
@@ -85,19 +85,19 @@ class NotJson(ProblemError):
 
 
 class Unauthorized(ProblemError):
-    """The request does not show who sends it."""
+    """The request carries no key."""
 
     status, kind, title = 401, "unauthorized", "A key is needed"
 
 
 class Forbidden(ProblemError):
-    """What the request shows is not, or no longer, accepted."""
+    """The key is unknown or has been withdrawn."""
 
     status, kind, title = 403, "forbidden", "The key is not accepted"
 
 
 class NotFound(ProblemError):
-    """There is nothing at this path."""
+    """There is no such path."""
 
     status, kind, title = 404, "not-found", "There is nothing here"
 
@@ -115,7 +115,7 @@ class RequestTimeout(ProblemError):
 
 
 class Conflict(ProblemError):
-    """The same is being done already."""
+    """The same operation is in progress."""
 
     status, kind, title = 409, "busy", "This is being done already"
 
@@ -127,7 +127,7 @@ class TooLarge(ProblemError):
 
 
 class UnsupportedType(ProblemError):
-    """The body is not of the type that the service reads."""
+    """The content type or encoding of the body is not supported."""
 
     status, kind, title = 415, "unsupported-type", "The body has the wrong type"
 
@@ -139,25 +139,25 @@ class Invalid(ProblemError):
 
 
 class HeadTooLarge(ProblemError):
-    """The head of the request, with all its headers, is larger than the service accepts."""
+    """The request line and headers are larger than the service accepts."""
 
     status, kind, title = 431, "head-too-large", "The head of the request is too large"
 
 
 class ModelRefused(ProblemError):
-    """A model that was to take over is not fit to; the one in place goes on."""
+    """The new model failed its checks; the current model stays in place."""
 
     status, kind, title = 422, "model-refused", "The model is not fit to serve"
 
 
 class RateLimited(ProblemError):
-    """The caller sends more than its key allows."""
+    """The client exceeds the rate limit of its key."""
 
     status, kind, title = 429, "too-many", "Too many requests"
 
 
 class InternalError(ProblemError):
-    """The service failed; the fault is not the caller's."""
+    """The service failed; the fault is not the client's."""
 
 
 class Overloaded(ProblemError):
@@ -167,9 +167,14 @@ class Overloaded(ProblemError):
 
 
 class DeadlineExceeded(ProblemError):
-    """The time that the caller gave has passed."""
+    """The time that the client allowed has passed."""
 
     status, kind, title = 504, "too-late", "The time given for the answer has passed"
 
-    def __init__(self) -> None:
-        super().__init__("The flights were not scored within the time that was given.")
+    def __init__(self, detail: str = "The flights were not scored in the time allowed.") -> None:
+        super().__init__(detail)
+
+
+def problem_classes() -> list[type[ProblemError]]:
+    """Return the classes of all kinds of problem documents, in the order of their definition."""
+    return ProblemError.__subclasses__()

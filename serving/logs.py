@@ -1,8 +1,9 @@
-"""Log lines that machines read, or people; no caller can forge one.
+"""Log lines as JSON or text, written by a thread.
 
-JSON where the service runs in a container, text elsewhere, or as `FLIGHT_DELAY_LOG_FORMAT` says.
-Nothing of a body is ever logged. A thread writes the lines: a standard output that nobody reads
-blocks whoever writes to it, and that must not be the event loop.
+The format is JSON in a container and text elsewhere, unless `FLIGHT_DELAY_LOG_FORMAT` names one.
+Control characters are escaped, so the values of a request cannot forge a line. Bodies are never
+logged. A thread writes the lines, because a write to a standard output that is not read blocks, and
+must not block the event loop.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from queue import Full, Queue
 from typing import Any
 
 LOGGERS = ("", "bentoml", "uvicorn.error", "circus")
-"""Those to which BentoML gives handlers, the root among them."""
+"""Loggers to which BentoML adds handlers; the empty name is the root logger."""
 REQUEST = "request"
-"""Attribute of a record that names the request: `logger.error(..., extra={REQUEST: ...})`."""
+"""Attribute of a record with the request id: `logger.error(..., extra={REQUEST: ...})`."""
 
 WAITING_LINES = 1_000
-"""Lines that may wait to be written; those beyond are dropped and counted."""
+"""Most lines that wait to be written; further ones are dropped and counted."""
 FLUSH_SECONDS = 2.0
-"""How long the end of the process waits for lines to be written."""
+"""Longest wait at the end of the process for lines to be written."""
 
 _CONTAINER_VARIABLES = ("K_SERVICE", "KUBERNETES_SERVICE_HOST", "container")
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
@@ -35,26 +36,26 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class LogFormat(StrEnum):
-    """How log lines are written."""
+    """Format of log lines."""
 
     AUTO = "auto"
     """`json` in a container, else `text`."""
     JSON = "json"
-    """One object a line; `severity`, `time` and `message` as Cloud Logging reads them."""
+    """One JSON object per line, with the fields `severity`, `time`, `message` of Cloud Logging."""
     TEXT = "text"
-    """For people."""
+    """Text for people to read."""
 
 
 class QueuedHandler(logging.Handler):
-    """Handler that formats a record at once and leaves the writing to a thread.
+    """Handler that formats a record at once and lets a thread write it.
 
-    The thread writes to a file descriptor, not to `sys.stdout`: the interpreter flushes that at
-    its end, and would wait for a thread that is blocked in it.
+    The thread writes to a file descriptor and not to `sys.stdout`, which the interpreter flushes
+    at exit: that would wait for a thread that is blocked in a write.
 
     Attributes
     ----------
     dropped
-        Lines that were lost since the process began: there was no room, or nobody to read them.
+        Number of lines lost since the process began: the queue was full, or a write failed.
     """
 
     def __init__(self, descriptor: int = 1, capacity: int = WAITING_LINES) -> None:
@@ -65,12 +66,12 @@ class QueuedHandler(logging.Handler):
         threading.Thread(target=self._write, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Format the record and queue the line; never wait."""
+        """Format the record and queue it; never block."""
         try:
             self._lines.put_nowait(f"{self.format(record)}\n".encode(errors="backslashreplace"))
         except Full:
             self.dropped += 1
-        except Exception:  # noqa: BLE001 - what a record may raise that cannot be formatted
+        except Exception:  # noqa: BLE001 - formatting a record may raise anything
             self.handleError(record)
 
     def flush(self) -> None:
@@ -86,18 +87,18 @@ class QueuedHandler(logging.Handler):
             try:
                 while line:
                     line = line[os.write(self._descriptor, line) :]
-            except OSError:  # whoever read it has gone
+            except OSError:  # the reading end was closed
                 self.dropped += 1
             finally:
                 self._lines.task_done()
 
 
 _queued: list[QueuedHandler] = []
-"""The one that writes for this process, once there is one."""
+"""Handler of this process; empty before `configure`."""
 
 
 def configure(wanted: LogFormat) -> None:
-    """Write, in the wanted format and from a thread, what BentoML's handlers write to stdout."""
+    """Replace BentoML's handlers for standard output by a queued one with the wanted format."""
     if not _queued:
         _queued.append(QueuedHandler())
     as_json = wanted is LogFormat.JSON or (wanted is LogFormat.AUTO and in_container())
@@ -118,16 +119,16 @@ def dropped_lines() -> int:
 
 
 def in_container() -> bool:
-    """Whether this process runs in a container, as far as it can see."""
-    told = any(name in os.environ for name in _CONTAINER_VARIABLES)
-    return told or any(Path(name).exists() for name in _CONTAINER_FILES)
+    """Return whether this process runs in a container, by its variables and files."""
+    named = any(name in os.environ for name in _CONTAINER_VARIABLES)
+    return named or any(Path(name).exists() for name in _CONTAINER_FILES)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; JSON's own escapes keep line ends and control characters out."""
+    """Formatter that writes one JSON object per line, with control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the record as JSON."""
         line: dict[str, Any] = {
             "time": _time(record),
             "severity": record.levelname,
@@ -143,13 +144,14 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, severity, message; what follows the first line is indented, so it cannot pass for one.
+    """Formatter that writes time, severity and message.
 
-    Control characters are written as escapes.
+    Lines after the first are indented and control characters escaped, so no value can forge a
+    record.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and the traceback where there is one."""
+        """Return the record as text, with the traceback where there is one."""
         request = getattr(record, REQUEST, None)
         about = f" [{_escaped(str(request))}]" if request else ""
         message = _indented(record.getMessage())

@@ -1,4 +1,4 @@
-"""The service's own metrics, counted cheaply and read by Prometheus."""
+"""Metrics of the service: counted in this process, flushed to Prometheus' counters."""
 
 from __future__ import annotations
 
@@ -80,15 +80,16 @@ _LOG_LINES_DROPPED = Counter(
     "flight_delay_log_lines_dropped", "Log lines that standard output did not take in time."
 )
 
+FIELDS = ("airline", "destination")
 STATUSES = (200, 400, 413, 415, 422, 500, 503, 504)
 
 
 class Distribution:
-    """Observations counted by bucket, until they are handed over to a histogram."""
+    """Buffer of observations, counted by bucket until they are flushed to a histogram."""
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
-        self._bounds = histogram._upper_bounds  # noqa: SLF001 - as `Histogram.observe` reads them
+        self._bounds = histogram._upper_bounds  # noqa: SLF001 - `Histogram.observe` reads the same attribute
         self._counts = [0] * len(self._bounds)
         self._sum = 0.0
 
@@ -98,9 +99,9 @@ class Distribution:
         self._sum += value
 
     def flush(self) -> None:
-        """Add what is pending to the histogram.
+        """Add the buffered observations to the histogram.
 
-        Its own `observe` takes one at a time; what it does with each is done here with all.
+        `Histogram.observe` adds one at a time; this adds all of a bucket in one step.
         """
         for bucket, count in enumerate(self._counts):
             if count:
@@ -111,11 +112,16 @@ class Distribution:
 
 
 class MetricsBuffer:
-    """Counts in plain integers and hands them to Prometheus once in a while.
+    """Buffer that counts in plain integers and adds them to Prometheus' counters when flushed.
 
-    A counter that is shared between processes costs a system call and a write to mapped memory;
-    several of them per request are felt. What is pending is handed over when the metrics are
-    read, and every second, so that what another worker exposes is at most that old.
+    A counter that is shared between processes costs a system call and a write to mapped memory,
+    which is too slow for several counters per request. The buffer is flushed when the metrics are
+    read and every second: counts that another worker reads are at most a second old.
+
+    Attributes
+    ----------
+    queue
+        Returns the number of accepted flights that are not scored yet.
     """
 
     def __init__(self) -> None:
@@ -126,7 +132,7 @@ class MetricsBuffer:
         self.wait_seconds = Distribution(_WAIT)
         self.predict_seconds = Distribution(_PREDICT)
         self._reasons: dict[str, int] = {}
-        self._airlines = self._destinations = 0
+        self._unknown = dict.fromkeys(FIELDS, 0)
         self.queue: Callable[[], int] = int
         self._dropped = 0
         self._log_lines_dropped = 0
@@ -142,20 +148,19 @@ class MetricsBuffer:
         self._requests[status] = self._requests.get(status, 0) + 1
 
     def refused_for(self, reason: str) -> None:
-        """Count a problem document by its kind."""
+        """Count a problem document by its kind, such as ``overloaded``."""
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
 
-    def unknown_in(self, answer: bytes) -> None:
-        """Count what an answer names as unknown: cheaper to find there than to note on the way."""
-        self._airlines += answer.count(b'["airline')
-        self._destinations += answer.count(b'destination"]')
+    def unknown(self, field: str) -> None:
+        """Count a flight whose airline or destination, as `field` says, training never saw."""
+        self._unknown[field] += 1
 
     def dropped(self, flights: int) -> None:
-        """Count predictions that found the log's buffer full."""
+        """Count predictions that were dropped because the log's buffer was full."""
         self._dropped += flights
 
     def flush(self) -> None:
-        """Add what is pending to Prometheus' counters."""
+        """Add the buffered counts to Prometheus' counters."""
         for status, count in self._requests.items():
             if count:
                 _REQUESTS.labels(str(status)).inc(count)
@@ -163,14 +168,14 @@ class MetricsBuffer:
         for reason, count in self._reasons.items():
             _REFUSALS.labels(reason).inc(count)
         self._reasons.clear()
-        _UNKNOWN.labels("airline").inc(self._airlines)
-        _UNKNOWN.labels("destination").inc(self._destinations)
+        for field, count in self._unknown.items():
+            _UNKNOWN.labels(field).inc(count)
+            self._unknown[field] = 0
         _FLIGHTS.inc(self._flights)
-        self._flights = self._airlines = self._destinations = 0
+        self._flights = 0
         _QUEUE.set(self.queue())
         for each in (self._seconds, self.batch_flights, self.wait_seconds, self.predict_seconds):
             each.flush()
-        self._flights = 0
         if self._dropped:
             predictions_dropped.labels("full").inc(self._dropped)
             self._dropped = 0
@@ -180,34 +185,34 @@ class MetricsBuffer:
 
 
 FLUSH_SECONDS = 1.0
-tally = MetricsBuffer()
+buffer = MetricsBuffer()
 
 
 def flush_every_second() -> None:
-    """Hand over now, and again every second for as long as the running event loop lives."""
-    tally.flush()
+    """Flush now, and again every second while the event loop runs."""
+    buffer.flush()
     asyncio.get_running_loop().call_later(FLUSH_SECONDS, flush_every_second)
 
 
 def serving_model(tag: str) -> None:
-    """Say which model this worker serves from now on, and no other."""
+    """Set the gauge of the model that this worker serves to 1, and those of others to 0."""
     for (before,) in list(_MODEL._metrics):  # noqa: SLF001 - no public way to list the labels
         _MODEL.labels(before).set(0)
     _MODEL.labels(tag).set(1)
 
 
 def _forget_dead_workers(folder: str) -> None:
-    """Remove the gauges of workers that have ended: their files would be summed for ever."""
+    """Remove the gauge files of workers that have ended; they would still be added up."""
     for path in Path(folder).glob("gauge_live*_*.db"):
         pid = path.stem.rpartition("_")[2]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-            with suppress(FileNotFoundError):  # another worker was faster
+            with suppress(FileNotFoundError):  # another worker removed it first
                 path.unlink()
 
 
 def exposition() -> bytes:
     """Return all metrics in Prometheus' text format, summed over the worker processes."""
-    tally.flush()
+    buffer.flush()
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:
         return generate_latest(REGISTRY)

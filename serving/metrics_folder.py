@@ -1,11 +1,11 @@
-"""Where the workers of one supervisor add up their metrics: a folder of their own, or none.
+"""Make a folder in which the workers of one supervisor add up their metrics.
 
 prometheus_client adds up the counts of several processes through files that each of them maps into
-memory. BentoML keeps these files in one folder of its home and empties it at every start, that of
-another service on the same home included. Here each supervisor makes a folder, and a lone worker,
-which has nothing to add up, counts in its own memory, which is faster too.
+memory. BentoML keeps these files in one folder of its home and empties it at every start, also at
+the start of another service with the same home. Here each supervisor makes its own folder. A single
+worker needs none: it counts in its own memory, which is faster.
 
-This module does not import prometheus_client: that reads the environment variable once, when it is
+This module does not import prometheus_client, which reads the environment variable once, when it is
 imported.
 """
 
@@ -24,16 +24,16 @@ from pathlib import Path
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "flight-delay-metrics-"
 KINDS = ("counter", "gauge_livesum", "histogram")
-"""Kinds of metrics of `serving.metrics`; prometheus_client keeps a file of each per process."""
+"""Kinds of metrics in `serving.metrics`; prometheus_client keeps a file of each per process."""
 RESERVED_BYTES = 32_768
-"""Of each file; twice what the largest needs."""
+"""Size of each file; twice the need of the largest."""
 YOUNG_SECONDS = 60.0
 
 logger = logging.getLogger("flight_delay")
 
 
 def create(workers: int) -> None:
-    """Replace BentoML's folder, in the supervisor, by a new one; by none where one worker serves.
+    """Replace BentoML's folder by a new one; by none with one worker. Called in the supervisor.
 
     The folder is removed when the supervisor ends. Folders of supervisors that were killed are
     removed here.
@@ -45,15 +45,15 @@ def create(workers: int) -> None:
 
 
 def attach(workers: int) -> str | None:
-    """Let this worker count in the folder of its supervisor, or else in its own memory.
+    """Make this worker count in the folder of its supervisor, or else in its own memory.
 
-    Must be called before prometheus_client is imported. Disk space is reserved first: a write to
-    mapped memory that the disk has no room for kills the process by SIGBUS.
+    Must be called before prometheus_client is imported. Disk space is reserved first: on a full
+    disk, a write to mapped memory kills the process by SIGBUS.
 
     Returns
     -------
     str | None
-        Why one worker of several counts for itself; ``None`` where all is as it should be.
+        Reason why one of several workers counts in its own memory; ``None`` if there is none.
     """
     folder = os.environ.get(VARIABLE, "")
     problem = None
@@ -71,7 +71,7 @@ def attach(workers: int) -> str | None:
 
 
 def _make() -> str:
-    """Make a folder and hold a lock on it for as long as this process lives."""
+    """Make a folder and lock it until this process ends."""
     _remove_abandoned()
     try:
         folder = tempfile.mkdtemp(prefix=PREFIX)
@@ -84,9 +84,9 @@ def _make() -> str:
 
 
 def _remove_abandoned() -> None:
-    """Remove the folders that no process holds a lock on; a young one may be about to be locked."""
+    """Remove the folders that no process locks; a new one may not be locked yet."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # locked, or another user's, or another process was faster
+        with suppress(OSError):  # locked, owned by another user, or removed by another process
             if time.time() - folder.stat().st_mtime < YOUNG_SECONDS:
                 continue
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -98,7 +98,7 @@ def _remove_abandoned() -> None:
 
 
 def _reserve(folder: Path) -> None:
-    """Create this process's files with room on the disk, all of them or none."""
+    """Create the files of this process and reserve their disk space, all of them or none."""
     files = [folder / f"{kind}_{os.getpid()}.db" for kind in KINDS]
     try:
         for file in files:

@@ -20,7 +20,7 @@ import yaml
 from data.sample import generate_flights
 from model.evaluation.metrics import FIGURES
 from model.inference.bundle import Bundle
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 Train = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -1,4 +1,4 @@
-"""`POST /admin/reload`: model roll-over on request, for whoever holds the admin token."""
+"""`POST /admin/reload`: replacement of the served model, authorised by the admin token."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.api.asgi import JSON, Headers, Receive, Scope, read_body
+from serving.api.auth import bearer_token
 from serving.errors import Invalid, NotJson, Unauthorized
 from serving.models.reload import ModelReloader
 
 PATH = "/admin/reload"
-SCHEME = b"bearer "
 LARGEST_BODY = 1000
+"""Bytes."""
 
 logger = logging.getLogger("flight_delay")
 
 
 class ReloadRequest(BaseModel):
-    """What may be asked: a version, to go back to one; without it, the newest."""
+    """Version to load, also an older one; without it, the newest."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -30,38 +31,38 @@ class ReloadRequest(BaseModel):
 
 
 class Admin:
-    """Answers `POST /admin/reload`.
+    """Handler of `POST /admin/reload`.
 
     Parameters
     ----------
     token
-        What the caller must show as ``Authorization: Bearer <token>``.
-    rollover
-        Returns what loads and swaps.
+        Expected in ``Authorization: Bearer <token>``.
+    reloader
+        Returns the object that loads a model and puts it in place.
     name
         Of the served model; no other can be loaded.
     """
 
-    def __init__(self, token: str, rollover: Callable[[], ModelReloader], name: str) -> None:
+    def __init__(self, token: str, reloader: Callable[[], ModelReloader], name: str) -> None:
         self._token = token.encode()
-        self._rollover = rollover
+        self._reloader = reloader
         self._name = name
 
     async def reload(self, scope: Scope, receive: Receive) -> tuple[int, bytes, Headers]:
-        """Handle the request; see `ModelReloader.reload` for what is refused.
+        """Handle the request; see `ModelReloader.reload` for further errors.
 
         Raises
         ------
         Unauthorized
-            If the token is missing or wrong: compared in constant time.
+            If the token is missing or wrong; it is compared in constant time.
         """
-        if not hmac.compare_digest(_shown(scope), self._token):
-            logger.warning("a roll-over was asked for without the admin token")
+        if not hmac.compare_digest(bearer_token(scope["headers"]) or b"", self._token):
+            logger.warning("model reload requested without the admin token")
             detail = "Send the admin token: Authorization: Bearer <token>."
             raise Unauthorized(detail, headers=((b"www-authenticate", b"Bearer"),))
-        asked = _asked(await read_body(receive, LARGEST_BODY, _unwatched))
-        reference = None if asked.version == "latest" else f"{self._name}:{asked.version}"
-        change = await self._rollover().reload(reference)
+        request = _parse(await read_body(receive, LARGEST_BODY, _ignore_size))
+        reference = None if request.version == "latest" else f"{self._name}:{request.version}"
+        change = await self._reloader().reload(reference)
         document = {
             "model": change.now,
             "before": change.before,
@@ -70,20 +71,11 @@ class Admin:
         return 200, json.dumps(document).encode(), (JSON,)
 
 
-def _unwatched(_length: int) -> None:
-    """Let a body that is small by its limit grow without a word."""
+def _ignore_size(_length: int) -> None:
+    """Reserve nothing; the body is limited to 1,000 bytes."""
 
 
-def _shown(scope: Scope) -> bytes:
-    """The token that a request shows; empty where it shows none."""
-    shown = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(shown) == 1 and shown[0][: len(SCHEME)].lower() == SCHEME:
-        token: bytes = shown[0][len(SCHEME) :].strip()
-        return token
-    return b""
-
-
-def _asked(body: bytes) -> ReloadRequest:
+def _parse(body: bytes) -> ReloadRequest:
     if not body:
         return ReloadRequest()
     try:

@@ -1,11 +1,11 @@
-"""The little of ASGI that the service needs: read a body, send an answer, nothing in between."""
+"""ASGI helpers of the routes: read a body, send an answer, write a problem document."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, cast
+from typing import Any
 
 from serving import metrics
 from serving.errors import InternalError, ProblemError, TooLarge
@@ -18,7 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 Answer = tuple[int, bytes, Headers]
-"""Status, body and headers, without those that every answer has."""
+"""Status, body and headers, without the headers that every answer has."""
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", b"application/problem+json")
@@ -27,25 +27,32 @@ PROTECTION: Headers = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
-"""On every answer. Pages have a content security policy of their own; TLS, and with it HSTS, is
-the business of whoever ends it."""
+"""Headers of every answer. Pages add a content security policy; the proxy that terminates TLS
+adds HSTS."""
 PROBLEM_TYPE = "urn:flight-delay:problem:"
 
 logger = logging.getLogger("flight_delay")
 
 
 class ClientDisconnected(Exception):  # noqa: N818 - an event, not a fault
-    """The client has gone before its request was read: there is nobody to answer."""
+    """The client disconnected before its request was read."""
 
 
-async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]) -> bytes:
-    """Return the whole body of a request; `reached` is told its size as it grows.
+async def read_body(receive: Receive, limit: int, reserve: Callable[[int], None]) -> bytes:
+    """Return the whole body of a request.
+
+    Parameters
+    ----------
+    limit
+        Bytes of the longest accepted body.
+    reserve
+        Called with the number of bytes received so far, whenever it grows.
 
     Raises
     ------
     TooLarge
-        If it is longer than `limit` bytes.
-    ClientLeft
+        If the body is longer than the limit.
+    ClientDisconnected
         If the client disconnects first.
     """
     message = await receive()
@@ -59,17 +66,17 @@ async def read_body(receive: Receive, limit: int, reached: Callable[[int], None]
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         body += message.get("body", b"")
-        reached(min(len(body), limit))
+        reserve(min(len(body), limit))
     if len(body) > limit:
         detail = f"At most {limit} bytes are accepted: send fewer flights per request."
         raise TooLarge(detail, headers=((b"connection", b"close"),))
     return bytes(body)
 
 
-async def answer(
+async def send_answer(
     send: Send, status: int, body: bytes, headers: Headers = (JSON,), *, head: bool = False
 ) -> None:
-    """Send a whole answer at once; of an answer to HEAD only what GET would get before its body."""
+    """Send a whole answer; to HEAD the same without its body."""
     length = (b"content-length", str(len(body)).encode())
     await send(
         {
@@ -81,35 +88,36 @@ async def answer(
     await send({"type": "http.response.body", "body": b"" if head else body})
 
 
-def refused(error: Exception, name: Headers = ()) -> Answer:
-    """The problem document that tells of an error; counts it, and logs what is our own fault.
+def problem_response(error: Exception, id_headers: Headers = ()) -> Answer:
+    """Count an error and return its problem document; log it if the service caused it.
 
     Parameters
     ----------
-    name
-        Headers that name the request, the first of them its id.
+    id_headers
+        Headers that identify the request, the first of them its id.
     """
-    ours = not isinstance(error, ProblemError)
-    if ours or error.__cause__ is not None:
-        about = {REQUEST: name[0][1].decode("ascii")} if name else None
-        logger.error("request failed", exc_info=error, extra=about)
-    refusal = (
-        InternalError("The fault is ours: it has been logged.")
-        if ours
-        else cast("ProblemError", error)
-    )
-    metrics.tally.refused_for(refusal.kind)
-    return problem(refusal)
+    if not isinstance(error, ProblemError) or error.__cause__ is not None:
+        extra = {REQUEST: id_headers[0][1].decode("ascii")} if id_headers else None
+        logger.error("request failed", exc_info=error, extra=extra)
+    if not isinstance(error, ProblemError):
+        error = InternalError("The service failed; the error has been logged.")
+    metrics.buffer.refused_for(error.kind)
+    return problem(error)
 
 
-def problem(refusal: ProblemError) -> Answer:
-    """The problem document (RFC 9457) of a refusal."""
+def problem(error: ProblemError) -> Answer:
+    """Return the answer that holds the problem document of an error."""
+    return error.status, json.dumps(problem_document(error)).encode(), (PROBLEM, *error.headers)
+
+
+def problem_document(error: ProblemError) -> dict[str, Any]:
+    """Return the problem document (RFC 9457) of an error."""
     document: dict[str, Any] = {
-        "type": PROBLEM_TYPE + refusal.kind,
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": str(refusal),
+        "type": PROBLEM_TYPE + error.kind,
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
     }
-    if refusal.errors is not None:
-        document["errors"] = refusal.errors
-    return refusal.status, json.dumps(document).encode(), (PROBLEM, *refusal.headers)
+    if error.errors is not None:
+        document["errors"] = error.errors
+    return document

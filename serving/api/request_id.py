@@ -1,4 +1,4 @@
-"""A name for each request, from the caller where it sends a good one, for answers and logs."""
+"""Request ids: the client's own where it is valid, for answers and log lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from serving.api.asgi import Headers
 
 REQUEST_ID = b"x-request-id"
 TRACEPARENT = b"traceparent"
-NAMES = frozenset({REQUEST_ID, TRACEPARENT})
+HEADERS = frozenset({REQUEST_ID, TRACEPARENT})
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 _TRACEPARENT = re.compile(
@@ -19,30 +19,24 @@ _TRACEPARENT = re.compile(
 ).fullmatch
 """W3C Trace Context, section 3.2."""
 
-_START = os.urandom(6).hex().encode()
-"""Of this process: the names that two of them make differ."""
+_PROCESS = os.urandom(6).hex().encode()
+"""First part of the ids that this process makes, so that no other process makes the same."""
 _next = count(1)
 
 
-def of_request(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers that name a request in its answer.
+def response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the headers that identify a request in its answer.
 
-    ``x-request-id`` is the caller's where it is 1 to 128 letters, digits and ``._:/+=@-``; else
-    the trace of a well-formed ``traceparent``, which is sent back too; else one that is made
-    here. What is malformed is dropped, never repeated: an answer and a log line hold nothing but
-    these characters of a caller's.
+    ``x-request-id`` is the client's if it is 1 to 128 letters, digits and ``._:/+=@-``; else the
+    trace id of a valid ``traceparent``, which is sent back too; else a new id. An invalid value is
+    dropped, so that answers and log lines repeat no other characters of a client.
     """
-    given = traced = None
+    request_id = parent = None
     for name, value in headers:
         if name == REQUEST_ID:
-            given = value if _REQUEST_ID(value) else None
+            request_id = value if _REQUEST_ID(value) else None
         elif name == TRACEPARENT:
-            traced = _TRACEPARENT(value)
-    if traced is not None:
-        return ((REQUEST_ID, given or traced[1]), (TRACEPARENT, traced[0]))
-    return ((REQUEST_ID, given or _fresh()),)
-
-
-def _fresh() -> bytes:
-    """Return a name for a request that has none."""
-    return b"%b-%x" % (_START, next(_next))
+            parent = _TRACEPARENT(value)
+    if parent is not None:
+        return ((REQUEST_ID, request_id or parent[1]), (TRACEPARENT, parent[0]))
+    return ((REQUEST_ID, request_id or b"%b-%x" % (_PROCESS, next(_next))),)

@@ -1,1 +1,1 @@
-"""Bring flights of different requests together and score them."""
+"""Collect flights of many requests into batches and score them."""

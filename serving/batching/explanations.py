@@ -1,4 +1,4 @@
-"""Explanations of all requests, computed a slice per turn of the event loop."""
+"""Compute the explanations of all requests, one slice per turn of the event loop."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from serving.contract.encoding import AnswerEncoder
 from serving.settings import Settings
 
 EXPLANATION_COST = 40
-"""Scores that take as long as one explanation: an explained flight counts as so many."""
+"""Number of scores that take as long as one explanation."""
 EXPLAINED_AT_ONCE = 4
-"""Flights that one turn of the event loop explains: a few milliseconds for everybody else."""
+"""Flights explained per turn of the event loop, which delays other requests by milliseconds."""
 SMALL_BODY = 4_096
-"""Bytes of a body that may hold no more flights than are explained at once."""
+"""Longest body, in bytes, that counts as a small request before it is parsed."""
 
 _asks = re.compile(rb'"explain"[ \t\r\n]*:[ \t\r\n]*true').search
 
 
 class Explained(NamedTuple):
-    """A flight's probability, and its prediction with the explanation as JSON."""
+    """Probability of a flight, and its prediction with the explanation as JSON."""
 
     probability: float
     prediction: bytes
 
 
 class ExplanationBatcher(Batcher[Explained]):
-    """Scores and explains flights, at most one slice per turn of the event loop for all requests.
+    """Batcher that scores and explains flights, one slice per turn of the event loop.
 
-    Requests take turns by the slice. Its queue is its own and bounded by cost: explained flights
-    keep no plain flight waiting, and are refused once so many wait that they take as long as the
-    plain flights that may wait.
+    Slices are taken from the requests round robin. The batcher has a queue of its own, so plain
+    flights do not wait for explained ones. The queue is bounded by cost: it takes as long to empty
+    as a full queue of plain flights.
     """
 
     def __init__(self, predictor: Predictor, encoder: AnswerEncoder, settings: Settings) -> None:
@@ -48,7 +48,7 @@ class ExplanationBatcher(Batcher[Explained]):
         self._encoder = encoder
 
     def refuses(self, body: bytes) -> bool:
-        """Return whether a body asks for explanations and would find no room; does not parse it."""
+        """Return whether a body asks for explanations and the queue is full, without parsing it."""
         full = self.full if len(body) <= SMALL_BODY else self.full_for_bulk
         return full and _asks(body) is not None
 

@@ -1,11 +1,9 @@
-"""Starts the service in a container: `python -m serving.bento.entrypoint`, the image's entry point.
+"""Start the service in a container: `python -m serving.bento.entrypoint`, the image's entry point.
 
-`bentoml serve` starts a supervisor that imports BentoML, and the supervisor starts workers that
-import it again (what the supervisor is spared, `serving.bento.startup` says). With one worker,
-which is what a vCPU wants, the container's platform already is the supervisor: here the process is
-BentoML's
-own worker, and the container starts in half the time and memory (docs/image.md). With more workers
-it becomes `bentoml serve`.
+`bentoml serve` runs a supervisor and its workers, and each of these processes imports BentoML. A
+container with one vCPU needs one worker, and its platform already restarts it. With one worker this
+process therefore runs BentoML's worker itself, which halves the start time and the memory
+(docs/image.md). With more workers it executes `bentoml serve`.
 """
 
 from __future__ import annotations
@@ -19,30 +17,30 @@ from pathlib import Path
 from types import FrameType
 
 from serving.http.listening import cannot_listen
-from serving.models import shared
+from serving.models import served_tag
 from serving.settings import INVALID_EXIT_CODE, settings
 
 DEFAULT_PORT = 3000
 HOST = "0.0.0.0"  # noqa: S104 - a container is reached from outside  # nosec B104
 BACKLOG = 2048
 DRAIN_SECONDS = 8
-"""For what is in flight at SIGTERM; Cloud Run kills after 10."""
+"""Time for requests in flight at SIGTERM; Cloud Run kills the container after 10 seconds."""
 BENTO = Path(__file__).parents[3]
-"""The bento's folder: this file is `src/serving/bento/entrypoint.py` in it."""
-_ROOMY = 100_000
+"""Folder of the bento, in which this file is `src/serving/bento/entrypoint.py`."""
+_GC_THRESHOLD = 100_000
 
 
 def main() -> None:
-    """Listen on `PORT` at once, so that early callers wait and are not refused; then serve."""
+    """Listen on `PORT` at once, so that early connections wait instead of being refused; serve."""
     port = _port()
     drain = ["--timeout-graceful-shutdown", str(DRAIN_SECONDS)]
     if settings().workers > 1:
         command = ["bentoml", "serve", "--port", str(port), *drain, str(BENTO)]
-        os.execvp(command[0], command)  # noqa: S606 - it becomes the server; the image sets PATH
-    # the first process of a container ignores signals that it does not handle
-    signal.signal(signal.SIGTERM, _leave)
+        os.execvp(command[0], command)  # noqa: S606 - replaces this process; the image sets PATH
+    # the kernel drops signals that the first process of a container does not handle
+    signal.signal(signal.SIGTERM, _exit)
     relax_gc()
-    os.environ.pop(shared.VARIABLE, None)  # this process has no supervisor
+    os.environ.pop(served_tag.VARIABLE, None)  # this process has no supervisor
     try:
         listener = socket.create_server((HOST, port), backlog=BACKLOG)
     except OSError as error:
@@ -54,12 +52,12 @@ def main() -> None:
 
 
 def relax_gc() -> None:
-    """Look for garbage seldom: what is imported stays, and looking is a tenth of the start."""
-    gc.set_threshold(_ROOMY, 50, 1000)
+    """Raise the GC threshold during the start: imported modules are never collected."""
+    gc.set_threshold(_GC_THRESHOLD, 50, 1000)
 
 
 def _port() -> int:
-    """Return the port to listen on; leave with one line where the variable holds none."""
+    """Return the port to listen on; exit with one line where the variable holds none."""
     text = os.environ.get("PORT", str(DEFAULT_PORT))
     if text.isdecimal() and 0 < int(text) < 65_536:
         return int(text)
@@ -67,7 +65,7 @@ def _port() -> int:
     raise SystemExit(INVALID_EXIT_CODE)
 
 
-def _leave(_signal: int, _frame: FrameType | None) -> None:
+def _exit(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 

@@ -1,4 +1,4 @@
-"""The one place that bends BentoML: a service whose public face is the front door."""
+"""Subclass of BentoML's service that puts the project's ASGI application before BentoML's own."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ if TYPE_CHECKING:
 
 
 class Served(Protocol):
-    """What a service class must offer to stand behind the front door."""
+    """Attributes that the instance of a service class must have."""
 
     runtime: Runtime
-    rollover: ModelReloader
+    reloader: ModelReloader
 
 
 class ApplicationService(Service[Any]):  # type: ignore[misc] # bentoml hides its types
-    """A BentoML service that answers the contract's routes before its own application does.
+    """BentoML service whose routes are answered by `serving.api.application`.
 
-    Pass it to the decorator: ``@bentoml.service(service_class=ApplicationService, ...)``. BentoML
-    keeps the process, its workers, its life cycle and the batchable methods, which it calls
-    through the inner application, where nobody from outside can reach them.
+    Use it as ``@bentoml.service(service_class=ApplicationService, ...)``. BentoML still runs the
+    workers, the start and stop hooks and the batchable methods. It calls these methods through its
+    own application, which requests from outside do not reach.
     """
 
     def __call__(self) -> Served:
-        """Create the instance, and remember it as the one whose model answers."""
+        """Create the instance and keep it: its model answers."""
         self._served = cast("Served", super().__call__())
         return self._served
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        """Put the front door before BentoML's application."""
+        """Return the project's application, which wraps BentoML's, and install its HTTP server."""
         from serving.api.application import Application  # noqa: PLC0415 - see serving.bento.startup
         from serving.http import server  # noqa: PLC0415 - see serving.bento.startup
         from serving.http.context import ConnectionContext  # noqa: PLC0415 - see serving.bento.startup
 
         inner = cast("ASGIApp", super().to_asgi(is_main))
-        door = Application(inner, lambda: self._served.runtime, settings(), self._admin())
-        short = settings().batching is Batching.INLINE
-        predict = door.predict_delay if short else None
-        house = ConnectionContext.of(predict, door.keys, settings())
-        server.install(house, alone=settings().workers == 1)
-        return door
+        application = Application(inner, lambda: self._served.runtime, settings(), self._admin())
+        fast_path = settings().batching is Batching.INLINE
+        predict = application.predict_delay if fast_path else None
+        context = ConnectionContext.of(predict, application.keys, settings())
+        server.install(context, alone=settings().workers == 1)
+        return application
 
     def _admin(self) -> Admin | None:
-        """What answers the administrator; nothing where no token is set."""
+        """Return the administrator's routes; ``None`` where no token is set."""
         from serving.api.admin import Admin  # noqa: PLC0415 - see serving.bento.startup
 
         token, name = settings().admin_secret, settings().model.partition(":")[0]
-        return Admin(token, lambda: self._served.rollover, name) if token else None
+        return Admin(token, lambda: self._served.reloader, name) if token else None

@@ -1,10 +1,10 @@
-"""How a service starts under `bentoml serve`: in two processes, of which one serves.
+"""Start under `bentoml serve`: check the model in the supervisor, load it in the workers.
 
 The supervisor imports `service.py` to learn how many workers to start, and each worker imports it
-again to serve. So the supervisor only checks that the model is there and whole, which takes
-milliseconds; it loads neither the model nor what answers with it. Whether the model also suits
-this version of the code shows in the worker. Where it does not, the worker says so in one line
-and has the supervisor end too, instead of starting one worker after the other.
+again to serve. The supervisor only checks the files of the model against their sums, which takes
+milliseconds; it imports neither the model code nor the scoring code. A worker whose code cannot
+read the model logs one line and signals the supervisor to exit, which would otherwise restart
+workers for ever.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from typing import TYPE_CHECKING
 import click
 
 from serving.errors import NoModelRegistered
-from serving.models import shared, store
+from serving.models import served_tag, store
 
 if TYPE_CHECKING:
     from model.inference.bundle import Bundle
 
 REFUSED = signal.SIGUSR1
-"""Sent by a worker to its supervisor."""
-AGAIN_SECONDS = 5.0
+"""Signal of a worker to its supervisor that the model cannot be served."""
+RETRY_SECONDS = 5.0
 logger = logging.getLogger("flight_delay")
 
 _SUMS_FILE = "SHA256SUMS"
-"""As in `model.inference.bundle`, which the supervisor does not import; a test compares them."""
+"""Same name as in `model.inference.bundle`, which the supervisor does not import; see the test."""
 
 
 def supervises() -> bool:
-    """Whether this process is the supervisor of `bentoml serve`."""
+    """Return whether this process is the supervisor of `bentoml serve`."""
     context = click.get_current_context(silent=True)
     return context is not None and context.info_name == "serve"
 
 
 def bundles(reference: str) -> list[tuple[str, Bundle]]:
-    """Return the model to be served; nothing in the supervisor, which only checks its files.
+    """Return the model to be served in a worker; in the supervisor check its files, return nothing.
 
-    Leaves the process, with one clear line, where there is no such model or it is not whole.
+    Exits with one line where there is no such model or a file differs from its sum.
     """
     if not supervises():
         return [require(reference)]
@@ -56,42 +56,42 @@ def bundles(reference: str) -> list[tuple[str, Bundle]]:
     except NoModelRegistered as error:
         raise SystemExit(str(error)) from error
     _supervise()
-    shared.share(str(model.tag))
+    served_tag.share(str(model.tag))
     signal.signal(REFUSED, _end)
     return []
 
 
 def require(reference: str) -> tuple[str, Bundle]:
-    """Read the bundle to be served: what the other workers serve, or else what is named.
+    """Read the bundle to be served: the model of the other workers, or else the given tag.
 
-    Where that fails, leave the process, and so does its parent; but a service that has served goes
-    on, and this worker waits until the model can be read.
+    Where that fails before the service has served, this process and its supervisor exit. Where it
+    fails later, this worker retries until the model can be read.
     """
-    said = ""
+    logged = ""
     while True:
-        if shared.orphaned():
-            message = "the supervisor has gone"
+        if served_tag.orphaned():
+            message = "the supervisor has ended"
             raise SystemExit(message)
-        folder = shared.folder()
+        folder = served_tag.folder()
         try:
-            return store.require((folder and shared.read_tag(folder)) or reference)
+            return store.require((folder and served_tag.read_tag(folder)) or reference)
         except SystemExit as error:
-            if not shared.has_served():
+            if not served_tag.has_served():
                 if folder is not None:
                     os.kill(os.getppid(), REFUSED)
                 raise
-            if said != str(error):
-                said = str(error)
-                logger.error("this worker waits for its model: %s", said)  # noqa: TRY400 - the text says it all
-        time.sleep(AGAIN_SECONDS)
+            if logged != str(error):
+                logged = str(error)
+                logger.error("this worker waits for its model: %s", logged)  # noqa: TRY400 - the message is complete
+        time.sleep(RETRY_SECONDS)
 
 
 def _supervise() -> None:
-    """Check the port, and bound the stop of the service."""
+    """Check that the port is free, and limit the time of the stop."""
     from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: PLC0415 - it is configured there and nowhere public
 
-    from serving.bento import supervision  # noqa: PLC0415 - the workers need neither
-    from serving.http import listening  # noqa: PLC0415 - the workers need neither
+    from serving.bento import supervision  # noqa: PLC0415 - not needed in the workers
+    from serving.http import listening  # noqa: PLC0415 - not needed in the workers
 
     options, configured = click.get_current_context().params, BentoMLContainer.http
     host, port = options["host"] or configured.host.get(), options["port"]
@@ -100,7 +100,7 @@ def _supervise() -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the files are as they were written; why not is said by whoever reads them."""
+    """Return whether all files match their sums; `store.require` then names the difference."""
     try:
         lines = (folder / _SUMS_FILE).read_text().splitlines()
         sums = [line.split("  ", 1) for line in lines]
@@ -114,7 +114,7 @@ def _sha256(path: Path) -> str:
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
-    """Stop the other workers and end, as a failure."""
-    shared.remove()
+    """Stop the other workers and exit with 1."""
+    served_tag.remove()
     atexit.register(os._exit, 1)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,8 +1,7 @@
-"""Bounds what the supervisor of `bentoml serve` does when it stops.
+"""Limit the stop of the supervisor of `bentoml serve`, which is circus.
 
-The supervisor is circus. BentoML gives its workers a day to stop and keeps the port open until the
-last of them has ended, so that one hung worker holds up the stop, and clients that connect
-meanwhile are reset.
+BentoML gives its workers a day to stop and keeps the port open until the last of them has ended.
+One hung worker therefore delays the stop, and connections that are opened meanwhile are reset.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from serving.http.listening import refuse_handshakes
 from serving.http.watchdog import DRAIN_SECONDS
 
 KILL_SECONDS = 10
-"""Between the limit for requests in flight and SIGKILL; a worker ends itself before."""
+"""Time between the limit for requests in flight and SIGKILL; a worker exits before."""
 
 
 class BoundedWatcher(circus.watcher.Watcher):  # type: ignore[misc] # circus has no types
@@ -26,7 +25,7 @@ class BoundedWatcher(circus.watcher.Watcher):  # type: ignore[misc] # circus has
     Attributes
     ----------
     stop_seconds
-        From SIGTERM to SIGKILL.
+        Time from SIGTERM to SIGKILL.
     """
 
     stop_seconds: float = DRAIN_SECONDS + KILL_SECONDS
@@ -36,9 +35,9 @@ class BoundedWatcher(circus.watcher.Watcher):  # type: ignore[misc] # circus has
 
     @gen.coroutine
     def _stop(self, close_output_streams: bool = False) -> Iterator[Any]:
-        """Stop the workers; the port is closed first, unless they are only restarted.
+        """Stop the workers; close the port first, unless they are restarted.
 
-        The workers hold it open for as long as clients that have begun to connect need.
+        The workers keep the port open until pending connections are accepted.
         """
         if self.arbiter._stopping:  # noqa: SLF001 - circus has no public name for it
             for each in self.sockets.values():
@@ -48,7 +47,7 @@ class BoundedWatcher(circus.watcher.Watcher):  # type: ignore[misc] # circus has
 
 
 def install(drain_seconds: float | None) -> None:
-    """Have circus use this watcher; called in the supervisor, before BentoML makes its own."""
+    """Make circus use this watcher; called in the supervisor, before BentoML makes its own."""
     drain = DRAIN_SECONDS if drain_seconds is None else drain_seconds
     BoundedWatcher.stop_seconds = drain + KILL_SECONDS
     circus.watcher.Watcher = BoundedWatcher

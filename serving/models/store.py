@@ -1,4 +1,4 @@
-"""The BentoML model store: register a bundle whole or not at all, find and read it again."""
+"""BentoML model store: register a bundle atomically, find it and read it."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _STAGING_PREFIX = ".staging-"
 
 
 def store_folder() -> Path:
-    """Folder of the model store, as BentoML is configured."""
+    """Return the folder of BentoML's model store."""
     return Path(_store()._path)  # noqa: SLF001 - BentoML has no public name for it
 
 
 def register(bundle: Bundle, name: str, labels: dict[str, str], metadata: dict[str, Any]) -> Tag:
-    """Register a bundle under a version that follows from its content.
+    """Register a bundle under a version made from its content.
 
-    The model is first written whole into a folder beside the store and then renamed into place,
-    so that a process that dies at any moment leaves either all of it or nothing. Registering
-    the same content again keeps the files and makes that version the latest.
+    The model is written into a folder on the same file system and then renamed into place, so a
+    process that is killed at any moment leaves the whole model or nothing. Registering the same
+    content again keeps the files and makes that version the latest.
     """
-    from model.inference.bundle import digest  # noqa: PLC0415 - who only looks for a model need not wait
+    from model.inference.bundle import digest  # noqa: PLC0415 - slow, and not needed to find a model
 
     contents = bundle.files()
     version = f"{_through(bundle).replace('-', '')}-{digest(contents)}"
@@ -59,7 +59,7 @@ def register(bundle: Bundle, name: str, labels: dict[str, str], metadata: dict[s
 
 
 def _through(bundle: Bundle) -> str:
-    """Day of the last flight that the model knows of, trained or refreshed."""
+    """Return the day of the last flight that the model was trained or refreshed on."""
     card = bundle.card
     last: str = card.get("refreshed", {}).get("through") or card["data"]["last_departure"]
     return last[:10]
@@ -71,7 +71,7 @@ def find(reference: str) -> bentoml.Model:
     Raises
     ------
     NoModelRegistered
-        If there is none; the text says which command registers one.
+        If there is none; the message names the command that registers one.
     """
     try:
         return bentoml.models.get(reference)
@@ -80,7 +80,7 @@ def find(reference: str) -> bentoml.Model:
 
 
 def require(reference: str) -> tuple[str, Bundle]:
-    """Read a bundle to be served; leave the process, with one clear line, where that fails."""
+    """Read a bundle to be served; where that fails, exit with the one-line error."""
     try:
         return read(reference, threads=1)
     except (NoModelRegistered, BundleError) as error:
@@ -88,21 +88,21 @@ def require(reference: str) -> tuple[str, Bundle]:
 
 
 def read(reference: str, threads: int) -> tuple[str, Bundle]:
-    """Read a registered bundle: its full tag, and the bundle checked against its sums."""
-    from model.inference.bundle import Bundle  # noqa: PLC0415 - who only looks for a model need not wait
+    """Return the full tag and the bundle of a registered model, checked against its sums."""
+    from model.inference.bundle import Bundle  # noqa: PLC0415 - slow, and not needed to find a model
 
     model = find(reference)
     return str(model.tag), Bundle.read(Path(model.path), threads)
 
 
 def champion(name: str) -> tuple[str, Bundle] | None:
-    """Return the latest registered bundle of a name, or nothing where none can be read."""
+    """Return the latest registered bundle of a name; ``None`` where none can be read."""
     try:
         return read(f"{name}:latest", threads=0)
     except NoModelRegistered:
         return None
     except BundleError as error:
-        logger.warning("the registered model is left out of the comparison: %s", error)
+        logger.warning("no comparison with the registered model: %s", error)
         return None
 
 

@@ -1,1 +1,1 @@
-"""The prediction log: what was answered, kept for the day when the outcomes are known."""
+"""Keep the predictions that were answered, to compare them with the outcomes later."""

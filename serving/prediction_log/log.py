@@ -1,4 +1,4 @@
-"""Takes predictions off the hot path: a bounded buffer and the thread that empties it."""
+"""Prediction log: a bounded buffer, and a thread that writes it to a sink."""
 
 from __future__ import annotations
 
@@ -21,28 +21,27 @@ from serving.settings import Settings
 logger = logging.getLogger("flight_delay")
 
 CHUNK = 32
-"""Flights turned into records at a time: the event loop waits at most that long for its turn."""
+"""Flights made into records at a time: in between, the event loop gets the interpreter lock."""
 IDLE_SECONDS = 0.05
 ATTEMPTS = 8
-"""Failed writes after which a batch is given up, so that one bad batch does not stop the log."""
+"""Failed writes after which a batch is dropped, so that one bad batch does not stop the log."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
-"""How long the end of the process waits for the sink."""
+"""Longest wait for the sink at the end of the process."""
 
 
 class PredictionLog:
-    """Hands predictions to a sink without ever letting a request wait.
+    """Log that writes predictions to a sink without delaying requests.
 
-    The buffer is bounded: when the sink is slower than the requests, or blocks, or fails, new
-    predictions are dropped and counted (`flight_delay_predictions_dropped_total`), and requests
-    go on. At any moment at most `capacity` predictions wait here and one batch of the sink
-    waits to be written; that is what a process loses that dies at once.
+    The buffer is bounded. While it is full, because the sink is slow, blocks or fails, new
+    predictions are dropped and counted (`flight_delay_predictions_dropped_total`). A process that
+    is killed loses at most `capacity` predictions and one batch of the sink.
 
     Parameters
     ----------
     capacity
-        Most predictions that may wait in the buffer.
+        Most predictions in the buffer.
     """
 
     def __init__(self, sink: Sink, predictor: Predictor, model: str, capacity: int) -> None:
@@ -51,7 +50,7 @@ class PredictionLog:
         self._model = model
         self._capacity = capacity
         self._buffer: deque[Answered] = deque()
-        # each of the two is written by one thread only, so neither needs a lock
+        # only the event loop writes _put and only the thread writes _taken: neither needs a lock
         self._put = 0
         self._taken = 0
         self._process = secrets.token_hex(5)
@@ -63,20 +62,20 @@ class PredictionLog:
 
     @classmethod
     def of(cls, settings: Settings, predictor: Predictor, model: str) -> PredictionLog | None:
-        """Return the log that the settings ask for; nothing where it is off."""
+        """Return the log of the settings; ``None`` where it is off."""
         sink = open_sink(settings.prediction_log, settings.prediction_seconds)
         return cls(sink, predictor, model, settings.prediction_buffer) if sink else None
 
     def put(self, flights: Flights, probabilities: Sequence[float], headers: Headers) -> None:
-        """Take the predictions of a request, or count them as dropped; never waits."""
+        """Add the predictions of a request, or count them as dropped; never blocks."""
         if self._put - self._taken + len(flights) > self._capacity:
-            metrics.tally.dropped(len(flights))
+            metrics.buffer.dropped(len(flights))
             return
         self._put += len(flights)
         self._buffer.append(Answered(time(), flights, probabilities, headers))
 
     def close(self) -> None:
-        """Write what is left, for a bounded time."""
+        """Write the buffer, for a bounded time."""
         self._closing.set()
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
@@ -89,7 +88,7 @@ class PredictionLog:
         while not self._closing.is_set():
             for chunk in self._chunks(self._sink.rows - len(batch)):
                 batch += chunk
-                sleep(0)  # whoever waits for the interpreter goes first
+                sleep(0)  # releases the interpreter lock for the event loop
             if len(batch) >= self._sink.rows or (batch and monotonic() >= due):
                 self._write(batch)
                 batch = []
@@ -102,7 +101,7 @@ class PredictionLog:
             self._write(batch)
 
     def _chunks(self, room: int) -> Iterator[list[Record]]:
-        """Records of what waits, a few at a time, until there are at least `room`."""
+        """Yield records of the buffer, `CHUNK` at a time, until there are at least `room`."""
         made, gathered, flights = 0, list[Answered](), 0
         while self._buffer and made + flights < room:
             answered = self._buffer.popleft()
@@ -120,7 +119,7 @@ class PredictionLog:
         try:
             made = records(answers, self._predictor, self._model)
         except Exception:
-            if len(answers) > 1:  # the others are not to blame
+            if len(answers) > 1:  # only one of them fails
                 return [record for each in answers for record in self._records([each])]
             logger.exception("prediction log: no record could be made")
             metrics.predictions_dropped.labels("unreadable").inc(len(answers[0].flights))
@@ -128,12 +127,12 @@ class PredictionLog:
         return [each._replace(id=f"{self._process}-{next(self._number)}") for each in made]
 
     def _write(self, batch: list[Record]) -> None:
-        """Write a batch, again and again where that fails; give it up in the end, and say so."""
+        """Write a batch; retry on errors, and drop and count it after `ATTEMPTS`."""
         pause = FIRST_RETRY_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._sink.write(batch)
-            except Exception as error:  # noqa: BLE001 - whatever a sink may raise
+            except Exception as error:  # noqa: BLE001 - a sink may raise anything
                 logger.warning(
                     "prediction log: write %s of %s failed: %s", attempt, ATTEMPTS, error
                 )

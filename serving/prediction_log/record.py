@@ -1,4 +1,4 @@
-"""One logged prediction: what is kept of it, and how it is made from an answered request."""
+"""Record of one logged prediction, and how it is made from an answered request."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ DIGEST_BYTES = 8
 REQUEST_ID_HEADER = b"x-request-id"
 LONGEST_REQUEST_ID = 128
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - Santiago's wall clock, as everywhere in the contract
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local time, as in the contract
 
 
 class Record(NamedTuple):
-    """One logged prediction; its fields are the columns of every sink.
+    """Record of one prediction; its fields are the columns of every sink.
 
     Attributes
     ----------
     id
-        Unique: a sink that had to repeat a write is told from two equal predictions by it.
+        Unique name: rows that share it come from a repeated write.
     time
-        When it was answered, UTC.
+        Time of the answer, UTC.
     request_id
-        The request's `X-Request-Id`, where it had one.
+        `X-Request-Id` of the request; ``None`` where it had none.
     position
-        Of the flight within its request, from 0.
+        Position of the flight in its request, from 0.
     scheduled_departure
-        Santiago's wall clock.
+        Local time of the home airport, without an offset.
     with_airport
         Whether the airport's state was used.
     features
@@ -58,12 +58,12 @@ class Record(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What the hot path hands over: references to what it holds anyway.
+    """Answered request in the buffer: references to objects of the request, without copies.
 
     Attributes
     ----------
     position
-        Of the first of these flights within their request.
+        Position of the first of these flights in their request.
     """
 
     seconds: float
@@ -73,7 +73,7 @@ class Answered(NamedTuple):
     position: int = 0
 
     def pieces(self, size: int) -> Iterator[Answered]:
-        """The same in order, at most `size` flights at a time."""
+        """Yield parts of the request in order, at most `size` flights each."""
         if len(self.flights) <= size:
             yield self
             return
@@ -87,7 +87,7 @@ class Answered(NamedTuple):
 
 
 def records(answers: Sequence[Answered], predictor: Predictor, model: str) -> list[Record]:
-    """Records of the flights of some answers, without their ids."""
+    """Return the records of answered requests, without ids."""
     flights = Flights.concatenate([answered.flights for answered in answers])
     columns = zip(
         flights.airline,
@@ -108,22 +108,22 @@ def records(answers: Sequence[Answered], predictor: Predictor, model: str) -> li
 
 
 def _requests(answered: Answered) -> Iterator[tuple[datetime, str | None, int]]:
-    """What the flights of an answer share, and the position of each."""
+    """Yield time, request id and position of each flight of a request."""
     time, request_id = datetime.fromtimestamp(answered.seconds, UTC), _request_id(answered.headers)
     for offset in range(len(answered.flights)):
         yield time, request_id, answered.position + offset
 
 
 def digests(predictor: Predictor, flights: Flights) -> list[str]:
-    """Digest of each flight's row of features, the one that its score was made from.
+    """Return a digest of each flight's row of features, from which its score was computed.
 
-    Whoever makes the features again, from the logged flight and the same model, must get the same
-    digest: if not, training and serving have come apart. Rows are rounded to single precision
-    first, so that the last digit of another processor's arithmetic does not matter.
+    Features that are computed again, from the logged flight and the same model, must have the same
+    digest; otherwise training and serving differ. Rows are rounded to single precision first, so
+    that differences in the last digit between processors do not matter.
     """
-    told = predictor.knows_fresh(flights)
+    fresh = predictor.knows_fresh(flights)
     found = [""] * len(flights)
-    for rows, builder in ((told, predictor.fresh.builder), (~told, predictor.builder)):
+    for rows, builder in ((fresh, predictor.fresh.builder), (~fresh, predictor.builder)):
         positions = np.flatnonzero(rows)
         if len(positions):
             matrix = builder.transform(flights.pick(positions))
@@ -134,7 +134,7 @@ def digests(predictor: Predictor, flights: Flights) -> list[str]:
 
 def _digests(matrix: FloatMatrix) -> list[str]:
     rows = np.ascontiguousarray(matrix, dtype="<f4")
-    rows += np.float32(0.0)  # there is a negative zero, and it means the same
+    rows += np.float32(0.0)  # makes negative zero positive
     return [hashlib.blake2b(row, digest_size=DIGEST_BYTES).hexdigest() for row in rows]
 
 

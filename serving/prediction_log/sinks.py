@@ -1,4 +1,4 @@
-"""Where predictions are kept: standard output, Parquet files, or a database.
+"""Sinks of the prediction log: standard output, Parquet files, or a database.
 
 pyarrow and SQLAlchemy are imported only where their sink is chosen: the default service installs
 neither (dependency group `watch`).
@@ -12,69 +12,41 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from serving.settings import OFF, PARQUET, STDOUT
 
 if TYPE_CHECKING:
     from serving.prediction_log.record import Record
 
-OFF, STDOUT, PARQUET, SQL = "off", "stdout", "parquet", "sql"
-VARIABLE = "FLIGHT_DELAY_PREDICTION_LOG"
 PARTS = ".predictions-"
-"""Prefix of files that are not whole yet; they end in `.part`: no `*.parquet` finds them."""
+"""Prefix of files that are being written; they end in `.part`, so `*.parquet` skips them."""
 STALE_SECONDS = 3600.0
 
-_NEEDS = {PARQUET: ("pyarrow", "pyarrow"), SQL: ("sqlalchemy", "SQLAlchemy")}
 _WHOLE_PIPE_WRITE = 4096
-"""Bytes that a pipe takes as one, so that lines of several workers never mix: POSIX's PIPE_BUF."""
+"""PIPE_BUF of POSIX: shorter writes to a pipe are atomic, so lines of workers do not mix."""
 
 
 class Sink(Protocol):
-    """Takes batches of records.
+    """Sink that writes batches of records.
 
     Attributes
     ----------
     rows, seconds
-        A batch is written when it has that many records, or when its first is that old.
+        A batch is written when it has so many records, or when its first is so old.
     """
 
     rows: int
     seconds: float
 
     def write(self, batch: Sequence[Record]) -> None:
-        """Keep a batch, whole or not at all; may block, and may raise anything."""
+        """Write the whole batch or nothing; may block, and may raise anything."""
         ...
 
 
-def checked(setting: str) -> str:
-    """Return the setting if such a sink can be opened here.
-
-    Raises
-    ------
-    ValueError
-        If there is no such sink, its library or database driver is not installed, or nothing can
-        be written where it should write. The text never holds the URL: that may have a password.
-    """
-    kind, _, where = setting.partition(":")
-    if setting in {OFF, STDOUT}:
-        return setting
-    if kind not in _NEEDS or not where:
-        message = "must be off, stdout, parquet:<folder> or sql:<SQLAlchemy URL>"
-        raise ValueError(message)
-    module, name = _NEEDS[kind]
-    if find_spec(module) is None:
-        message = f"the sink {kind!r} needs {name}: install the dependency group `watch`"
-        raise ValueError(message)
-    if kind == SQL:
-        _check_database(where)
-    else:
-        _check_folder(Path(where))
-    return setting
-
-
 def open_sink(setting: str, seconds: float) -> Sink | None:
-    """Open the sink of a checked setting; nothing where the log is off."""
+    """Open the sink of a checked setting; return ``None`` where the log is off."""
     kind, _, where = setting.partition(":")
     if kind == OFF:
         return None
@@ -83,41 +55,16 @@ def open_sink(setting: str, seconds: float) -> Sink | None:
     return ParquetSink(Path(where), seconds) if kind == PARQUET else SqlSink(where)
 
 
-def _check_database(address: str) -> None:
-    """Raise a ValueError where the URL has no dialect, or the dialect no driver, that is here."""
-    try:
-        _engine(address).dispose()
-    except ImportError as error:
-        message = f"the database driver {error.name} is not installed"
-    except Exception as error:  # noqa: BLE001 - a driver may raise whatever it likes
-        message = f"SQLAlchemy does not accept the URL ({type(error).__name__})"
-    else:
-        return
-    raise ValueError(message)
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise a ValueError where the folder neither can be written to nor made."""
-    try:
-        nearest = next(each for each in (folder, *folder.parents) if each.exists())
-        if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-            return
-    except OSError:
-        nearest = folder
-    message = f"{nearest} is not a folder in which files can be made"
-    raise ValueError(message)
-
-
 def _engine(address: str) -> Any:
-    """Return SQLAlchemy's engine, which connects later."""
+    """Return SQLAlchemy's engine, which connects at the first write."""
     import sqlalchemy  # noqa: PLC0415 - see the module
 
-    # a connection that the database has closed is found before it is used
+    # pre-ping: a connection that the database has closed is replaced before use
     return sqlalchemy.create_engine(address, pool_size=1, pool_pre_ping=True)
 
 
 class StdoutSink:
-    """JSON lines on standard output, as Cloud Logging takes them."""
+    """Sink that writes JSON lines to standard output, in the format of Cloud Logging."""
 
     rows = 256
     seconds = 0.5
@@ -141,12 +88,12 @@ class StdoutSink:
 
 
 class ParquetSink:
-    """Parquet files in a folder, each renamed into place once it is whole and on the disk."""
+    """Sink that writes Parquet files, each renamed into place once it is complete and synced."""
 
     rows = 50_000
 
     def __init__(self, folder: Path, seconds: float) -> None:
-        # a slow import: now, not at the first prediction
+        # a slow import: done at start, not at the first prediction
         self._parquet = import_module("pyarrow.parquet")
         self._folder = folder
         self.seconds = seconds
@@ -156,7 +103,7 @@ class ParquetSink:
         """See `Sink.write`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
-        # the id of the first record is nobody else's
+        # the id of the first record makes the name unique
         name = f"{batch[0].time:%Y%m%dT%H%M%S}-{batch[0].id}.parquet"
         part = self._folder / f"{PARTS}{name}.part"
         with part.open("wb") as file:
@@ -166,7 +113,7 @@ class ParquetSink:
         part.rename(self._folder / f"predictions-{name}")
 
     def _sweep(self) -> None:
-        """Once, remove what processes left that died in the middle of a file."""
+        """Remove, once, unfinished files of processes that were killed."""
         if self._swept:
             return
         self._swept = True
@@ -176,7 +123,7 @@ class ParquetSink:
 
 
 class SqlSink:
-    """A table `predictions` of any database that SQLAlchemy speaks to."""
+    """Sink that writes to a table `predictions` of any database that SQLAlchemy supports."""
 
     rows = 1000
     seconds = 1.0
@@ -198,13 +145,13 @@ class SqlSink:
         self._made = True
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._engine.dispose()
 
 
 def _line(record: Record) -> bytes:
-    said = {"severity": "INFO", "message": "prediction", **record._asdict()}
-    return (json.dumps(said, default=datetime.isoformat) + "\n").encode()
+    line = {"severity": "INFO", "message": "prediction", **record._asdict()}
+    return (json.dumps(line, default=datetime.isoformat) + "\n").encode()
 
 
 def _table(batch: Sequence[Record]) -> Any:

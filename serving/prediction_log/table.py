@@ -1,4 +1,4 @@
-"""The table `predictions`, for the sink that writes it and for whoever reads it."""
+"""Table `predictions`, for the sink that writes it and the commands that read it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy import (
 predictions = Table(
     "predictions",
     MetaData(),
-    # not a primary key: a write that was repeated after a lost answer must not fail for ever
+    # not a primary key: a write that is repeated after a lost answer must not fail
     Column("id", String(40), nullable=False, index=True),
     Column("time", DateTime(timezone=True), nullable=False, index=True),
     Column("model", String(200), nullable=False),

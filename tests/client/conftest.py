@@ -1,4 +1,4 @@
-"""Clients of both kinds, used in the same way, and a service for them to ask."""
+"""Fixtures: a common interface to both clients, and a service."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from model.inference.bundle import Bundle
 from scl_delay import AsyncDelayClient, DelayClient
 from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
-from serving.batching.engines import BentoBatcher, Row
-from serving.models.loaded import Runtime
 from serving.settings import Settings
-from tests.conftest import Server, running_server
+from tests.support.runtime import make_runtime
+from tests.support.server import Server, running_server
 
 
-class Twin:
-    """One of the two clients behind the same face; notes what it would have waited."""
+class ClientRunner:
+    """Adapter that calls either client synchronously and records the waits between retries."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.waits: list[float] = []
 
     def call(self, url: str, method: str, *args: Any, client: Any = None, **options: Any) -> Any:
-        """Make a client with the options `client`, call one of its methods, close it."""
+        """Call a method of a new client, which gets the options `client`."""
         made = client or {}
         if self.kind == "sync":
             with DelayClient(url, sleep=self.waits.append, **made) as asked:
@@ -43,14 +42,14 @@ class Twin:
 
 
 @pytest.fixture(params=["sync", "async"])
-def twin(request: pytest.FixtureRequest) -> Twin:
-    """Each of the two clients."""
-    return Twin(request.param)
+def runner(request: pytest.FixtureRequest) -> ClientRunner:
+    """Return a runner of each client in turn."""
+    return ClientRunner(request.param)
 
 
 @pytest.fixture(scope="session")
 def live(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real `bentoml serve` with the registered model."""
+    """Run `bentoml serve` with the registered model."""
     assert registered
     with running_server(tmp_path_factory.mktemp("live") / "log") as running:
         yield running
@@ -60,17 +59,13 @@ async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None
     raise AssertionError
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 @pytest.fixture(scope="session")
 def make_app(bundle: Bundle) -> Callable[..., Application]:
-    """Make the service's own ASGI application, with settings."""
+    """Return a function from settings to the service's ASGI application."""
 
     def make(**settings: Any) -> Application:
         chosen = Settings(**settings)
-        runtime = Runtime("flight_delay:test", bundle, chosen, BentoBatcher(_no_runner))
+        runtime = make_runtime(bundle, chosen)
         return Application(_nothing_inside, lambda: runtime, chosen)
 
     return make
@@ -78,5 +73,5 @@ def make_app(bundle: Bundle) -> Callable[..., Application]:
 
 @pytest.fixture
 def asgi(make_app: Callable[..., Application]) -> httpx.ASGITransport:
-    """The service's ASGI application in place of the network."""
+    """Return a transport that calls the ASGI application without a network."""
     return httpx.ASGITransport(app=make_app())

@@ -1,4 +1,4 @@
-"""A server on a real socket that misbehaves as it is told."""
+"""Server on a real socket that produces chosen faults."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 Act = Callable[[socket.socket, bytes], bool]
-"""Does something with a connection and the body that came; whether to read on from it."""
+"""Function of a connection and a request body; returns whether to keep the connection."""
 
 
 def prediction(probability: float = 0.25) -> dict[str, Any]:
-    """One prediction as the contract writes it."""
+    """Return a prediction as in the contract."""
     return {"probability": probability, "delayed": True, "risk": "elevated", "unknown": []}
 
 
 def answer_body(body: bytes) -> bytes:
-    """Return the answer to a request: probabilities tell flight numbers, in ten-thousandths."""
+    """Return the answer to a request; each probability is the flight number / 10,000."""
     flights = json.loads(body)["flights"]
     scored = [prediction(int(flight["flight_number"]) / 10_000) for flight in flights]
     return json.dumps({"model": "m:1", "predictions": scored}).encode()
 
 
 def answer(connection: socket.socket, body: bytes) -> bool:
-    """Answer as the service does."""
+    """Send a correct answer."""
     return reply(200, answer_body(body))(connection, body)
 
 
 def reply(status: int, content: bytes, **headers: str) -> Act:
-    """Answer with a status, headers and a body."""
+    """Return an act that answers with a status, headers and a body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def act(connection: socket.socket, _body: bytes) -> bool:
@@ -42,7 +42,7 @@ def reply(status: int, content: bytes, **headers: str) -> Act:
 
 
 def problem(status: int, kind: str, **headers: str) -> Act:
-    """Answer with a problem document."""
+    """Return an act that answers with a problem document."""
     document = {
         "type": f"urn:flight-delay:problem:{kind}",
         "title": kind,
@@ -60,27 +60,27 @@ def cut_in_the_middle(connection: socket.socket, body: bytes) -> bool:
 
 
 def reset(connection: socket.socket, _body: bytes) -> bool:
-    """Reset the connection (RST) without a word."""
+    """Reset the connection (RST) without an answer."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
 
 
 def stall(connection: socket.socket, _body: bytes) -> bool:
-    """Say nothing until the client goes away."""
+    """Send nothing until the client disconnects."""
     connection.settimeout(20)
     connection.recv(1)
     return False
 
 
 class FaultServer:
-    """Answers each request by the next act, and all that follow by the last one.
+    """Server that answers each request with the next act, and repeats the last one.
 
     Attributes
     ----------
     url
-        Where it listens, on the loopback interface.
+        URL of the server on the loopback interface.
     bodies
-        What has been asked, in the order of arrival.
+        Bodies of the requests, in the order of arrival.
     """
 
     def __init__(self, acts: Sequence[Act]) -> None:

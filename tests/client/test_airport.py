@@ -1,4 +1,4 @@
-"""The airport's state as the client computes it is the one that training computed."""
+"""Tests that the client computes the airport state as training does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ["scheduled_departure", "actual_departure"]
 
 @pytest.fixture(scope="module")
 def departures(frame: pd.DataFrame) -> pd.DataFrame:
-    """Some days of departures, with seconds, and times that no minute starts with."""
+    """Return some days of departures whose times have random seconds."""
     days = frame["scheduled_departure"].between("2017-07-10", "2017-07-14")
     some = frame.loc[days, COLUMNS].reset_index(drop=True)
     seconds = np.random.default_rng(1).integers(0, 60, len(some))
@@ -30,7 +30,7 @@ def departures(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def figures(state: AirportState) -> list[float]:
-    """The twelve numbers in the order of the features."""
+    """Return the twelve numbers in the order of the features."""
     windows = (state.last_hour, state.last_3_hours, state.last_6_hours, state.last_24_hours)
     return [value for window in windows for value in _numbers(window)]
 
@@ -42,7 +42,7 @@ def _numbers(window: AirportWindow | None) -> list[float]:
 
 
 def expected(departures: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:
-    """What training says."""
+    """Return the twelve numbers as training computes them."""
     delay = (departures["actual_departure"] - departures["scheduled_departure"]).dt.total_seconds()
     outcomes = Outcomes.from_columns(
         departures.assign(delay_minutes=delay / 60, delayed=delay / 60 > 15)
@@ -52,8 +52,8 @@ def expected(departures: pd.DataFrame, at: pd.Timestamp) -> np.ndarray:
     return row
 
 
-def test_it_equals_training_at_any_time(departures: pd.DataFrame) -> None:
-    """At times spread over three days, quiet nights among them, all twelve figures agree."""
+def test_the_state_equals_the_one_of_training(departures: pd.DataFrame) -> None:
+    """All twelve numbers agree at times over three days, including quiet nights."""
     for at in pd.date_range("2017-07-11T00:00:07", "2017-07-13T23:59:59", periods=60):
         state = airport_state(departures, at.floor("s").to_pydatetime())
         np.testing.assert_allclose(
@@ -79,10 +79,8 @@ def _with_offset(frame: pd.DataFrame) -> Any:
 
 
 @pytest.mark.parametrize("form", [_as_polars, _as_dictionary, _as_raw_text, _with_offset])
-def test_every_form_of_the_same_departures_says_the_same(
-    departures: pd.DataFrame, form: Any
-) -> None:
-    """Frames of both libraries, dictionaries, text, raw names and zones make no difference."""
+def test_every_form_of_departures_gives_the_same_state(departures: pd.DataFrame, form: Any) -> None:
+    """Frames, dictionaries, text, raw names and time zones give the same state."""
     at = "2017-07-12T09:30:00"
     expected = airport_state(departures, at)
     assert airport_state(form(departures), at, time_zone=ZONE) == expected
@@ -90,7 +88,7 @@ def test_every_form_of_the_same_departures_says_the_same(
 
 
 def test_times_with_offsets_need_no_zone(departures: pd.DataFrame) -> None:
-    """At any airport: the figures are the same, and the time is sent with its offset."""
+    """The figures are the same, and the observation time keeps its offset."""
     newark = departures.apply(lambda column: column.dt.tz_localize("America/New_York"))
     found = airport_state(newark, "2017-07-12T13:30:00Z")
     assert figures(found) == figures(airport_state(departures, "2017-07-12T09:30:00"))
@@ -98,24 +96,24 @@ def test_times_with_offsets_need_no_zone(departures: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("at", ["2017-07-12T09:30:00", "2017-07-12T13:30:00Z"])
-def test_offsets_beside_none_ask_for_the_zone(departures: pd.DataFrame, at: str) -> None:
-    """Whose clock the plain times are on is not guessed."""
+def test_mixed_times_need_the_zone(departures: pd.DataFrame, at: str) -> None:
+    """Times with and without an offset raise unless `time_zone` is given."""
     mixed = departures if at.endswith("Z") else _with_offset(departures)
-    with pytest.raises(ValueError, match="give time_zone="):
+    with pytest.raises(ValueError, match="pass time_zone="):
         airport_state(mixed, at)
 
 
-def test_what_had_not_left_is_not_seen(departures: pd.DataFrame) -> None:
+def test_flights_that_had_not_left_are_ignored(departures: pd.DataFrame) -> None:
     """Flights without an actual departure, or with one in the future, change nothing."""
     at = pd.Timestamp("2017-07-12T09:30")
     past = departures[departures["actual_departure"] < at + pd.Timedelta(minutes=1)]
     waiting = pd.DataFrame({COLUMNS[0]: [at] * 3, COLUMNS[1]: [pd.NaT] * 3})
-    told = pd.concat([past, waiting])
-    assert airport_state(told, at) == airport_state(departures, at)
+    known = pd.concat([past, waiting])
+    assert airport_state(known, at) == airport_state(departures, at)
 
 
-def test_windows_beyond_the_departures_are_left_out(departures: pd.DataFrame) -> None:
-    """Where the departures reach back six hours, nothing is said about the last 24."""
+def test_windows_longer_than_the_history_are_omitted(departures: pd.DataFrame) -> None:
+    """A history of six hours gives no window of 24 hours; less than three hours raise."""
     state = airport_state(departures, "2017-07-12T09:30", hours=6)
     assert state.last_6_hours is not None
     assert state.last_24_hours is None
@@ -123,15 +121,15 @@ def test_windows_beyond_the_departures_are_left_out(departures: pd.DataFrame) ->
         airport_state(departures, "2017-07-12T09:30", hours=1)
 
 
-def test_an_empty_airport_has_no_shares() -> None:
-    """Where nothing left there are no departures, and no figures of them."""
+def test_a_window_without_departures_has_no_shares() -> None:
+    """Without departures, late share and mean delay are None."""
     state = airport_state({name: [] for name in COLUMNS}, "2017-07-12T09:30")
     assert state.last_hour == AirportWindow(departures=0)
 
 
 def test_missing_columns_are_named() -> None:
-    """The error says which column is missing under which names, and what there is."""
+    """The error has both names of the missing column and the columns found."""
     with pytest.raises(
-        ColumnsError, match=r"'actual_departure' \(or 'Fecha-O'\); there is: Fecha-I"
+        ColumnsError, match=r"'actual_departure' \(or 'Fecha-O'\); columns found: Fecha-I"
     ):
         airport_state({"Fecha-I": []}, "2017-07-12T09:30")

@@ -1,4 +1,4 @@
-"""The command line as people and scripts use it: words, tables, JSON, files, exit codes."""
+"""Tests of the command line: text, JSON, files, exit codes."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from scl_delay import cli
 from scl_delay._bulk.formatting import WIDTH, card_text
 from scl_delay._transport.constants import SCHEDULE_COLUMNS
 from tests.client.faults import FaultServer, answer, cut_in_the_middle, problem, reply
-from tests.conftest import PROJECT, Server, free_port
+from tests.support.server import PROJECT, Server, free_port
 
 FLIGHT = ["predict", "LAN120", "SCFA", "2017-07-14T08:30"]
 HEADER = "Emp-I,Vlo-I,Des-I,Fecha-I,TIPOVUELO,OPERA"
 
 
 def rows(count: int) -> str:
-    """A CSV file of flights; the flight number tells the row."""
+    """Return a CSV file of flights whose flight number is the row."""
     lines = [f'LAN,{number},SCFA,2017-07-14 08:30:00,N,"a, b"' for number in range(count)]
     return "\n".join([HEADER, *lines, ""])
 
 
 class Run:
-    """Runs commands in this process."""
+    """Runner of commands in this process."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self.out = self.err = ""
 
     def __call__(self, url: str, *arguments: str) -> int:
-        """Run a command against an address; its output is kept."""
+        """Run a command with a URL and keep its output."""
         try:
             code = cli.main([*arguments, "--url", url, "--retries", "0", "--timeout", "20"])
         except SystemExit as stopped:
@@ -48,13 +48,13 @@ class Run:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs commands in this process."""
+    """Return a runner of commands."""
     return Run(capsys)
 
 
 @pytest.mark.parametrize("command", [[], ["predict"], ["score"]])
-def test_help_leaves_the_airport_to_the_service(run: Run, command: list[str]) -> None:
-    """The command serves whichever airport the service knows, so its help names none."""
+def test_help_names_no_airport(run: Run, command: list[str]) -> None:
+    """The airport is that of the service, so the help does not name one."""
     assert run("http://localhost", *command, "--help") == 0
     assert "Santiago" not in run.out
     assert "airport" in run.out or command == ["score"]
@@ -62,7 +62,7 @@ def test_help_leaves_the_airport_to_the_service(run: Run, command: list[str]) ->
 
 @pytest.mark.server
 def test_every_command_against_the_service(run: Run, live: Server, tmp_path: Path) -> None:
-    """Predict, score, model and healthy work on a real service, in words that fit a terminal."""
+    """Predict, score, model and healthy work with a real service; output fits 80 columns."""
     assert run(live.url, *FLIGHT, "--explain") == cli.DONE
     assert re.search(r"late by more than 15 min +\d+\.\d %", run.out)
     assert "airline" in run.out
@@ -81,7 +81,7 @@ def test_every_command_against_the_service(run: Run, live: Server, tmp_path: Pat
 
 
 def test_predict_in_json(run: Run) -> None:
-    """For programs there is the prediction as the contract writes it."""
+    """`--json` prints the prediction as in the contract."""
     with FaultServer([answer]) as server:
         assert run(server.url, *FLIGHT, "--json", "--type", "N") == cli.DONE
         sent = json.loads(server.bodies[0])["flights"][0]
@@ -105,8 +105,8 @@ def test_predict_in_json(run: Run) -> None:
         ([], "required: COMMAND"),
     ],
 )
-def test_wrong_commands_are_told_in_one_line(run: Run, arguments: list[str], words: str) -> None:
-    """What is wrong is named; the exit code is that of a wrong command."""
+def test_invalid_commands_print_one_line(run: Run, arguments: list[str], words: str) -> None:
+    """Standard error names the fault; the exit code is 2."""
     try:
         code = cli.main(arguments)
     except SystemExit as stopped:
@@ -125,16 +125,16 @@ def test_wrong_commands_are_told_in_one_line(run: Run, arguments: list[str], wor
         (reply(200, b"hello"), cli.NO_ANSWER, "is this the flight delay service?"),
     ],
 )
-def test_failures_have_codes_of_their_own(run: Run, act: Any, code: int, words: str) -> None:
-    """A refusal, and an answer of no use, are told apart, each in one line."""
+def test_failures_have_exit_codes(run: Run, act: Any, code: int, words: str) -> None:
+    """A rejected request and an unusable answer have different codes and one line each."""
     with FaultServer([act]) as server:
         assert run(server.url, *FLIGHT) == code
     assert words in run.err
     assert run.err.count("\n") == 1
 
 
-def test_nobody_there(run: Run) -> None:
-    """A service that is not there cannot answer, and is not healthy."""
+def test_a_service_that_is_not_reachable(run: Run) -> None:
+    """`predict` and `healthy` exit with 4."""
     url = f"http://127.0.0.1:{free_port()}"
     assert run(url, *FLIGHT) == cli.NO_ANSWER
     assert "Is the service running there?" in run.err
@@ -144,7 +144,7 @@ def test_nobody_there(run: Run) -> None:
 
 @pytest.mark.parametrize("name", ["flights.csv", "flights.csv.gz"])
 def test_a_file_is_scored_row_by_row(run: Run, tmp_path: Path, name: str) -> None:
-    """The same rows come out with three more columns; only the schedule was sent."""
+    """The output has the input's rows with three more columns; only the schedule was sent."""
     flights, scored = tmp_path / name, tmp_path / "scored.csv"
     if name.endswith(".gz"):
         flights.write_bytes(gzip.compress(("\ufeff" + rows(1500)).encode()))
@@ -162,8 +162,8 @@ def test_a_file_is_scored_row_by_row(run: Run, tmp_path: Path, name: str) -> Non
     assert table[0]["OPERA"] == "a, b"
 
 
-def test_without_a_file_to_write_rows_are_printed(run: Run, tmp_path: Path) -> None:
-    """The scored rows go to standard output, the summary does not."""
+def test_rows_are_printed_without_an_output_file(run: Run, tmp_path: Path) -> None:
+    """The scored rows go to standard output, the summary to standard error."""
     (tmp_path / "flights.csv").write_text(rows(2))
     with FaultServer([answer]) as server:
         assert run(server.url, "score", str(tmp_path / "flights.csv")) == cli.DONE
@@ -172,15 +172,15 @@ def test_without_a_file_to_write_rows_are_printed(run: Run, tmp_path: Path) -> N
     assert "2 flights: 2 delayed; risk: 0 low, 0 moderate, 2 elevated, 0 high" in run.err
 
 
-def test_a_cut_run_can_go_on(run: Run, tmp_path: Path) -> None:
-    """What was answered is in the file, the error says how to go on, and that completes it."""
+def test_a_failed_run_can_be_resumed(run: Run, tmp_path: Path) -> None:
+    """The file has the answered rows, and `--resume` completes it."""
     flights, scored = tmp_path / "flights.csv", tmp_path / "scored.csv"
     flights.write_text(rows(6000))
     command = ["score", str(flights), "-o", str(scored)]
     with FaultServer([answer, answer, cut_in_the_middle]) as server:
         assert run(server.url, *command) == cli.NO_ANSWER
     written = len(scored.read_text().splitlines()) - 1
-    assert f"{written:,} rows are written; to go on: scl-delay score" in run.err
+    assert f"{written:,} rows were written; to resume: scl-delay score" in run.err
     with FaultServer([answer]) as server:
         assert run(server.url, *command, "--resume") == cli.DONE
     assert f"{6000 - written:,} flights" in run.err
@@ -194,7 +194,7 @@ def test_a_cut_run_can_go_on(run: Run, tmp_path: Path) -> None:
 def test_an_output_that_is_the_input_is_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str, resume: list[str]
 ) -> None:
-    """The command keeps the input whole, whichever name the output gives it."""
+    """The command refuses an output that is the input file under any name."""
     flights, output = tmp_path / "flights.csv", tmp_path / "out.csv"
     flights.write_text(rows(3))
     monkeypatch.chdir(tmp_path)
@@ -206,7 +206,7 @@ def test_an_output_that_is_the_input_is_refused(
         output = Path("flights.csv") if link == "relative" else flights
     command = ["score", str(flights), "-o", str(output), *resume]
     assert run("http://127.0.0.1:9", *command) == cli.USAGE
-    assert run.err == f"scl-delay: {output} is the input itself: choose another output\n"
+    assert run.err == f"scl-delay: {output} is the input file: choose another output\n"
     assert flights.read_text() == rows(3)
 
 
@@ -214,7 +214,7 @@ def test_an_output_that_is_the_input_is_refused(
 def test_a_file_that_cannot_be_read_is_reported_in_one_line(
     run: Run, tmp_path: Path, name: str
 ) -> None:
-    """A header of megabytes and a damaged archive end with the code of a wrong file."""
+    """A header of megabytes and a damaged archive exit with 2."""
     flights = tmp_path / name
     if name == "wide.csv":
         flights.write_text(rows(1).replace("OPERA", "x" * 2_000_000, 1))
@@ -223,7 +223,7 @@ def test_a_file_that_cannot_be_read_is_reported_in_one_line(
     with FaultServer([answer]) as server:
         code = run(server.url, "score", str(flights), "-o", str(tmp_path / "out.csv"))
     assert code == cli.USAGE
-    assert "is no CSV, or is cut short or damaged" in run.err
+    assert "is not a CSV file, or is truncated or damaged" in run.err
     assert run.err.count("\n") == 1
 
 
@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_read_is_reported_in_one_line(
 def test_only_an_earlier_run_is_resumed(
     run: Run, tmp_path: Path, text: str | None, words: str
 ) -> None:
-    """A file that is no unfinished result is not added to."""
+    """A file that is not an unfinished output is not appended to."""
     (tmp_path / "flights.csv").write_text(rows(2))
     scored = tmp_path / "scored.csv"
     if text is not None:
@@ -249,19 +249,19 @@ def test_only_an_earlier_run_is_resumed(
 
 
 @pytest.mark.server
-def test_an_invalid_row_is_named_by_its_line(run: Run, live: Server, tmp_path: Path) -> None:
-    """The line is counted as editors do."""
+def test_an_invalid_row_is_reported_by_its_line(run: Run, live: Server, tmp_path: Path) -> None:
+    """Lines are counted from 1 with the header."""
     flights = tmp_path / "flights.csv"
     lines = rows(1200).splitlines()
     lines[1100] = lines[1100].replace("LAN", "latam")
     flights.write_text("\n".join(lines))
     assert run(live.url, "score", str(flights), "-o", str(tmp_path / "o.csv")) == cli.REFUSED
     assert f"(line 1101 of {flights})" in run.err
-    assert "1,000 rows are written" in run.err
+    assert "1,000 rows were written" in run.err
 
 
 def test_a_card_with_a_warning_begins_with_it() -> None:
-    """That a model knows no real flights is the first thing to read; long lists are counted."""
+    """The warning comes first; long lists are shown as their number of entries."""
     text = card_text(
         {"model": "m", "warning": "w " * 80, "names": list(range(50)), "d": {"n": 1000}}
     )
@@ -272,7 +272,7 @@ def test_a_card_with_a_warning_begins_with_it() -> None:
 
 
 def test_the_module_runs_as_a_program() -> None:
-    """`python -m scl_delay` is the command, and its help names the exit codes."""
+    """`python -m scl_delay` runs the command, and its help has the exit codes."""
     run = subprocess.run(
         [sys.executable, "-m", "scl_delay", "--help"],
         cwd=PROJECT / "client" / "src",

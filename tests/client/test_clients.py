@@ -1,4 +1,4 @@
-"""Both clients against the service itself: its ASGI application, and a real `bentoml serve`."""
+"""Tests of both clients against the service: its ASGI application and `bentoml serve`."""
 
 from __future__ import annotations
 
@@ -23,76 +23,76 @@ from scl_delay import (
 )
 from serving.api.application import Application
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE
-from tests.client.conftest import Twin
-from tests.conftest import Server
+from tests.client.conftest import ClientRunner
+from tests.support.server import Server
 
 FLIGHT = Flight(**EXAMPLE_FLIGHT)
 STATE = AirportState.model_validate(EXAMPLE_STATE)
 
 
-def test_twins_have_the_same_methods() -> None:
-    """Names, parameters and defaults of the public methods agree."""
+def test_both_clients_have_the_same_methods() -> None:
+    """The public methods have the same names and parameters."""
     for name, method in inspect.getmembers(DelayClient, inspect.isfunction):
         if name.startswith("_"):
             continue
-        twin = getattr(AsyncDelayClient, name)
+        runner = getattr(AsyncDelayClient, name)
         assert list(inspect.signature(method).parameters) == list(
-            inspect.signature(twin).parameters
+            inspect.signature(runner).parameters
         ), name
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("flight", [FLIGHT, EXAMPLE_FLIGHT])
-def test_one_flight(twin: Twin, live: Server, flight: Any) -> None:
-    """A flight, as a model or as a dictionary, gets what plain HTTP gives."""
+def test_predict_equals_plain_http(runner: ClientRunner, live: Server, flight: Any) -> None:
+    """A flight, as a model or as a dictionary, gets the answer of plain HTTP."""
     plain = httpx.post(f"{live.url}/predict_delay", json={"flights": [EXAMPLE_FLIGHT]}).json()
-    prediction = twin.call(live.url, "predict", flight)
+    prediction = runner.call(live.url, "predict", flight)
     assert prediction.model_dump(exclude_none=True) == plain["predictions"][0]
 
 
 @pytest.mark.server
-def test_options_of_a_call_reach_the_service(twin: Twin, live: Server) -> None:
-    """Explanations and the airport's state come and count."""
+def test_options_of_a_call_reach_the_service(runner: ClientRunner, live: Server) -> None:
+    """`explain` and `airport_state` change the answer as in plain HTTP."""
     body = {"flights": [EXAMPLE_FLIGHT], "airport_state": EXAMPLE_STATE, "explain": True}
     plain = httpx.post(f"{live.url}/predict_delay", json=body).json()["predictions"][0]
-    told = twin.call(live.url, "predict", FLIGHT, explain=True, airport_state=STATE)
+    told = runner.call(live.url, "predict", FLIGHT, explain=True, airport_state=STATE)
     assert told.model_dump() == plain
-    (same,) = twin.call(live.url, "predict_many", [FLIGHT], explain=True, airport_state=STATE)
+    (same,) = runner.call(live.url, "predict_many", [FLIGHT], explain=True, airport_state=STATE)
     assert same == told
-    assert twin.call(live.url, "predict", FLIGHT).probability != told.probability
+    assert runner.call(live.url, "predict", FLIGHT).probability != told.probability
 
 
 @pytest.mark.server
-def test_many_flights_are_scored_like_single_ones(twin: Twin, live: Server) -> None:
-    """Sent in many requests, each flight gets its own answer, in order."""
+def test_predict_many_equals_single_predictions(runner: ClientRunner, live: Server) -> None:
+    """Flights split over many requests get the same predictions, in order."""
     hours = [f"2017-07-{day:02}T{hour:02}:00" for day in range(1, 29) for hour in range(24)]
     flights = [FLIGHT.model_copy(update={"scheduled_departure": hour}) for hour in hours]
-    scored = twin.call(live.url, "predict_many", flights, chunk=50)
+    scored = runner.call(live.url, "predict_many", flights, chunk=50)
     assert len(scored) == len(flights)
     for place in range(0, len(flights), 97):
-        assert twin.call(live.url, "predict", flights[place]) == scored[place]
+        assert runner.call(live.url, "predict", flights[place]) == scored[place]
 
 
 @pytest.mark.server
-def test_card_and_health(twin: Twin, live: Server, registered: str) -> None:
-    """The model's card names the model, and a running service is healthy."""
-    assert twin.call(live.url, "model")["model"] == registered
-    assert twin.call(live.url, "healthy") is True
+def test_model_and_healthy(runner: ClientRunner, live: Server, registered: str) -> None:
+    """The model card names the model, and a running service is healthy."""
+    assert runner.call(live.url, "model")["model"] == registered
+    assert runner.call(live.url, "healthy") is True
 
 
 @pytest.mark.server
-def test_a_refusal_names_the_field(twin: Twin, live: Server) -> None:
-    """The service's problem document arrives as a whole, as an exception of its own."""
+def test_an_invalid_field_is_named(runner: ClientRunner, live: Server) -> None:
+    """The exception has the service's whole problem document."""
     with pytest.raises(InvalidError, match="/flights/0/airline") as caught:
-        twin.call(live.url, "predict", {**EXAMPLE_FLIGHT, "airline": "lan"})
+        runner.call(live.url, "predict", {**EXAMPLE_FLIGHT, "airline": "lan"})
     problem = caught.value.problem
     assert (problem.status, problem.type) == (422, "urn:flight-delay:problem:invalid")
     assert problem.errors is not None
     assert problem.errors[0].flight == 0
 
 
-def test_the_application_without_a_network(asgi: httpx.ASGITransport) -> None:
-    """The asynchronous client takes the ASGI application itself in place of a network."""
+def test_the_asgi_application_as_transport(asgi: httpx.ASGITransport) -> None:
+    """The asynchronous client calls the ASGI application without a network."""
 
     async def ask() -> tuple[float, bool, str]:
         async with AsyncDelayClient("http://here", transport=asgi) as client:
@@ -105,8 +105,8 @@ def test_the_application_without_a_network(asgi: httpx.ASGITransport) -> None:
     assert (healthy, model) == (True, "flight_delay:test")
 
 
-def test_every_limit_of_the_service_is_met(make_app: Any) -> None:
-    """A service set to small bodies gets small ones; one flight too large is refused by name."""
+def test_a_small_body_limit_of_the_service_is_respected(make_app: Any) -> None:
+    """Requests are split to a small limit; a single flight above it raises TooLargeError."""
 
     async def ask(app: Application) -> int:
         transport = httpx.ASGITransport(app=app)
@@ -120,7 +120,7 @@ def test_every_limit_of_the_service_is_met(make_app: Any) -> None:
 
 
 class Echo:
-    """Notes what is sent."""
+    """Mock service that records requests."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
@@ -142,17 +142,21 @@ class Echo:
         ({}, "content-type", "application/json"),
     ],
 )
-def test_headers_are_sent(twin: Twin, options: dict[str, Any], header: str, value: str) -> None:
-    """Tokens, keys and the caller's own headers go with every request."""
+def test_headers_are_sent(
+    runner: ClientRunner, options: dict[str, Any], header: str, value: str
+) -> None:
+    """Tokens, keys and extra headers are sent with every request."""
     echo = Echo()
-    twin.call("http://x/base/", "predict", FLIGHT, client={**options, "transport": echo.transport})
+    runner.call(
+        "http://x/base/", "predict", FLIGHT, client={**options, "transport": echo.transport}
+    )
     assert echo.requests[0].headers[header] == value
     assert str(echo.requests[0].url) == "http://x/base/predict_delay"
     assert echo.requests[0].headers["user-agent"].startswith("scl-delay-client/")
 
 
-def test_the_callers_http_client_is_used_and_left_open() -> None:
-    """An own httpx client keeps its settings and is not closed."""
+def test_a_given_http_client_is_used_and_not_closed() -> None:
+    """The caller's httpx client keeps its settings and stays open."""
     echo = Echo()
     with httpx.Client(transport=echo.transport, headers={"x-own": "1"}) as http:
         with DelayClient("http://x", http_client=http) as client:
@@ -162,7 +166,7 @@ def test_the_callers_http_client_is_used_and_left_open() -> None:
 
 
 def test_missing_values_of_dictionaries_are_null() -> None:
-    """NaN, which JSON does not know, is sent as null."""
+    """NaN, which JSON does not have, is sent as null."""
     echo = Echo()
     with DelayClient("http://x", transport=echo.transport) as client:
         client.predict({**EXAMPLE_FLIGHT, "flight_type": float("nan")})
@@ -170,14 +174,14 @@ def test_missing_values_of_dictionaries_are_null() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:3000", "", "ftp://x", "http://", "http://x:y"])
-def test_what_is_no_address_is_refused_at_once(url: str) -> None:
-    """A wrong address is told when the client is made."""
+def test_an_invalid_url_raises(url: str) -> None:
+    """The constructor raises for an invalid URL."""
     with pytest.raises(ValueError, match="is not an address"):
         DelayClient(url)
 
 
-def test_unknown_ways_to_authenticate_are_refused() -> None:
-    """A text other than gcp is no way to say who asks."""
+def test_an_unknown_auth_raises() -> None:
+    """A string other than "gcp" raises."""
     with pytest.raises(ValueError, match="auth='aws'"):
         DelayClient("http://x", auth="aws")  # type: ignore[arg-type] # that is what is tested
 
@@ -195,7 +199,7 @@ def test_unknown_ways_to_authenticate_are_refused() -> None:
         ("gate", "12"),
     ],
 )
-def test_flights_are_checked_where_they_are_made(field: str, value: str) -> None:
-    """A wrong field is told before anything is sent."""
+def test_a_flight_is_validated_when_it_is_created(field: str, value: str) -> None:
+    """An invalid field raises before any request."""
     with pytest.raises(ValueError, match=field):
         Flight(**{**EXAMPLE_FLIGHT, field: value})

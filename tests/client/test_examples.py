@@ -1,4 +1,4 @@
-"""Every example runs as it stands, against a real service."""
+"""Tests that every example runs against a real service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, Server
+from tests.support.server import PROJECT, Server
 
 EXAMPLES = PROJECT / "examples"
 SAYS = {
@@ -21,16 +21,16 @@ SAYS = {
     "analyst.py": ["Wednesday", "least risky: 2017-07-1"],
     "bulk.py": ["3,600 flights:"],
 }
-"""What each prints, among other things."""
+"""Texts that the output of each example contains."""
 
 
-def test_every_example_is_tried() -> None:
-    """No example is left out here."""
+def test_every_example_is_tested() -> None:
+    """`SAYS` lists all examples."""
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == set(SAYS)
 
 
 def blocks() -> list[str]:
-    """Blocks of Python in the client's README."""
+    """Return the Python blocks of the client's README."""
     text = (PROJECT / "client" / "README.md").read_text()
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
@@ -38,14 +38,14 @@ def blocks() -> list[str]:
 @pytest.mark.server
 @pytest.mark.parametrize("block", blocks())
 def test_a_block_of_the_readme_runs(live: Server, block: str) -> None:
-    """What the client's README shows works as it is written."""
+    """A block runs without changes, apart from the URL."""
     exec(block.replace("http://localhost:3000", live.url), {})  # noqa: S102 - our own text
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("name", SAYS)
 def test_an_example_runs(live: Server, tmp_path: Path, name: str) -> None:
-    """It ends well and prints what it promises."""
+    """It exits with 0 and prints the expected texts."""
     program = sys.executable if name.endswith(".py") else shutil.which("sh") or "sh"
     if name == "curl.sh" and shutil.which("curl") is None:
         pytest.skip("curl is not installed")

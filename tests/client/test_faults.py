@@ -1,4 +1,4 @@
-"""What the clients do on a bad network and with a bad server, over real sockets."""
+"""Tests of both clients with network and server faults, over real sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scl_delay import (
     Retries,
     TooSlowError,
 )
-from tests.client.conftest import Twin
+from tests.client.conftest import ClientRunner
 from tests.client.faults import (
     Act,
     FaultServer,
@@ -30,13 +30,13 @@ from tests.client.faults import (
     reset,
     stall,
 )
-from tests.conftest import free_port
+from tests.support.server import free_port
 
 STEADY = {"retries": Retries(most=3, first_wait=1, random=lambda: 1.0)}
 
 
 def flight(number: int = 1) -> Flight:
-    """A flight; the fault server's prediction tells its number."""
+    """Return a flight; the fault server's probability is its number / 10,000."""
     return Flight(
         airline="LAN",
         flight_number=str(number),
@@ -48,72 +48,72 @@ def flight(number: int = 1) -> Flight:
 FLIGHTS = [flight(number) for number in range(100)]
 
 
-def test_429_waits_as_long_as_asked(twin: Twin) -> None:
-    """Seconds and dates of Retry-After are waited, then the call succeeds."""
+def test_429_waits_for_retry_after(runner: ClientRunner) -> None:
+    """The client waits for Retry-After (seconds or date), then the call succeeds."""
     past = "Fri, 14 Jul 2017 08:30:00 GMT"
     acts = [reply(429, b"slow down", retry_after="7"), reply(429, b"", retry_after=past), answer]
     with FaultServer(acts) as server:
-        assert twin.call(server.url, "predict", flight(25), client=STEADY).probability == 0.0025
-    assert twin.waits == [7.0, 0.0]
+        assert runner.call(server.url, "predict", flight(25), client=STEADY).probability == 0.0025
+    assert runner.waits == [7.0, 0.0]
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_passing_failures_are_repeated(twin: Twin, status: int) -> None:
-    """A failure that passes costs waits that double, and then there is the answer."""
+def test_temporary_failures_are_retried(runner: ClientRunner, status: int) -> None:
+    """The waits double until the answer arrives."""
     failure = problem(status, "overloaded")
     with FaultServer([failure, failure, answer]) as server:
-        assert twin.call(server.url, "predict", flight(1), client=STEADY).probability == 0.0001
+        assert runner.call(server.url, "predict", flight(1), client=STEADY).probability == 0.0001
         assert len(set(server.bodies)) == 1
-    assert twin.waits == [1.0, 2.0]
+    assert runner.waits == [1.0, 2.0]
 
 
-def test_patience_ends(twin: Twin) -> None:
-    """After the last repetition the caller gets the service's own words."""
+def test_the_last_failure_is_raised(runner: ClientRunner) -> None:
+    """After the last retry the caller gets the service's problem document."""
     with FaultServer([problem(503, "overloaded", retry_after="2")]) as server:
         with pytest.raises(OverloadedError, match="503 overloaded: because") as caught:
-            twin.call(server.url, "predict", flight(), client=STEADY)
+            runner.call(server.url, "predict", flight(), client=STEADY)
         assert len(server.bodies) == 4
     assert caught.value.problem.detail == "because"
     assert (caught.value.status, caught.value.retry_after) == (503, 2.0)
-    assert twin.waits == [2.0, 2.0, 2.0]
+    assert runner.waits == [2.0, 2.0, 2.0]
 
 
 @pytest.mark.parametrize("fault", [cut_in_the_middle, reset])
-def test_a_cut_connection_is_asked_again(twin: Twin, fault: Act) -> None:
-    """Cut in the middle of an answer or before it, the call is made again."""
+def test_a_lost_connection_is_retried(runner: ClientRunner, fault: Act) -> None:
+    """A connection lost before or during the answer is retried."""
     with FaultServer([fault, answer]) as server:
-        assert twin.call(server.url, "predict", flight(3), client=STEADY).probability == 0.0003
-    assert twin.waits == [1.0]
+        assert runner.call(server.url, "predict", flight(3), client=STEADY).probability == 0.0003
+    assert runner.waits == [1.0]
 
 
 @pytest.mark.parametrize("fault", [cut_in_the_middle, reset])
-def test_a_network_that_stays_cut_is_told(twin: Twin, fault: Act) -> None:
-    """Without any success the error says that the connection was lost, and to whom."""
+def test_a_connection_that_stays_lost_raises(runner: ClientRunner, fault: Act) -> None:
+    """The error says that the connection was lost, and names the URL."""
     with FaultServer([fault]) as server, pytest.raises(NoAnswerError, match="was lost") as caught:
-        twin.call(server.url, "predict", flight(), client={"retries": 1})
+        runner.call(server.url, "predict", flight(), client={"retries": 1})
     assert server.url in str(caught.value)
     assert not caught.value.before_sending
     assert caught.value.__cause__ is not None
 
 
-def test_nobody_listening(twin: Twin) -> None:
-    """Where nothing listens, the error asks whether the service runs there."""
+def test_a_closed_port_raises(runner: ClientRunner) -> None:
+    """If nothing listens, the error asks whether the service runs there."""
     with pytest.raises(NoAnswerError, match="Is the service running there") as caught:
-        twin.call(f"http://127.0.0.1:{free_port()}", "predict", flight(), client={"retries": 2})
+        runner.call(f"http://127.0.0.1:{free_port()}", "predict", flight(), client={"retries": 2})
     assert caught.value.before_sending
-    assert len(twin.waits) == 2
+    assert len(runner.waits) == 2
 
 
-def test_an_answer_that_does_not_come(twin: Twin) -> None:
-    """A slow server is not asked again: its time-out is the caller's limit, per call too."""
+def test_a_missing_answer_exceeds_the_time_out(runner: ClientRunner) -> None:
+    """A time-out of the client or of the call is not retried."""
     with FaultServer([stall]) as server:
         with pytest.raises(TooSlowError, match="time-out"):
-            twin.call(server.url, "predict", flight(), client={"timeout": 0.2})
+            runner.call(server.url, "predict", flight(), client={"timeout": 0.2})
         with pytest.raises(TooSlowError):
-            twin.call(server.url, "predict", flight(), timeout=0.2)
-        assert twin.call(server.url, "healthy", timeout=0.2) is False
+            runner.call(server.url, "predict", flight(), timeout=0.2)
+        assert runner.call(server.url, "healthy", timeout=0.2) is False
         assert len(server.bodies) == 3
-    assert twin.waits == []
+    assert runner.waits == []
 
 
 ONE = {"probability": 0.1, "delayed": False, "risk": "low", "unknown": []}
@@ -131,20 +131,22 @@ ONE = {"probability": 0.1, "delayed": False, "risk": "low", "unknown": []}
         (json.dumps({"model": "m", "predictions": [ONE | {"risk": "awful"}]}).encode(), "risk"),
     ],
 )
-def test_garbage_is_not_taken_for_an_answer(twin: Twin, body: bytes, words: str) -> None:
-    """A 200 that is not of the contract is told as such, at once, with what came."""
+def test_an_answer_outside_the_contract_raises(
+    runner: ClientRunner, body: bytes, words: str
+) -> None:
+    """A 200 that does not follow the contract raises without a retry, with the body."""
     with FaultServer([reply(200, body)]) as server:
         with pytest.raises(BadAnswerError, match=words) as caught:
-            twin.call(server.url, "predict", flight())
+            runner.call(server.url, "predict", flight())
         assert len(server.bodies) == 1
     assert (caught.value.status, caught.value.body) == (200, body)
 
 
-def test_a_newer_service_may_say_more(twin: Twin) -> None:
-    """Fields that this client does not know are ignored."""
-    newer = {"model": "m", "predictions": [ONE | {"mood": "good"}], "took_ms": 3}
+def test_unknown_fields_of_an_answer_are_ignored(runner: ClientRunner) -> None:
+    """An answer of a newer service with more fields is accepted."""
+    newer = {"model": "m", "predictions": [ONE | {"gate": "12"}], "took_ms": 3}
     with FaultServer([reply(200, json.dumps(newer).encode())]) as server:
-        assert twin.call(server.url, "predict", flight()).probability == 0.1
+        assert runner.call(server.url, "predict", flight()).probability == 0.1
 
 
 @pytest.mark.parametrize(
@@ -152,61 +154,63 @@ def test_a_newer_service_may_say_more(twin: Twin) -> None:
     [
         (401, b"<html>Unauthorized</html>", "BearerToken"),
         (403, b"Forbidden", "may not call"),
-        (302, b"", "no explanation"),
+        (302, b"", "body is empty"),
         (418, b'{"type": "urn:other", "title": "Teapot"}', "Teapot"),
     ],
 )
-def test_proxies_speak_in_their_own_words(twin: Twin, status: int, body: bytes, words: str) -> None:
-    """Without a problem document the status and the text that came are told."""
+def test_an_answer_without_problem_document_raises(
+    runner: ClientRunner, status: int, body: bytes, words: str
+) -> None:
+    """The error shows the status and the text of the answer."""
     with (
         FaultServer([reply(status, body)]) as server,
         pytest.raises(ProblemError, match=words) as caught,
     ):
-        twin.call(server.url, "predict", flight())
+        runner.call(server.url, "predict", flight())
     assert type(caught.value) is ProblemError
     assert (caught.value.problem.type, caught.value.status) == ("about:blank", status)
 
 
-def many(twin: Twin, url: str, flights: Any = FLIGHTS, **options: Any) -> Any:
-    """Ask for many flights, ten at a time, with one repetition."""
+def many(runner: ClientRunner, url: str, flights: Any = FLIGHTS, **options: Any) -> Any:
+    """Score many flights, ten per request, with one retry."""
     options = {"chunk": 10, "concurrency": 3, **options}
-    return twin.call(url, "predict_many", flights, client={"retries": 1}, **options)
+    return runner.call(url, "predict_many", flights, client={"retries": 1}, **options)
 
 
 @pytest.mark.parametrize("source", [list, iter])
-def test_cut_in_the_middle_of_many_and_resumed(twin: Twin, source: Any) -> None:
-    """The answered flights are kept, and what remains completes them, once the network is back."""
+def test_a_call_lost_in_the_middle_can_be_resumed(runner: ClientRunner, source: Any) -> None:
+    """The answered flights are kept, and a second call with the remaining ones completes them."""
     with (
         FaultServer([*[answer] * 4, cut_in_the_middle]) as server,
         pytest.raises(IncompleteError, match=r"flight\(s\) were answered, then:") as caught,
     ):
-        many(twin, server.url, source(FLIGHTS))
+        many(runner, server.url, source(FLIGHTS))
     stopped = caught.value
     assert isinstance(stopped.reason, NoAnswerError)
     assert stopped.answered == len(stopped.done) <= 40
     assert stopped.answered % 10 == 0
     with FaultServer([answer]) as server:
-        predictions = stopped.done + many(twin, server.url, stopped.remaining)
+        predictions = stopped.done + many(runner, server.url, stopped.remaining)
     assert [each.probability for each in predictions] == [n / 10_000 for n in range(100)]
 
 
-def test_nothing_answered_is_an_interruption_too(twin: Twin) -> None:
-    """Where the first request fails already, all flights remain."""
+def test_all_flights_remain_if_the_first_request_fails(runner: ClientRunner) -> None:
+    """`done` is empty and `remaining` has all flights."""
     with FaultServer([reset]) as server, pytest.raises(IncompleteError) as caught:
-        many(twin, server.url)
+        many(runner, server.url)
     assert (caught.value.answered, caught.value.done) == (0, [])
     assert len(list(caught.value.remaining)) == 100
 
 
-def test_a_failure_in_between_is_healed(twin: Twin) -> None:
-    """A passing failure of single requests does not show in the answers."""
+def test_temporary_failures_do_not_change_the_answers(runner: ClientRunner) -> None:
+    """Retried requests of a call give the same answers."""
     with FaultServer([answer, reset, answer, problem(503, "overloaded"), answer]) as server:
-        predictions = many(twin, server.url, concurrency=1)
+        predictions = many(runner, server.url, concurrency=1)
     assert [each.probability for each in predictions] == [n / 10_000 for n in range(100)]
 
 
-def test_connections_are_kept(twin: Twin) -> None:
-    """One after the other, requests share a connection."""
+def test_connections_are_reused(runner: ClientRunner) -> None:
+    """Consecutive requests share a connection."""
     ports: list[int] = []
 
     def note(connection: socket.socket, body: bytes) -> bool:
@@ -214,13 +218,13 @@ def test_connections_are_kept(twin: Twin) -> None:
         return answer(connection, body)
 
     with FaultServer([note]) as server:
-        many(twin, server.url, concurrency=1)
+        many(runner, server.url, concurrency=1)
     assert len(ports) == 10
     assert len(set(ports)) == 1
 
 
-def test_a_stopped_stream_leaves_nothing_behind() -> None:
-    """Whoever stops reading a stream early can close the client at once."""
+def test_the_client_can_be_closed_before_a_stream_ends() -> None:
+    """Closing the client after an unfinished stream does not block."""
     with FaultServer([answer]) as server, DelayClient(server.url) as client:
         stream = client.predict_stream(FLIGHTS, chunk=10)
         assert next(stream).probability == 0

@@ -1,4 +1,4 @@
-"""The package by itself: installed from its folder, with nothing of the service around."""
+"""Tests of the installed package without the rest of the repository."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.faults import FaultServer, answer
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 START = """
 import sys
@@ -24,13 +24,13 @@ UNREACHABLE = ("error sending request", "Failed to fetch", "dns error", "Connect
 
 
 def uv() -> str:
-    """The uv of the training environment."""
+    """Return the path of uv in this environment."""
     return str(Path(sys.executable).with_name("uv"))
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the client in it; skipped where no package index is in reach."""
+    """Return a new environment with the client; skip if no package index is reachable."""
     folder = tmp_path_factory.mktemp("alone") / "venv"
     subprocess.run([uv(), "venv", "--quiet", "--python", sys.executable, folder], check=True)
     install = subprocess.run(
@@ -41,13 +41,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     if install.returncode and any(words in install.stderr for words in UNREACHABLE):
-        pytest.skip("no package index in reach, so nothing can be installed")
+        pytest.skip("no package index is reachable")
     assert install.returncode == 0, install.stderr
     return folder
 
 
-def test_it_works_alone(environment: Path, tmp_path: Path) -> None:
-    """With httpx and pydantic only, five lines get a prediction, and the command is there."""
+def test_the_package_works_without_the_service(environment: Path, tmp_path: Path) -> None:
+    """The library and the command get a prediction with httpx and pydantic only."""
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with FaultServer([answer]) as server:
         said = subprocess.run(
@@ -71,8 +71,8 @@ def test_it_works_alone(environment: Path, tmp_path: Path) -> None:
     assert "1.2 %" in shown.stdout
 
 
-def test_it_brings_httpx_and_pydantic_and_nothing_of_the_service(environment: Path) -> None:
-    """What is installed is the client, marked as typed, and what its two packages need."""
+def test_the_package_installs_httpx_and_pydantic_only(environment: Path) -> None:
+    """The environment has the typed client, httpx and pydantic, and nothing of the service."""
     (folder,) = (environment / "lib").glob("python*/site-packages")
     assert (folder / "scl_delay" / "py.typed").exists()
     names = {path.name for path in folder.iterdir()}

@@ -18,7 +18,7 @@ import pytest
 from data.flights import Flights
 from load.tools.server_process import cpu_by_name, pss_kb, tree
 from model.inference.bundle import Bundle
-from tests.conftest import PROJECT, Server, running_server
+from tests.support.server import PROJECT, Server, running_server
 from tests.test_service import as_json
 
 FULL = bool(os.environ.get("FAULTS_FULL"))

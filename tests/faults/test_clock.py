@@ -17,7 +17,6 @@ import httpx
 import pytest
 
 from serving.api.auth import digest
-from tests.conftest import PROJECT, Server, running_server
 from tests.faults.conftest import (
     HANGS,
     Figure,
@@ -29,6 +28,7 @@ from tests.faults.conftest import (
     worker_of,
 )
 from tests.faults.test_processes import Callers
+from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import Server
 from tests.faults.conftest import HANGS, READ_SECONDS, Figure, memory_mb, port_of, works
+from tests.support.server import Server
 
 pytestmark = pytest.mark.server
 

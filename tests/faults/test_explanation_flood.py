@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from serving.contract.schema import EXAMPLE_FLIGHT
-from tests.conftest import PROJECT, Server
 from tests.faults.conftest import http, port_of
+from tests.support.server import PROJECT, Server
 
 pytestmark = pytest.mark.server
 

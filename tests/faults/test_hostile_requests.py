@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import pytest
 
 from serving.contract.schema import EXAMPLE_FLIGHT
-from tests.conftest import Server
 from tests.faults.conftest import (
     FULL,
     HANGS,
@@ -28,6 +27,7 @@ from tests.faults.conftest import (
     wait_for,
     works,
 )
+from tests.support.server import Server
 
 pytestmark = pytest.mark.server
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, Server, _wait_until_ready, free_port, running_server
 from tests.faults.conftest import Figure, wait_for, worker_of, works
 from tests.faults.test_processes import running, wait_for_serving
+from tests.support.server import PROJECT, Server, free_port, running_server, wait_until_ready
 
 pytestmark = pytest.mark.server
 
@@ -109,7 +109,7 @@ def start(log: Path, environment: dict[str, str]) -> Server:
         )
     server = Server(f"http://127.0.0.1:{port}", process, log)
     try:
-        _wait_until_ready(server)
+        wait_until_ready(server)
     except BaseException:
         process.kill()
         raise

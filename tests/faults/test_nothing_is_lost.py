@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.conftest import Server
 from tests.faults.conftest import HANGS, Figure, Truth, answer_of, http, port_of, works
+from tests.support.server import Server
 
 pytestmark = pytest.mark.server
 

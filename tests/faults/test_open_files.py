@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from serving.http.timeouts import GRACE_SECONDS
-from tests.conftest import Server, running_server
 from tests.faults.conftest import (
     Figure,
     http,
@@ -24,6 +23,7 @@ from tests.faults.conftest import (
     worker_of,
     works,
 )
+from tests.support.server import Server, running_server
 
 pytestmark = pytest.mark.server
 

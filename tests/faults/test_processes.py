@@ -18,7 +18,6 @@ from typing import Self
 import httpx
 import pytest
 
-from tests.conftest import PROJECT, Server, running_server
 from tests.faults.conftest import (
     HANGS,
     Figure,
@@ -32,6 +31,7 @@ from tests.faults.conftest import (
 )
 from tests.support import counting
 from tests.support.counting import AnswerCounts
+from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Server
 from tests.faults.conftest import (
     FULL,
     READ_SECONDS,
@@ -25,6 +24,7 @@ from tests.faults.conftest import (
     wait_for,
     works,
 )
+from tests.support.server import Server
 
 pytestmark = pytest.mark.server
 

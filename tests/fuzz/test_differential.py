@@ -1,4 +1,4 @@
-"""The request path agrees with the slow oracle: on what was kept, on fresh inputs, by shrinking."""
+"""Tests that the request path agrees with the oracle on kept, new and generated inputs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from data.flights import Flights
 from model.inference.bundle import Bundle
+from model.inference.calibration import FloatArray
 from model.inference.predictor import Predictor
 from serving.api import predict
-from serving.batching import adaptive, engines
 from serving.contract import decoding
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE, PredictionRequest
 from tests.fuzz.__main__ import attempts
@@ -28,12 +28,12 @@ SEED = 20171231
 
 @pytest.fixture(scope="module")
 def differential(bundle: Bundle) -> Differential:
-    """Holds the request path to the oracle."""
+    """Return the comparison of the request path with the oracle."""
     return Differential(bundle)
 
 
 def tried(differential: Differential, inputs: int, seed: int = SEED) -> Outcome:
-    """What comes of so many fresh inputs."""
+    """Return the result of comparing new inputs."""
     outcome = Outcome()
     for bodies in attempts(Generator(seed, read_corpus()), inputs):
         outcome.add(differential.run(bodies))
@@ -41,27 +41,27 @@ def tried(differential: Differential, inputs: int, seed: int = SEED) -> Outcome:
 
 
 def test_the_kept_inputs_agree(differential: Differential) -> None:
-    """Every input that was ever worth keeping is answered as the oracle says."""
+    """Every input of the corpus is answered as the oracle does."""
     outcome = differential.run(read_corpus())
     assert outcome.inputs > 100
     assert not outcome.disagreements, "\n".join(map(str, outcome.disagreements[:10]))
 
 
 def test_fresh_inputs_agree(differential: Differential) -> None:
-    """Thousands of new inputs, good and broken, are answered as the oracle says."""
+    """Thousands of new inputs, valid and invalid, are answered as the oracle does."""
     outcome = tried(differential, FRESH_INPUTS)
     assert not outcome.disagreements, "\n".join(map(str, outcome.disagreements[:10]))
-    # neither side of the contract goes untried
+    # the inputs cover valid and invalid requests
     assert all(outcome.statuses[status] > FRESH_INPUTS / 10 for status in (200, 400, 422))
 
 
 def _careless(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], Any]:
-    """A decoder that reads airlines in lower case too."""
+    """Return a decoder that also accepts one airline in lower case."""
     return lambda body: decode(body.replace(b'"lan"', b'"LAN"'))
 
 
 def _cropped(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], Any]:
-    """A decoder that overlooks whatever stands after the document."""
+    """Return a decoder that ignores the bytes after the document."""
     return lambda body: decode(body[: body.rfind(b"}") + 1])
 
 
@@ -69,7 +69,7 @@ def _cropped(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], 
 def test_a_flawed_decoder_is_found(
     differential: Differential, monkeypatch: pytest.MonkeyPatch, flaw: Callable[[Any], Any]
 ) -> None:
-    """The comparison is no formality: a decoder that is a little too kind does not pass."""
+    """The comparison finds a decoder that accepts slightly too much."""
     monkeypatch.setattr(predict, "decode", flaw(decoding.decode))
     assert tried(differential, FRESH_INPUTS).disagreements
 
@@ -77,17 +77,17 @@ def test_a_flawed_decoder_is_found(
 def test_a_flawed_score_is_found(
     differential: Differential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does a model that is off by a hundred-millionth, or two flights that change places."""
-    score = engines.score_at_once
+    """The comparison finds scores that are off by 1e-8, and scores in another order."""
+    score = Predictor.score
 
-    def off(predictor: Predictor, flights: Flights) -> list[float]:
-        return [p + 1e-8 for p in score(predictor, flights)]
+    def off(self: Predictor, flights: Flights) -> FloatArray:
+        return score(self, flights) + 1e-8
 
-    def turned(predictor: Predictor, flights: Flights) -> list[float]:
-        return np.roll(score(predictor, flights), 1).tolist()  # type: ignore[no-any-return] # a list of floats
+    def turned(self: Predictor, flights: Flights) -> FloatArray:
+        return np.roll(score(self, flights), 1)
 
     for flaw in (off, turned):
-        monkeypatch.setattr(adaptive, "score_at_once", flaw)
+        monkeypatch.setattr(Predictor, "score", flaw)
         assert tried(differential, 200).disagreements
 
 
@@ -126,6 +126,6 @@ _REQUESTS = st.fixed_dictionaries(
 )
 @given(document=st.one_of(_REQUESTS, _VALUES))
 def test_any_document_agrees(differential: Differential, document: Any) -> None:
-    """Any JSON, close to the contract or far from it, agrees; what does not is shrunk."""
+    """Any JSON agrees; Hypothesis shrinks a document that does not."""
     outcome = differential.run([json.dumps(document).encode()])
     assert not outcome.disagreements, str(outcome.disagreements[0])

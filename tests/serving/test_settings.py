@@ -11,7 +11,7 @@ import pytest
 
 from serving.api.auth import digest
 from serving.settings import Settings
-from tests.conftest import PROJECT, free_port
+from tests.support.server import PROJECT, free_port
 
 SECRET = "hunter2"  # noqa: S105 - too short to be accepted  # pragma: allowlist secret
 URL = f"sql:mysql+pymysql://board:{SECRET}@localhost/flights"

@@ -1,4 +1,4 @@
-"""Asks the flight delay service how likely flights are to leave late.
+"""Client of the flight delay service: the probability that flights leave late.
 
 >>> from scl_delay import DelayClient, Flight
 >>> with DelayClient("http://localhost:3000") as client:  # doctest: +SKIP

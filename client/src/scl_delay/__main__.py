@@ -1,4 +1,4 @@
-"""`python -m scl_delay` is `scl-delay`."""
+"""Run the command line: `python -m scl_delay` equals `scl-delay`."""
 
 from scl_delay.cli import run
 

@@ -1,4 +1,4 @@
-"""The airport's state, computed from its recent departures."""
+"""Compute the airport state from recent departures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scl_delay._transport.times import read_time
 from scl_delay.models import AirportState, AirportWindow
 
 NEEDED_HOURS = 3
-"""A state has to tell at least of these."""
+"""Shortest history that a state needs, in hours."""
 
 _WINDOWS = tuple(name for name in AirportState.model_fields if name.startswith("last_"))
 
@@ -27,35 +27,35 @@ _WINDOWS = tuple(name for name in AirportState.model_fields if name.startswith("
 def airport_state(
     departures: Any, at: datetime | str, *, hours: float = 24, time_zone: str | None = None
 ) -> AirportState:
-    """Compute what the airport looks like from the flights that left it recently.
+    """Compute the airport state from the flights that left recently.
 
     Parameters
     ----------
     departures
         A frame of pandas or polars, or a dictionary of columns, with ``scheduled_departure`` and
-        ``actual_departure`` (``Fecha-I`` and ``Fecha-O`` do too), as times or text. Flights that
-        had not left at `at`, or have no actual departure, are left out; older ones do no harm.
+        ``actual_departure`` (or ``Fecha-I`` and ``Fecha-O``), as times or text. Flights without
+        an actual departure, and those that left after `at` or long before, are ignored.
     at
-        The time of the observation. Without an offset: the home airport's wall clock.
+        Time of the observation. Without an offset: local time of the home airport.
     hours
-        How far back `departures` reach, at least 3. Longer windows are left out of the state
-        rather than told wrong.
+        Length of the history in `departures`, at least 3. Longer windows are omitted from the
+        state.
     time_zone
-        The home airport's, as the model card's ``time_zone`` names it. It is needed only where
-        some of the times have an offset and others have none.
+        Time zone of the home airport: ``time_zone`` of the model card. It is needed only if some
+        times have an offset and others have none.
 
     Returns
     -------
-    Departures, late share and mean delay of the last 1, 3, 6 and 24 hours. As in training, a
-    single delay is cut at -15 and 120 minutes before the mean is taken.
+    Departures, late share and mean delay of the last 1, 3, 6 and 24 hours. As in training, each
+    delay is clipped to -15 to 120 minutes before the mean is taken.
 
     Raises
     ------
     ColumnsError
-        Where a column is missing.
+        If a column is missing.
     ValueError
-        Where `hours` is less than 3, a value is no time, or times with and without an offset
-        stand beside each other and no `time_zone` is given.
+        If `hours` is less than 3, a value is not a time, or times with and without an offset are
+        mixed and `time_zone` is missing.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def airport_state(
     0.5
     """
     if hours < NEEDED_HOURS:
-        message = f"hours={hours}: a state has to tell of the last {NEEDED_HOURS} hours"
+        message = f"hours={hours}: a state needs the last {NEEDED_HOURS} hours"
         raise ValueError(message)
     zone = ZoneInfo(time_zone) if time_zone else None
     now = read_time(at, zone).replace(second=0, microsecond=0)
@@ -81,7 +81,7 @@ def airport_state(
 
 
 def _left(departures: Any, now: datetime, zone: ZoneInfo | None) -> list[tuple[datetime, float]]:
-    """When each flight left, to the minute, and its delay in minutes."""
+    """Return when each flight left, to the minute, and its delay in minutes."""
     names = operation_columns([str(name) for name in _names(departures)])
     pairs = zip(*(values_of(departures[name]) for name in names), strict=True)
     oldest = now - timedelta(hours=max(AIRPORT_HOURS))
@@ -89,18 +89,18 @@ def _left(departures: Any, now: datetime, zone: ZoneInfo | None) -> list[tuple[d
     for scheduled, actual in pairs:
         if is_missing(scheduled) or is_missing(actual):
             continue
-        time, planned = (_beside(now, read_time(each, zone)) for each in (actual, scheduled))
+        time, planned = (_comparable(now, read_time(each, zone)) for each in (actual, scheduled))
         if oldest < time < now + timedelta(minutes=1):
             delay = (time - planned).total_seconds() / 60
             found.append((time.replace(second=0, microsecond=0), delay))
     return found
 
 
-def _beside(now: datetime, time: datetime) -> datetime:
+def _comparable(now: datetime, time: datetime) -> datetime:
     if (time.tzinfo is None) != (now.tzinfo is None):
         message = (
-            "some times have an offset and others have none: give time_zone=, the home airport's, "
-            'as the model card names it (client.model()["time_zone"])'
+            "some times have an offset and others have none: pass time_zone=, the home airport's "
+            'time zone, which the model card has (client.model()["time_zone"])'
         )
         raise ValueError(message)
     return time

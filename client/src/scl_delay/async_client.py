@@ -1,4 +1,4 @@
-"""The asynchronous client: the twin of `scl_delay.client`, for asyncio."""
+"""Client for asyncio; counterpart of `scl_delay.client`."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ from scl_delay.models import Prediction
 
 
 class AsyncDelayClient:
-    """Asks the flight delay service from asyncio; methods as of `DelayClient`, to be awaited.
+    """Client of the flight delay service for asyncio, with the methods of `DelayClient`.
 
     Tasks may share one. Use it as an asynchronous context manager, or call `close`.
 
     Parameters
     ----------
     url, timeout, retries, auth, headers
-        As of `DelayClient`.
+        See `DelayClient`.
     transport, http_client, sleep
-        As of `DelayClient`, in their asynchronous forms.
+        See `DelayClient`; these are asynchronous.
 
     Raises
     ------
     ValueError
-        Where `url` is no address or `auth` is not known.
+        If `url` is not a URL or `auth` is not supported.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a choice of its own, made by name
+    def __init__(  # noqa: PLR0913 - independent options, passed by name
         self,
         url: str,
         *,
@@ -79,7 +79,7 @@ class AsyncDelayClient:
     ) -> list[Prediction]:
         """Score any number of flights, in order; see `DelayClient.predict_many`.
 
-        The flights may come from an asynchronous iterable, too.
+        The flights may also be an asynchronous iterable.
         """
         done: Predictions = []
         try:
@@ -92,7 +92,7 @@ class AsyncDelayClient:
     async def predict_stream(
         self, flights: Flights, **options: Unpack[ManyOptions]
     ) -> AsyncIterator[Prediction]:
-        """Score any number of flights, one after the other; see `DelayClient.predict_stream`."""
+        """Yield the prediction of each flight; see `DelayClient.predict_stream`."""
         async for part in self._parts(flights, batches.length_of(flights), options):
             for prediction in part:
                 yield prediction
@@ -108,12 +108,12 @@ class AsyncDelayClient:
             raise results.incomplete(frame, stopped) from stopped.reason
         return results.beside(frame)
 
-    async def model(self, *, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - of one request, as httpx has it
-        """Return the card of the model that answers; see `DelayClient.model`."""
+    async def model(self, *, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - passed on to httpx
+        """Return the model card; see `DelayClient.model`."""
         return codec.read_card(await self._call("GET", MODEL, timeout=timeout))
 
     async def healthy(self, *, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - likewise
-        """Whether the service answers and its model works, asked once."""
+        """Whether the service is ready to predict, from one request."""
         try:
             await self._call("GET", READY, timeout=timeout, retries=NO_RETRIES)
         except (NoAnswerError, ProblemError):
@@ -149,7 +149,7 @@ class AsyncDelayClient:
             report(done, done)
 
     async def _score(self, chunk: Chunk, options: CallOptions) -> Predictions:
-        """Score a chunk in one request, or in several where one would be too large."""
+        """Score a chunk in one request, or in several if one would be too large."""
         body = codec.encode(chunk.flights, options)
         count = len(chunk.flights)
         if count == 1 or len(body) <= MAX_BODY_BYTES:
@@ -176,7 +176,7 @@ class AsyncDelayClient:
         timeout: float | None,  # noqa: ASYNC109 - likewise
         retries: Retries | None = None,
     ) -> httpx.Response:
-        """Ask until there is an answer, or no sense in asking again."""
+        """Send a request, with retries, and return the answer."""
         repeated = 0
         while True:
             found = await self._try(method, path, body, timeout or self._options.timeout)

@@ -1,4 +1,4 @@
-"""The command line: ``scl-delay predict | score | model | healthy``."""
+"""Command line: ``scl-delay predict | score | model | healthy``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scl_delay._bulk import formatting
 from scl_delay._bulk.columns import ColumnsError
 from scl_delay._bulk.files import FileError, score_file
 from scl_delay._transport.auth import Auth, BearerToken
-from scl_delay._transport.retries import PASSING
+from scl_delay._transport.retries import RETRYABLE
 from scl_delay._version import __version__
 from scl_delay.client import DelayClient
 from scl_delay.errors import DelayError, IncompleteError, ProblemError
@@ -31,25 +31,25 @@ environment:
 
 exit codes:
   {DONE}    done
-  {USAGE}    the command, a file or a flight is not right
-  {REFUSED}    the service refused what was sent
-  {NO_ANSWER}    no answer, or none of use: not reachable, too slow, overloaded, not healthy
+  {USAGE}    the command, a file or a flight is not valid
+  {REFUSED}    the service rejected the request
+  {NO_ANSWER}    no usable answer: not reachable, too slow, overloaded, not healthy
   {STOPPED}  stopped by Ctrl-C
 """
 
 
 def run() -> None:
-    """Run the command that was typed, and exit."""
+    """Run the command of this process, and exit."""
     sys.exit(main(sys.argv[1:]))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit code; whatever goes wrong is told in one line."""
+    """Run a command and return its exit code; print an error as one line."""
     asked = _parser().parse_args(arguments)
     try:
         with _client(asked) as client:
             code: int = asked.command(client, asked)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output, for example `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (DelayError, ColumnsError, FileError, ValueError, OSError) as error:
@@ -125,8 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_score(commands)
     for name, words, command in (
-        ("model", "show the card of the model that answers", _model),
-        ("healthy", "ask whether the service can predict", _healthy),
+        ("model", "show the model card", _model),
+        ("healthy", "check whether the service is ready to predict", _healthy),
     ):
         _finish(commands.add_parser(name, help=words, description=words), command)
     return parser
@@ -137,9 +137,9 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("predict", help=words, description=words)
     parser.add_argument("flight", help="airline and number, like LAN120")
     parser.add_argument("destination", help="ICAO code, like SCFA")
-    parser.add_argument("departure", help="as scheduled, on the airport's clock: 2017-07-14T08:30")
+    parser.add_argument("departure", help="scheduled, local time of the airport")
     parser.add_argument("--type", choices=("N", "I"), help="national or international")
-    parser.add_argument("--explain", action="store_true", help="say why")
+    parser.add_argument("--explain", action="store_true", help="show contributions")
     _finish(parser, _predict)
 
 
@@ -148,26 +148,30 @@ def _add_score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "score",
         help=words,
-        description=f"{words}: the same rows with delay_probability, delayed and risk come out."
-        " Columns: airline, flight_number, destination, scheduled_departure and perhaps"
+        description=f"{words}: writes its rows with delay_probability, delayed and risk added."
+        " Columns: airline, flight_number, destination, scheduled_departure and optionally"
         " flight_type, or those of dataset_SCL.csv.",
     )
     parser.add_argument("flights", type=Path, help="a .csv or .csv.gz file")
     parser.add_argument("-o", "--output", type=Path, help="file to write; standard output if none")
     parser.add_argument(
-        "--resume", action="store_true", help="go on where an earlier run into this file stopped"
+        "--resume", action="store_true", help="continue the output file of an earlier run"
     )
     _finish(parser, _score)
 
 
 def _finish(parser: argparse.ArgumentParser, command: object) -> None:
-    """Add what all commands take."""
+    """Add the options that all commands share."""
     url = os.environ.get("SCL_DELAY_URL", LOCAL)
-    parser.add_argument("--url", default=url, help="address of the service (now: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds (now: %(default)s)")
-    parser.add_argument("--retries", type=int, default=3, help="repetitions (now: %(default)s)")
+    parser.add_argument("--url", default=url, help="URL of the service (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, help="in seconds (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--retries", type=int, default=3, help="maximum number (default: %(default)s)"
+    )
     parser.add_argument("--gcp", action="store_true", help="send Google's identity token")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=command)
 
 
@@ -187,5 +191,5 @@ def _code(error: Exception) -> int:
     if isinstance(error, IncompleteError):
         return _code(error.reason)
     if isinstance(error, ProblemError):
-        return REFUSED if error.status < 500 and error.status not in PASSING else NO_ANSWER
+        return REFUSED if error.status < 500 and error.status not in RETRYABLE else NO_ANSWER
     return NO_ANSWER if isinstance(error, DelayError) else USAGE

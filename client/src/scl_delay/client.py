@@ -1,4 +1,4 @@
-"""The synchronous client."""
+"""Synchronous client."""
 
 from __future__ import annotations
 
@@ -32,37 +32,36 @@ from scl_delay.models import Prediction
 
 
 class DelayClient:
-    """Asks the flight delay service; `AsyncDelayClient` is its asynchronous twin.
+    """Client of the flight delay service; `AsyncDelayClient` is its counterpart for asyncio.
 
     Threads may share one. Use it as a context manager, or call `close`.
 
     Parameters
     ----------
     url
-        Address of the service, e.g. ``"http://localhost:3000"``.
+        URL of the service, e.g. ``"http://localhost:3000"``.
     timeout
         Seconds for each step of a request: connect, send, wait for the answer.
     retries
-        When and how often a call is repeated; a number for that many with the usual waits.
+        Retry policy, or the maximum number of retries with the default policy.
     auth
         ``"gcp"`` for Cloud Run, `BearerToken`, `ApiKey` or any other `httpx.Auth`.
     headers
-        Sent with every request.
+        Extra headers of every request.
     transport
-        Replaces the network, e.g. in tests.
+        Transport of httpx, e.g. for tests.
     http_client
-        Used instead of an own one, and not closed: pools, proxies, certificates and HTTP/2 are
-        set there.
+        Client of httpx with its own pool, proxies, certificates or HTTP/2. It is not closed.
     sleep
-        Waits between repetitions.
+        Function that waits between retries.
 
     Raises
     ------
     ValueError
-        Where `url` is no address or `auth` is not known.
+        If `url` is not a URL or `auth` is not supported.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a choice of its own, made by name
+    def __init__(  # noqa: PLR0913 - independent options, passed by name
         self,
         url: str,
         *,
@@ -95,9 +94,9 @@ class DelayClient:
         Raises
         ------
         InvalidError
-            Where the service does not accept the flight; it names the field.
+            If the flight is not valid; the error names the field.
         DelayError
-            Where there is no answer, or another one: see `scl_delay.errors`.
+            If the call fails in another way: see `scl_delay.errors`.
         """
         return self._ask(codec.encode([flight], options), 1, options)[0]
 
@@ -109,16 +108,16 @@ class DelayClient:
         Parameters
         ----------
         flights
-            Read as they are needed, a few requests ahead.
+            Any iterable; it is read lazily, a few requests ahead.
         options
             See `ManyOptions`.
 
         Raises
         ------
         IncompleteError
-            Where something goes wrong; it holds what was answered and what is left to ask.
+            If a request fails; it holds the predictions so far and the remaining flights.
         ValueError
-            Where `chunk` or `concurrency` make no sense.
+            If `chunk` or `concurrency` is out of range.
         """
         done: Predictions = []
         try:
@@ -131,10 +130,7 @@ class DelayClient:
     def predict_stream(
         self, flights: Iterable[FlightLike], **options: Unpack[ManyOptions]
     ) -> Iterator[Prediction]:
-        """Score any number of flights and hand each prediction out as soon as it is there.
-
-        Like `predict_many`, for more flights than fit into memory.
-        """
+        """Return an iterator of predictions, like `predict_many` but in constant memory."""
         parts = self._parts(flights, batches.length_of(flights), options)
         return (prediction for part in parts for prediction in part)
 
@@ -145,7 +141,7 @@ class DelayClient:
         ----------
         frame
             Of pandas or polars, with the columns ``airline``, ``flight_number``, ``destination``,
-            ``scheduled_departure`` and perhaps ``flight_type``, or those of dataset_SCL.csv
+            ``scheduled_departure`` and optionally ``flight_type``, or those of dataset_SCL.csv
             (``Emp-I``, ``Vlo-I``, ``Des-I``, ``Fecha-I``, ``TIPOVUELO``). No other column is sent.
         options
             See `ManyOptions`.
@@ -157,9 +153,9 @@ class DelayClient:
         Raises
         ------
         ColumnsError
-            Where columns are missing.
+            If columns are missing.
         IncompleteError
-            Where something goes wrong; `done` and `remaining` are frames.
+            If a request fails; `done` and `remaining` are frames.
         """
         results = frames.Results()
         try:
@@ -170,11 +166,11 @@ class DelayClient:
         return results.beside(frame)
 
     def model(self, *, timeout: float | None = None) -> dict[str, Any]:
-        """Return the card of the model that answers: its name, threshold, data and quality."""
+        """Return the model card: name, threshold, data and quality of the served model."""
         return codec.read_card(self._call("GET", MODEL, timeout=timeout))
 
     def healthy(self, *, timeout: float | None = None) -> bool:
-        """Whether the service answers and its model works, asked once."""
+        """Whether the service is ready to predict, from one request."""
         try:
             self._call("GET", READY, timeout=timeout, retries=NO_RETRIES)
         except (NoAnswerError, ProblemError):
@@ -204,7 +200,7 @@ class DelayClient:
         return batches.reported(batches.in_order(flights, send, size, concurrency), report, total)
 
     def _score(self, chunk: Chunk, options: CallOptions) -> Predictions:
-        """Score a chunk in one request, or in several where one would be too large."""
+        """Score a chunk in one request, or in several if one would be too large."""
         body = codec.encode(chunk.flights, options)
         count = len(chunk.flights)
         if count == 1 or len(body) <= MAX_BODY_BYTES:
@@ -230,7 +226,7 @@ class DelayClient:
         timeout: float | None,
         retries: Retries | None = None,
     ) -> httpx.Response:
-        """Ask until there is an answer, or no sense in asking again."""
+        """Send a request, with retries, and return the answer."""
         repeated = 0
         while True:
             found = self._try(method, path, body, timeout or self._options.timeout)

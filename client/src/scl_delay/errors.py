@@ -1,13 +1,13 @@
-"""Everything that can go wrong, as exceptions.
+"""Exceptions of the client.
 
 DelayError
-├── NoAnswerError          no answer came: refused, cut, name not found
-│   └── TooSlowError       it took longer than the time-out
-├── BadAnswerError         an answer that is not what the service's contract says
-├── CredentialsError       no token could be had
-├── IncompleteError        many flights: some were answered before something else of these happened
-└── ProblemError           the service says what is wrong, or some proxy before it
-    └── one class per type of problem, in `scl_delay._transport.problems`
+├── NoAnswerError          no answer: connection refused or lost, name not found
+│   └── TooSlowError       the answer took longer than the time-out
+├── BadAnswerError         the answer does not follow the service's contract
+├── CredentialsError       no token is available
+├── IncompleteError        a call with many flights failed after some were answered
+└── ProblemError           the service, or a proxy, answered with an error status
+    └── one class per problem type, in `scl_delay._transport.problems`
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from scl_delay.models import FieldError, Problem
 
 
 class DelayError(Exception):
-    """Base of this package's errors; its text is meant for people."""
+    """Base of this package's errors; the message is meant for users."""
 
 
 class NoAnswerError(DelayError):
-    """No answer came. Whether the service saw the request is not known; asking again is safe.
+    """Request without an answer. The service may have seen it; a retry is safe.
 
     Attributes
     ----------
     before_sending
-        Whether not even a connection was made.
+        Whether no connection was made.
     """
 
     def __init__(self, message: str, *, before_sending: bool = False) -> None:
@@ -37,18 +37,18 @@ class NoAnswerError(DelayError):
 
 
 class TooSlowError(NoAnswerError):
-    """The answer took longer than the time-out."""
+    """Request whose answer took longer than the time-out."""
 
 
 class BadAnswerError(DelayError):
-    """The answer is not what the service's contract says: some other server's, perhaps.
+    """Answer that does not follow the service's contract, perhaps of another server.
 
     Attributes
     ----------
     status
         HTTP status.
     body
-        What came.
+        Body of the answer.
     """
 
     def __init__(self, message: str, status: int, body: bytes) -> None:
@@ -58,25 +58,25 @@ class BadAnswerError(DelayError):
 
 
 class CredentialsError(DelayError):
-    """No token could be had."""
+    """Error when no token is available."""
 
 
 class ProblemError(DelayError):
-    """The service refused, and says why. Subclasses stand for the types of problem.
+    """Answer with an error status; there is one subclass per problem type of the service.
 
-    This class itself is raised where the type is not known, or where some proxy before the
-    service answered without a problem document; its type is ``about:blank`` then.
+    This class itself is raised if the type is unknown, or if a proxy answered without a problem
+    document; its type is ``about:blank`` then.
 
     Attributes
     ----------
     kind
-        Of the class: last part of the problem's type.
+        Last part of the problem type; an attribute of the class.
     problem
         The problem document (RFC 9457): type, title, status, detail, and each invalid field.
     headers
-        Of the answer.
+        Headers of the answer.
     retry_after
-        Seconds after which the service wants to be asked again, where it says so.
+        Seconds of ``Retry-After``; None if the answer has none.
     """
 
     kind: ClassVar[str] = ""
@@ -95,7 +95,7 @@ class ProblemError(DelayError):
         return self.problem.status
 
     def moved(self, by: int) -> Self:
-        """The same problem, with the places of its flights counted from `by` on."""
+        """Return the problem with the indexes of its flights increased by `by`."""
         if not by or not self.problem.errors:
             return self
         detail = self.problem.detail
@@ -107,9 +107,9 @@ class ProblemError(DelayError):
 
 
 class IncompleteError(DelayError):
-    """Of many flights, some were answered before something went wrong.
+    """Failure of a call with many flights after some of them were answered.
 
-    What was answered is not lost, and the rest can be asked for later::
+    The answers are kept, and the remaining flights can be sent later::
 
         try:
             predictions = client.predict_many(flights)
@@ -119,14 +119,14 @@ class IncompleteError(DelayError):
     Attributes
     ----------
     answered
-        How many flights were answered: the first ones, in order.
+        Number of answered flights: the first ones, in order.
     done
-        What the same call returns for these: a list of predictions, or a frame. Of
-        `predict_stream` it is empty, as they have been handed out already.
+        Result of the call for these: a list of predictions, or a frame. It is empty for
+        `predict_stream`, which has already yielded them.
     remaining
-        What to give to the same call for the rest: an iterable, to be read once, or a frame.
+        Argument for a call with the rest: an iterable that can be read once, or a frame.
     reason
-        What went wrong.
+        Error of the failed request.
     """
 
     def __init__(self, answered: int, done: Any, remaining: Any, reason: DelayError) -> None:
@@ -140,7 +140,7 @@ class IncompleteError(DelayError):
         self.reason = reason
 
     def with_done(self, done: Any, remaining: Any = None) -> Self:
-        """The same event, with what the caller's call returns for the answered flights."""
+        """Return the error with the result of the call for the answered flights."""
         rest = self.remaining if remaining is None else remaining
         return type(self)(self.answered, done, rest, self.reason)
 

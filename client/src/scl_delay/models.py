@@ -1,4 +1,4 @@
-"""What is sent to the service and what comes back.
+"""Requests and answers of the service.
 
 Made by `make client-models` from the service's contract: edit that, not this.
 """
@@ -16,7 +16,7 @@ Airline = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3}$")]
 Airport = Annotated[str, StringConstraints(pattern=r"^[A-Z]{4}$")]
 FlightNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}[A-Z]?$")]
 Departure = Annotated[str | datetime, PlainValidator(departure_text)]
-"""Text in ISO 8601, or a `datetime`; it is kept as text."""
+"""ISO 8601 text, or a `datetime`; stored as text."""
 
 
 class _Sent(BaseModel):

@@ -1,4 +1,4 @@
-"""Many flights: cut to the server's limits, a few requests at a time, in order, lazily."""
+"""Tests of calls with many flights: chunks within the limits, concurrent, ordered, lazy."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from scl_delay import (
 )
 from scl_delay._bulk import batches
 from scl_delay._transport.constants import MAX_BODY_BYTES, MAX_FLIGHTS
-from tests.client.conftest import Twin
+from tests.client.conftest import ClientRunner
 from tests.client.faults import answer_body
 
 URL = "http://service"
 
 
 def flights(count: int, start: int = 0) -> list[dict[str, Any]]:
-    """Flights as dictionaries; the number tells which one it is."""
+    """Return flights as dictionaries with consecutive flight numbers."""
     return [
         {
             "airline": "LAN",
@@ -42,7 +42,7 @@ def flights(count: int, start: int = 0) -> list[dict[str, Any]]:
 
 
 class Service:
-    """Answers as the service does, and notes sizes and how many requests were under way."""
+    """Mock of the service that records sizes and the number of concurrent requests."""
 
     def __init__(self, most_bytes: int = MAX_BODY_BYTES, seconds: float = 0.0) -> None:
         self.sizes: list[int] = []
@@ -53,12 +53,12 @@ class Service:
         self._lock = threading.Lock()
 
     def transport(self) -> httpx.MockTransport:
-        """A transport that answers without a network, for either client."""
+        """Return a transport for the synchronous client."""
         return httpx.MockTransport(self._answer)
 
-    def transport_for(self, twin: Twin) -> dict[str, Any]:
-        """Options of a client that asks it."""
-        handler = self._answer if twin.kind == "sync" else self._answer_async
+    def transport_for(self, runner: ClientRunner) -> dict[str, Any]:
+        """Return the options of a client that uses this service."""
+        handler = self._answer if runner.kind == "sync" else self._answer_async
         return {"transport": httpx.MockTransport(handler)}
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
@@ -82,18 +82,18 @@ class Service:
             self.sizes.append(len(json.loads(body)["flights"]))
             self.bytes.append(len(body))
         if len(body) > self._most_bytes:
-            return _refusal(413, "too-large", None)
+            return _problem(413, "too-large", None)
         bad = [
             {"pointer": f"/flights/{n}/airline", "flight": n, "detail": "no code"}
             for n, flight in enumerate(json.loads(body)["flights"])
             if flight["airline"] == "?"
         ]
         if bad:
-            return _refusal(422, "invalid", bad)
+            return _problem(422, "invalid", bad)
         return httpx.Response(200, content=answer_body(body))
 
 
-def _refusal(status: int, kind: str, errors: list[dict[str, Any]] | None) -> httpx.Response:
+def _problem(status: int, kind: str, errors: list[dict[str, Any]] | None) -> httpx.Response:
     first = f"{errors[0]['pointer']}: {errors[0]['detail']}" if errors else "too many"
     return httpx.Response(
         status,
@@ -108,7 +108,7 @@ def _refusal(status: int, kind: str, errors: list[dict[str, Any]] | None) -> htt
 
 
 def numbers(predictions: Any) -> list[int]:
-    """Which flights predictions belong to."""
+    """Return the flight numbers that the predictions belong to."""
     return [round(10_000 * each.probability) for each in predictions]
 
 
@@ -123,62 +123,64 @@ def numbers(predictions: Any) -> list[int]:
         (25, {"chunk": 10}, [5, 10, 10]),
     ],
 )
-def test_requests_have_the_size_that_is_asked_for(
-    twin: Twin, count: int, options: dict[str, Any], sizes: list[int]
+def test_requests_have_the_default_or_chosen_size(
+    runner: ClientRunner, count: int, options: dict[str, Any], sizes: list[int]
 ) -> None:
-    """1,000 flights a request, 100 where they are explained, or what the caller says."""
+    """A request has 1,000 flights, 100 with explanations, or as many as `chunk` says."""
     service = Service()
-    got = twin.call(
-        URL, "predict_many", flights(count), client=service.transport_for(twin), **options
+    got = runner.call(
+        URL, "predict_many", flights(count), client=service.transport_for(runner), **options
     )
     assert numbers(got) == list(range(count))
     assert sorted(service.sizes) == sizes
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_no_more_requests_than_allowed_are_under_way(twin: Twin, concurrency: int) -> None:
-    """As many as allowed are, and the answers are in order all the same."""
+def test_concurrency_limits_the_concurrent_requests(runner: ClientRunner, concurrency: int) -> None:
+    """The limit is reached and not exceeded, and the answers are in order."""
     service = Service(seconds=0.02)
     options = {"chunk": 5, "concurrency": concurrency}
-    got = twin.call(URL, "predict_many", flights(50), client=service.transport_for(twin), **options)
+    got = runner.call(
+        URL, "predict_many", flights(50), client=service.transport_for(runner), **options
+    )
     assert numbers(got) == list(range(50))
     assert service.most_under_way == concurrency
 
 
-def test_large_bodies_are_halved_before_they_are_sent(twin: Twin) -> None:
-    """No request is longer than the service accepts, however long its flights are written."""
+def test_large_bodies_are_halved_before_they_are_sent(runner: ClientRunner) -> None:
+    """No request exceeds the largest body, even with long field values."""
     service = Service()
     long = [{**each, "airline": "L" * 3000} for each in flights(2500)]
-    got = twin.call(
-        URL, "predict_many", long, client=service.transport_for(twin), chunk=MAX_FLIGHTS
+    got = runner.call(
+        URL, "predict_many", long, client=service.transport_for(runner), chunk=MAX_FLIGHTS
     )
     assert numbers(got) == list(range(2500))
     assert max(service.bytes) <= MAX_BODY_BYTES
     assert sorted(service.sizes) == [1250, 1250]
 
 
-def test_a_service_with_smaller_limits_is_met(twin: Twin) -> None:
-    """Where the service says 413, the request is halved until it fits."""
+def test_a_smaller_limit_of_the_service_is_respected(runner: ClientRunner) -> None:
+    """After a 413 the request is halved until it fits."""
     service = Service(most_bytes=1500)
-    got = twin.call(URL, "predict_many", flights(60), client=service.transport_for(twin))
+    got = runner.call(URL, "predict_many", flights(60), client=service.transport_for(runner))
     assert numbers(got) == list(range(60))
 
 
-def test_one_flight_that_is_too_large_is_told(twin: Twin) -> None:
-    """What cannot be halved any more is the service's refusal."""
+def test_a_single_flight_that_is_too_large_raises(runner: ClientRunner) -> None:
+    """A 413 for a single flight is raised as TooLargeError."""
     service = Service(most_bytes=10)
     with pytest.raises(IncompleteError) as caught:
-        twin.call(URL, "predict_many", flights(2), client=service.transport_for(twin))
+        runner.call(URL, "predict_many", flights(2), client=service.transport_for(runner))
     assert isinstance(caught.value.reason, TooLargeError)
 
 
-def test_an_invalid_flight_is_named_by_its_place_among_all(twin: Twin) -> None:
-    """The service counts within a request, the client within the call."""
+def test_an_invalid_flight_is_reported_by_its_index_in_the_call(runner: ClientRunner) -> None:
+    """The service counts flights within a request, the client within the call."""
     service = Service()
     broken = flights(40)
     broken[33]["airline"] = "?"
     with pytest.raises(IncompleteError, match="/flights/33/airline") as caught:
-        twin.call(URL, "predict_many", broken, client=service.transport_for(twin), chunk=10)
+        runner.call(URL, "predict_many", broken, client=service.transport_for(runner), chunk=10)
     reason = caught.value.reason
     assert isinstance(reason, InvalidError)
     assert reason.problem.errors is not None
@@ -187,8 +189,8 @@ def test_an_invalid_flight_is_named_by_its_place_among_all(twin: Twin) -> None:
     assert numbers(caught.value.done) == list(range(30))
 
 
-def test_flights_are_taken_as_they_are_needed() -> None:
-    """Of an endless source no more is read than the requests under way hold."""
+def test_flights_are_read_lazily() -> None:
+    """No more flights are read than the concurrent requests hold."""
     taken = 0
 
     def endless() -> Iterator[dict[str, Any]]:
@@ -203,7 +205,7 @@ def test_flights_are_taken_as_they_are_needed() -> None:
     assert taken <= 50
 
 
-def test_asynchronous_sources_are_taken_too() -> None:
+def test_asynchronous_iterables_are_accepted() -> None:
     """An asynchronous iterable is read lazily, streamed, and resumed."""
 
     async def source() -> AsyncIterator[dict[str, Any]]:
@@ -215,7 +217,7 @@ def test_asynchronous_sources_are_taken_too() -> None:
             got: list[Prediction] = []
             try:
                 async for prediction in client.predict_stream(source(), chunk=10):
-                    got.append(prediction)  # noqa: PERF401 - what came before the error is kept
+                    got.append(prediction)  # noqa: PERF401 - predictions before the error are kept
             except IncompleteError as stopped:
                 rest = [each async for each in stopped.remaining]
             mended = [{**each, "airline": "LAN"} for each in rest]
@@ -224,19 +226,19 @@ def test_asynchronous_sources_are_taken_too() -> None:
     assert asyncio.run(ask()) == list(range(30))
 
 
-def test_progress_is_told(twin: Twin, capsys: pytest.CaptureFixture[str]) -> None:
-    """A function is told how many of how many; a bar is drawn on standard error."""
-    told: list[tuple[int, int | None]] = []
+def test_progress_is_reported(runner: ClientRunner, capsys: pytest.CaptureFixture[str]) -> None:
+    """A function gets done and total; `True` draws a bar on standard error."""
+    reports: list[tuple[int, int | None]] = []
 
     def note(done: int, total: int | None) -> None:
-        told.append((done, total))
+        reports.append((done, total))
 
-    client = Service().transport_for(twin)
-    twin.call(URL, "predict_many", flights(25), client=client, chunk=10, progress=note)
-    assert told == [(10, 25), (20, 25), (25, 25)]
-    twin.call(URL, "predict_many", iter(flights(5)), client=client, progress=note)
-    assert told[-2:] == [(5, None), (5, 5)]
-    twin.call(URL, "predict_many", flights(25), client=client, progress=True)
+    client = Service().transport_for(runner)
+    runner.call(URL, "predict_many", flights(25), client=client, chunk=10, progress=note)
+    assert reports == [(10, 25), (20, 25), (25, 25)]
+    runner.call(URL, "predict_many", iter(flights(5)), client=client, progress=note)
+    assert reports[-2:] == [(5, None), (5, 5)]
+    runner.call(URL, "predict_many", flights(25), client=client, progress=True)
     drawn = capsys.readouterr().err
     assert "25 of 25 flights" in drawn
     assert drawn.endswith("\n")
@@ -244,14 +246,14 @@ def test_progress_is_told(twin: Twin, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("options", [{"chunk": 0}, {"chunk": MAX_FLIGHTS + 1}, {"concurrency": 0}])
-def test_impossible_sizes_are_refused(twin: Twin, options: dict[str, int]) -> None:
-    """What the service would not take is not asked."""
+def test_sizes_out_of_range_raise(runner: ClientRunner, options: dict[str, int]) -> None:
+    """Sizes that the service would reject raise before any request."""
     with pytest.raises(ValueError, match=next(iter(options))):
-        twin.call(URL, "predict_many", [], client=Service().transport_for(twin), **options)
+        runner.call(URL, "predict_many", [], client=Service().transport_for(runner), **options)
 
 
-def test_an_error_of_the_source_is_the_callers_own(twin: Twin) -> None:
-    """An exception of the iterable passes as it is."""
+def test_an_error_of_the_iterable_passes_through(runner: ClientRunner) -> None:
+    """An exception of the iterable reaches the caller unchanged."""
 
     def failing() -> Iterator[dict[str, Any]]:
         yield from flights(15)
@@ -259,11 +261,13 @@ def test_an_error_of_the_source_is_the_callers_own(twin: Twin) -> None:
         raise OSError(message)
 
     with pytest.raises(OSError, match="disk on fire"):
-        twin.call(URL, "predict_many", failing(), client=Service().transport_for(twin), chunk=10)
+        runner.call(
+            URL, "predict_many", failing(), client=Service().transport_for(runner), chunk=10
+        )
 
 
-def test_chunks_know_their_places() -> None:
-    """Halves begin where they lie among all flights."""
+def test_halves_of_a_chunk_keep_their_index() -> None:
+    """Each half has the index of its first flight in the call."""
     (chunk,) = batches.chunked(iter(flights(5)), 10)
     first, second = chunk.halves()
     assert [(each.start, len(each.flights)) for each in (first, second)] == [(0, 2), (2, 3)]

@@ -1,4 +1,4 @@
-"""Google's identity tokens: fetched once, kept, renewed in time, and again where refused."""
+"""Tests of Google's identity tokens: cached, renewed before expiry and after a 401."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ NOW = datetime(2017, 7, 14, 8, 0, tzinfo=UTC)
 
 
 class Google:
-    """Stands for Google: gives tokens of an hour, counts them, and has a clock."""
+    """Source of tokens that expire after an hour, with a settable clock."""
 
     def __init__(self) -> None:
         self.now = NOW
         self.audiences: list[str] = []
 
     def fetch(self, audience: str) -> Token:
-        """Give the next token."""
+        """Return the next token."""
         self.audiences.append(audience)
         return Token(f"token-{len(self.audiences)}", self.now + timedelta(hours=1))
 
     def auth(self) -> GoogleIdToken:
-        """What a client takes."""
+        """Return the authentication for a client."""
         return GoogleIdToken("https://x.run.app", self.fetch, lambda: self.now)
 
 
 class CloudRun:
-    """Notes the tokens that come; refuses those it is told to."""
+    """Mock service that records tokens and answers 401 to the `refused` ones."""
 
     def __init__(self, refused: tuple[str, ...] = ()) -> None:
         self.seen: list[str] = []
@@ -47,8 +47,8 @@ class CloudRun:
         return httpx.Response(401 if token in self._refused else 200, json={})
 
 
-def test_a_token_is_kept_until_shortly_before_its_end() -> None:
-    """Calls share a token; five minutes before it ends there is a new one."""
+def test_a_token_is_cached_until_shortly_before_its_expiry() -> None:
+    """Calls share a token; five minutes before its expiry it is renewed."""
     google, run = Google(), CloudRun()
     with DelayClient("https://x.run.app", auth=google.auth(), transport=run.transport) as client:
         for minutes in (0, 30, 54, 56, 57):
@@ -59,7 +59,7 @@ def test_a_token_is_kept_until_shortly_before_its_end() -> None:
 
 
 def test_a_refused_token_is_renewed_once() -> None:
-    """After a 401 the call is made once more with a new token."""
+    """After a 401 the call is repeated once with a new token."""
     google, run = Google(), CloudRun(refused=("token-1",))
     with DelayClient("https://x.run.app", auth=google.auth(), transport=run.transport) as client:
         client.model()
@@ -67,8 +67,8 @@ def test_a_refused_token_is_renewed_once() -> None:
     assert run.seen == ["token-1", "token-2", "token-2"]
 
 
-def test_a_caller_without_rights_is_told() -> None:
-    """Where the new token is refused too, the 401 is the answer."""
+def test_a_second_401_raises() -> None:
+    """If the new token is refused too, the 401 is raised."""
     google, run = Google(), CloudRun(refused=("token-1", "token-2"))
     with (
         DelayClient("https://x.run.app", auth=google.auth(), transport=run.transport) as client,
@@ -79,7 +79,7 @@ def test_a_caller_without_rights_is_told() -> None:
 
 
 def test_tasks_share_a_token() -> None:
-    """Concurrent calls of the asynchronous client fetch one token, off the event loop."""
+    """Concurrent calls of the asynchronous client fetch one token in a thread."""
     google, run = Google(), CloudRun(refused=("token-1",))
 
     async def ask() -> None:
@@ -92,8 +92,8 @@ def test_tasks_share_a_token() -> None:
     assert run.seen == ["token-1"] + ["token-2"] * 11
 
 
-def test_gcp_asks_for_the_services_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auth="gcp"` takes the base URL for the audience, and Google's library for the token."""
+def test_gcp_uses_the_services_url_as_audience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auth="gcp"` fetches a token for the base URL with Google's library."""
     id_token = pytest.importorskip("google.oauth2.id_token")
     asked: list[str] = []
 
@@ -118,8 +118,10 @@ def test_gcp_asks_for_the_services_own_address(monkeypatch: pytest.MonkeyPatch) 
     assert asked == ["https://x.run.app", "refresh"]
 
 
-def test_no_credentials_are_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Google gives no token, the error names the ways to get one."""
+def test_missing_credentials_raise_an_error_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error names the ways to get a token."""
     id_token = pytest.importorskip("google.oauth2.id_token")
     exceptions = pytest.importorskip("google.auth.exceptions")
 
@@ -133,15 +135,15 @@ def test_no_credentials_are_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch
         fetch_google_token("https://x")
 
 
-def test_a_missing_library_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without google-auth the error names the extra."""
+def test_a_missing_library_raises_an_error_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without google-auth the error names the extra to install."""
     monkeypatch.setitem(sys.modules, "google.oauth2", None)
     with pytest.raises(CredentialsError, match=r"scl-delay-client\[gcp\]"):
         fetch_google_token("https://x")
 
 
-def test_gcp_is_the_only_word() -> None:
-    """Nothing, an httpx.Auth, and "gcp" are ways to authenticate."""
+def test_make_auth_accepts_none_httpx_auth_and_gcp() -> None:
+    """None and an `httpx.Auth` are returned unchanged; "gcp" becomes `GoogleIdToken`."""
     basic = httpx.BasicAuth("a", "b")
     assert make_auth(None, "https://x") is None
     assert make_auth(basic, "https://x") is basic

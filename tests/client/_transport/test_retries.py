@@ -1,4 +1,4 @@
-"""When to ask again, and how long to wait: decided without sleeping."""
+"""Tests of the retry policy."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from scl_delay._transport.retries import retry_after_seconds
 from scl_delay.errors import BadAnswerError, DelayError
 
 
-def refusal(status: int, retry_after: float | None = None) -> ProblemError:
-    """A refusal with a status."""
-    problem = Problem(type="about:blank", title="no", status=status, detail="no")
-    return ProblemError(problem, {}, retry_after)
+def problem(status: int, retry_after: float | None = None) -> ProblemError:
+    """Return a problem with a status."""
+    document = Problem(type="about:blank", title="no", status=status, detail="no")
+    return ProblemError(document, {}, retry_after)
 
 
 def test_waits_double_up_to_the_longest() -> None:
-    """Without chance, waits are 1, 2, 4, 5, 5 seconds, and then it is enough."""
+    """Without jitter the waits are 1, 2, 4, 5, 5 seconds; then the policy gives up."""
     retries = Retries(most=5, first_wait=1, longest_wait=5, random=lambda: 1.0)
-    waits = [retries.wait(refusal(503), repeated) for repeated in range(6)]
+    waits = [retries.wait(problem(503), repeated) for repeated in range(6)]
     assert waits == [1, 2, 4, 5, 5, None]
 
 
-def test_chance_takes_up_to_a_half() -> None:
-    """What is waited lies between a half and all of it."""
-    assert Retries(first_wait=1, random=lambda: 0.0).wait(refusal(503), 0) == 0.5
-    waits = {Retries(first_wait=1).wait(refusal(503), 0) for _ in range(50)}
+def test_jitter_shortens_a_wait_by_up_to_a_half() -> None:
+    """A wait lies between a half and all of the backoff."""
+    assert Retries(first_wait=1, random=lambda: 0.0).wait(problem(503), 0) == 0.5
+    waits = {Retries(first_wait=1).wait(problem(503), 0) for _ in range(50)}
     assert len(waits) > 40
     assert all(wait is not None and 0.5 <= wait <= 1 for wait in waits)
 
@@ -35,23 +35,23 @@ def test_chance_takes_up_to_a_half() -> None:
 @pytest.mark.parametrize(
     ("failure", "again"),
     [
-        *((refusal(status), True) for status in (429, 502, 503, 504)),
-        *((refusal(status), False) for status in (400, 401, 404, 413, 422, 500)),
+        *((problem(status), True) for status in (429, 502, 503, 504)),
+        *((problem(status), False) for status in (400, 401, 404, 413, 422, 500)),
         (NoAnswerError("cut"), True),
         (TooSlowError("no connection", before_sending=True), True),
         (TooSlowError("no answer"), False),
         (BadAnswerError("what?", 200, b"hello"), False),
     ],
 )
-def test_only_passing_failures_are_repeated(failure: DelayError, again: bool) -> None:
-    """What will not get better by waiting is not asked again."""
+def test_only_temporary_failures_are_retried(failure: DelayError, again: bool) -> None:
+    """Lost connections and temporary statuses are retried; time-outs and other errors are not."""
     assert (Retries().wait(failure, 0) is not None) == again
 
 
-def test_the_service_says_how_long_to_wait() -> None:
-    """Retry-After counts, in full; where it is too long the call fails at once."""
-    assert Retries(random=lambda: 0.0).wait(refusal(429, 7.0), 0) == 7.0
-    assert Retries(longest_retry_after=60).wait(refusal(429, 61.0), 0) is None
+def test_retry_after_replaces_the_backoff() -> None:
+    """Retry-After is waited in full; a value above the limit fails the call at once."""
+    assert Retries(random=lambda: 0.0).wait(problem(429, 7.0), 0) == 7.0
+    assert Retries(longest_retry_after=60).wait(problem(429, 61.0), 0) is None
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_service_says_how_long_to_wait() -> None:
         ("soon", None),
     ],
 )
-def test_retry_after_is_read_in_both_forms(value: str | None, seconds: float | None) -> None:
-    """Seconds and dates are understood, nonsense is ignored."""
+def test_retry_after_is_parsed_in_both_forms(value: str | None, seconds: float | None) -> None:
+    """Seconds and dates are parsed, invalid values are ignored."""
     now = datetime(2017, 7, 14, 8, 30, tzinfo=UTC)
     assert retry_after_seconds(value, now) == seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +12,13 @@ import httpx
 import pytest
 
 from model.inference.bundle import Bundle
+from model.inference.predictor import Predictor
 from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
-from serving.batching import adaptive
-from serving.batching.engines import BentoBatcher, Row
 from serving.contract.schema import EXAMPLE_FLIGHT, PredictionResponse, Problem
 from serving.models.loaded import SAMPLE_WARNING, Runtime
 from serving.settings import Settings
+from tests.support.runtime import make_runtime
 
 JSON = {"content-type": "application/json"}
 GOOD = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
@@ -36,14 +37,10 @@ class Inside:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 @pytest.fixture(scope="module")
 def runtime(bundle: Bundle) -> Runtime:
     """The loaded model."""
-    return Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    return make_runtime(bundle)
 
 
 @pytest.fixture
@@ -92,6 +89,26 @@ def test_flights_are_answered_by_the_contract(client: Client) -> None:
     response = PredictionResponse.model_validate_json(answer.content)
     assert response.model == "flight_delay:test"
     assert [p.unknown for p in response.predictions][:2] == [[], ["airline"]]
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_unknown_values_are_counted(client: Client, explain: bool) -> None:
+    """The metric grows by one for each airline and each destination that answers call unknown."""
+
+    def counts() -> list[float]:
+        text = client.request("GET", "/metrics").text
+        found = re.findall(
+            r'^flight_delay_unknown_total\{field="(\w+)"\} (\S+)$', text, re.MULTILINE
+        )
+        values = dict(found)
+        return [float(values.get(field, 0)) for field in ("airline", "destination")]
+
+    airlines, destinations = counts()
+    body = flights({}, {"airline": "ZZZ"}, {"destination": "ZZZZ", "airline": "ZZZ"})
+    answer = client.post(json.dumps(json.loads(body) | {"explain": explain}).encode())
+    expected = [[], ["airline"], ["airline", "destination"]]
+    assert [each["unknown"] for each in answer.json()["predictions"]] == expected
+    assert counts() == [airlines + 2, destinations + 1]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +258,7 @@ def test_a_failing_model_is_our_fault(
         message = "secret detail"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr(adaptive, "score_at_once", fail)
+    monkeypatch.setattr(Predictor, "score", fail)
     answer = client.post(GOOD)
     assert answer.status_code == 500
     assert "secret" not in answer.text

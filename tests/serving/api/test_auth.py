@@ -14,13 +14,13 @@ from pydantic import ValidationError
 
 from model.inference.bundle import Bundle
 from serving.api.application import GUARDED, Application
-from serving.api.auth import ApiKeys, KeyFileError, digest
-from serving.batching.engines import BentoBatcher, Row
+from serving.api.auth import ApiKeys, digest
 from serving.contract.schema import EXAMPLE_FLIGHT
 from serving.errors import Forbidden, ProblemError, RateLimited, Unauthorized
-from serving.models.loaded import Runtime
+from serving.key_file import KeyFileError
 from serving.settings import Settings
-from tests.conftest import PROJECT
+from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT
 
 OLD, NEW, SLOW = "old key of the board", "new key of the board", "key of the slow one"
 FILE = f"""
@@ -62,46 +62,54 @@ def shows(**headers: str) -> list[tuple[bytes, bytes]]:
 
 def test_both_keys_of_a_rotation_are_accepted(keys: ApiKeys) -> None:
     """While a key is replaced, old and new let the same caller in, by either header."""
-    assert keys.admit(shows(x_api_key=OLD)) == "board"
-    assert keys.admit(shows(x_api_key=NEW)) == "board"
-    assert keys.admit(shows(authorization=f"Bearer {NEW}")) == "board"
+    assert keys.authenticate(shows(x_api_key=OLD)) == "board"
+    assert keys.authenticate(shows(x_api_key=NEW)) == "board"
+    assert keys.authenticate(shows(authorization=f"Bearer {NEW}")) == "board"
 
 
 @pytest.mark.parametrize("key", ["", "wrong", OLD.upper(), OLD + "x", digest(OLD), "k" * 100_000])
 def test_other_keys_are_not(keys: ApiKeys, key: str) -> None:
     """Anything else is refused, the hash of a key included."""
     with pytest.raises(Forbidden):
-        keys.admit(shows(x_api_key=key))
+        keys.authenticate(shows(x_api_key=key))
 
 
 def test_no_key_is_told_how_to_show_one(keys: ApiKeys) -> None:
     """Without a key the answer is 401 with the way to send one."""
     with pytest.raises(Unauthorized, match="X-API-Key") as refused:
-        keys.admit(shows(authorization="Basic abc"))
+        keys.authenticate(shows(authorization="Basic abc"))
     assert refused.value.headers[0][0] == b"www-authenticate"
+
+
+def test_several_authorization_headers_hold_no_key(keys: ApiKeys) -> None:
+    """Two tokens are refused like none, because either could be the one that counts."""
+    headers = shows(authorization=f"Bearer {NEW}")
+    assert keys.authenticate(headers) == "board"
+    with pytest.raises(Unauthorized):
+        keys.authenticate([*headers, *shows(authorization="Bearer other")])
 
 
 def test_an_allowance_is_used_up_and_comes_back(keys: ApiKeys, clock: Clock) -> None:
     """Two a second: the third at once waits, others are not touched, and half a second helps."""
     for _ in range(2):
-        keys.admit(shows(x_api_key=SLOW))
+        keys.authenticate(shows(x_api_key=SLOW))
     with pytest.raises(RateLimited) as refused:
-        keys.admit(shows(x_api_key=SLOW))
+        keys.authenticate(shows(x_api_key=SLOW))
     assert refused.value.headers == ((b"retry-after", b"1"),)
-    keys.admit(shows(x_api_key=OLD))
+    keys.authenticate(shows(x_api_key=OLD))
     clock.now = 0.5
-    keys.admit(shows(x_api_key=SLOW))
+    keys.authenticate(shows(x_api_key=SLOW))
     with pytest.raises(RateLimited):
-        keys.admit(shows(x_api_key=SLOW))
+        keys.authenticate(shows(x_api_key=SLOW))
 
 
 def test_an_allowance_does_not_pile_up(keys: ApiKeys, clock: Clock) -> None:
     """After an idle day no more than the allowance goes at once."""
     clock.now = 86_400.0
     for _ in range(2):
-        keys.admit(shows(x_api_key=SLOW))
+        keys.authenticate(shows(x_api_key=SLOW))
     with pytest.raises(RateLimited):
-        keys.admit(shows(x_api_key=SLOW))
+        keys.authenticate(shows(x_api_key=SLOW))
 
 
 @pytest.mark.parametrize(
@@ -133,11 +141,7 @@ def test_the_command_makes_what_the_file_accepts() -> None:
     command = [sys.executable, "-m", "serving.api.auth", "board"]
     made = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     key, line = (text.partition(":")[2].strip() for text in made.splitlines())
-    assert ApiKeys.parse(line).admit(shows(x_api_key=key)) == "board"
-
-
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
+    assert ApiKeys.parse(line).authenticate(shows(x_api_key=key)) == "board"
 
 
 async def _nothing(*_: object) -> None:
@@ -148,7 +152,7 @@ def test_the_front_door_asks_for_keys(bundle: Bundle, tmp_path: Path) -> None:
     """With a key file, guarded routes refuse in problem documents; probes and pages stay open."""
     file = tmp_path / "keys"
     file.write_text(FILE)
-    runtime = Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    runtime = make_runtime(bundle)
     door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file))
     body = json.dumps({"flights": [EXAMPLE_FLIGHT]})
 
@@ -173,7 +177,7 @@ def test_a_caller_is_told_that_its_rate_holds_for_each_worker(
     """The text of the 429 names the number of workers where there are several."""
     file = tmp_path / "keys"
     file.write_text(f"slow {digest(SLOW)} 0.001\n")
-    runtime = Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    runtime = make_runtime(bundle)
     door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file, workers=workers))
 
     async def ask() -> list[httpx.Response]:

@@ -21,13 +21,12 @@ from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.api.auth import digest
 from serving.api.openapi import VERSION, openapi_document
-from serving.batching.engines import BentoBatcher, Row
-from serving.contract.examples import example_flight
 from serving.contract.schema import EXAMPLE_FLIGHT, Flight, PredictionResponse, Problem
-from serving.models.loaded import Runtime
+from serving.models.loaded import Runtime, example_flight
 from serving.page import pages
 from serving.settings import Settings
-from tests.conftest import PROJECT
+from tests.support.runtime import make_runtime
+from tests.support.server import PROJECT
 
 FULL = json.loads(openapi_document(keys=True, admin=True))
 NOWHERE: set[type[errors.ProblemError]] = {errors.NotFound, errors.MethodNotAllowed}
@@ -39,10 +38,6 @@ async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None
     raise AssertionError
 
 
-async def _no_runner(rows: list[Row]) -> list[float]:
-    raise AssertionError(rows)
-
-
 def _no_rollover() -> Any:
     raise AssertionError
 
@@ -50,7 +45,7 @@ def _no_rollover() -> Any:
 @pytest.fixture(scope="module")
 def runtime(bundle: Bundle) -> Runtime:
     """The loaded model."""
-    return Runtime("flight_delay:test", bundle, Settings(), BentoBatcher(_no_runner))
+    return make_runtime(bundle)
 
 
 def ask(runtime: Runtime, settings: Settings, path: str, **options: Any) -> httpx.Response:
@@ -83,7 +78,6 @@ def test_every_route_is_told(runtime: Runtime) -> None:
 
 def test_every_kind_of_problem_is_told() -> None:
     """Each kind of refusal is an example of an answer of its status, and a problem document."""
-    kinds: list[type[errors.ProblemError]] = errors.ProblemError.__subclasses__()
     told = {
         (example["value"]["status"], kind)
         for operation in _operations(FULL).values()
@@ -92,7 +86,9 @@ def test_every_kind_of_problem_is_told() -> None:
         for kind, example in answer["content"]["application/problem+json"]["examples"].items()
         if example["value"]["status"] == int(status) and Problem.model_validate(example["value"])
     }
-    assert told == {(kind.status, kind.kind) for kind in kinds if kind not in NOWHERE}
+    assert told == {
+        (kind.status, kind.kind) for kind in errors.problem_classes() if kind not in NOWHERE
+    }
 
 
 def test_every_example_of_a_request_works(runtime: Runtime) -> None:
@@ -106,14 +102,16 @@ def test_every_example_of_a_request_works(runtime: Runtime) -> None:
         PredictionResponse.model_validate_json(found.content)
 
 
-def test_the_served_document_speaks_of_the_models_airport(runtime: Runtime) -> None:
-    """Its name, clock and best known route; without a model, words that hold for any airport."""
-    served = ask(runtime, Settings(), "/openapi.json")
+def test_the_served_document_names_the_models_airport(runtime: Runtime) -> None:
+    """It says which airport and clock "the home airport" means; without a model, no airport."""
+    served = ask(runtime, Settings(), "/openapi.json").json()["info"]
     home = runtime.predictor.builder.airport_config
-    assert served.json()["info"]["title"] == f"Flight delays at {home.place} ({home.airport})"
-    assert home.time_zone in served.json()["info"]["description"]
-    assert "the home airport" not in served.text
+    name = f"{home.place} ({home.airport})"
+    assert served["title"] == f"Flight delays at {name}"
+    assert f"The home airport is {name}" in served["description"]
+    assert home.time_zone in served["description"]
     assert FULL["info"]["title"] == "Flight delays at the home airport"
+    assert name not in json.dumps(FULL)
     assert runtime.example.airline == next(iter(runtime.predictor.builder.codes.airline_))
 
 

@@ -14,7 +14,7 @@ PARENT = b"00-" + TRACE + b"-00f067aa0ba902b7-01"
 
 def named(*headers: tuple[bytes, bytes]) -> dict[bytes, bytes]:
     """What names a request with these headers."""
-    return dict(request_id.of_request([(b"host", b"x"), *headers]))
+    return dict(request_id.response_headers([(b"host", b"x"), *headers]))
 
 
 def test_a_good_name_is_kept() -> None:

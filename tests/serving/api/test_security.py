@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from serving.api.asgi import PROTECTION
-from tests.conftest import PROJECT, Server, running_server
+from tests.support.server import PROJECT, Server, running_server
 
 PICKLE_TYPES = (
     "application/vnd.bentoml+pickle",

@@ -1,10 +1,9 @@
-"""The batcher in the process: full batches, slices, failures, callers that leave, limits."""
+"""`AdaptiveBatcher`: full batches, slices, failures, clients that disconnect, limits."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
 from time import monotonic
 
 import numpy as np
@@ -13,32 +12,35 @@ import pytest
 from data.flights import Flights
 from model.inference.predictor import Predictor
 from serving import metrics
-from serving.batching import adaptive, engines
 from serving.batching.adaptive import IDLE_BATCHES, AdaptiveBatcher, Result
+from serving.batching.engines import ScoreBatch, score_batch
 from serving.errors import DeadlineExceeded, InternalError, Overloaded
 
 POISON = "9999"
 
 
 @pytest.fixture
-def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Sizes of the batches that are scored, and a model that fails on poisoned flights."""
-    sizes: list[int] = []
-    score: Callable[[Predictor, Flights], list[float]] = engines.score_at_once
+def batches() -> list[int]:
+    """Return the sizes of the batches that `score` has scored, oldest first."""
+    return []
 
-    def spy(predictor: Predictor, flights: Flights) -> list[float]:
-        sizes.append(len(flights))
+
+@pytest.fixture
+def score(predictor: Predictor, batches: list[int]) -> ScoreBatch:
+    """Return a scoring function that notes batch sizes and fails on poisoned flights."""
+
+    def spy(flights: Flights) -> list[float]:
+        batches.append(len(flights))
         if POISON in flights.flight_number:
             message = "poisoned"
             raise ValueError(message)
-        return score(predictor, flights)
+        return score_batch(predictor, flights)
 
-    monkeypatch.setattr(adaptive, "score_at_once", spy)
-    return sizes
+    return spy
 
 
 def poisoned(flights: Flights) -> Flights:
-    """The same flights, of which the first makes the model fail."""
+    """Return the flights, the first of which makes `score` fail."""
     numbers = [POISON, *flights.flight_number[1:]]
     return Flights(
         flights.airline, numbers, flights.destination, flights.flight_type, flights.departure
@@ -47,12 +49,12 @@ def poisoned(flights: Flights) -> Flights:
 
 @pytest.mark.parametrize("sizes", [[1] * 50, [1, 7, 300, 2, 64, 626], [1000], [5, 995]])
 def test_every_request_gets_its_own_scores(
-    predictor: Predictor, flights: Flights, expected: np.ndarray, sizes: list[int]
+    score: ScoreBatch, flights: Flights, expected: np.ndarray, sizes: list[int]
 ) -> None:
-    """Whatever is batched with whatever, each request gets the scores of its own flights."""
+    """Each request gets the scores of its own flights, whichever requests share its batch."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=10_000)
         starts = np.cumsum([0, *sizes])
         parts = [flights.slice(a, b) for a, b in itertools.pairwise(starts)]
         answers = await asyncio.gather(*(engine.score(part) for part in parts))
@@ -64,12 +66,12 @@ def test_every_request_gets_its_own_scores(
 
 
 def test_what_arrives_together_is_scored_together(
-    predictor: Predictor, flights: Flights, batches: list[int]
+    score: ScoreBatch, flights: Flights, batches: list[int]
 ) -> None:
     """Requests that arrive in one turn of the event loop share one call of the model."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=10_000)
         await asyncio.gather(*(engine.score(flights.slice(i, i + 1)) for i in range(40)))
 
     asyncio.run(run())
@@ -77,12 +79,12 @@ def test_what_arrives_together_is_scored_together(
 
 
 def test_a_lone_request_does_not_wait(
-    predictor: Predictor, flights: Flights, batches: list[int]
+    score: ScoreBatch, flights: Flights, batches: list[int]
 ) -> None:
     """An idle engine scores a single flight in the next turn of the event loop."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=10_000)
         answer = asyncio.ensure_future(engine.score(flights.slice(0, 1)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -93,12 +95,12 @@ def test_a_lone_request_does_not_wait(
 
 
 def test_batches_keep_to_their_limit(
-    predictor: Predictor, flights: Flights, batches: list[int]
+    score: ScoreBatch, flights: Flights, batches: list[int]
 ) -> None:
     """No call of the model takes more than a batch of small requests and a quarter of bulk."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=10_000)
         small = [engine.score(flights.slice(i, i + 1)) for i in range(200)]
         bulk = [engine.score(flights.slice(0, 500)), engine.score(flights.slice(500, 1000))]
         await asyncio.gather(*small, *bulk)
@@ -108,13 +110,13 @@ def test_batches_keep_to_their_limit(
     assert sum(batches) == 1200
 
 
-def test_bulk_requests_get_whole_batches_in_calm_times(
-    predictor: Predictor, flights: Flights, batches: list[int]
+def test_bulk_requests_get_whole_batches_without_small_requests(
+    score: ScoreBatch, flights: Flights, batches: list[int]
 ) -> None:
-    """Where no small request has come for a while, a bulk request is scored by whole batches."""
+    """After some batches without a small request, a bulk request is scored by whole batches."""
 
     async def run() -> None:
-        await AdaptiveBatcher(predictor, max_batch=40, max_queue=10_000).score(flights)
+        await AdaptiveBatcher(score, max_batch=40, max_queue=10_000).score(flights)
 
     asyncio.run(run())
     assert batches[: IDLE_BATCHES - 1] == [10] * (IDLE_BATCHES - 1)
@@ -122,11 +124,11 @@ def test_bulk_requests_get_whole_batches_in_calm_times(
     assert sum(batches) == 1000
 
 
-def test_small_requests_pass_bulk_ones(predictor: Predictor, flights: Flights) -> None:
+def test_small_requests_pass_bulk_ones(score: ScoreBatch, flights: Flights) -> None:
     """A single flight that arrives behind a bulk request is answered before it."""
 
     async def run() -> list[str]:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=10_000)
         order: list[str] = []
 
         async def request(name: str, part: Flights) -> None:
@@ -139,16 +141,16 @@ def test_small_requests_pass_bulk_ones(predictor: Predictor, flights: Flights) -
     assert asyncio.run(run()) == ["single", "bulk"]
 
 
-@pytest.mark.parametrize("guilty", [1, 300])
+@pytest.mark.parametrize("failing", [1, 300])
 def test_a_failure_reaches_only_its_request(
-    predictor: Predictor, flights: Flights, expected: np.ndarray, batches: list[int], guilty: int
+    score: ScoreBatch, flights: Flights, expected: np.ndarray, batches: list[int], failing: int
 ) -> None:
-    """Where one request makes the model fail, the others of its batch are scored all the same."""
+    """Where the model fails on one request, the others of its batch are still scored."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=10_000)
         good = [engine.score(flights.slice(i, i + 1)) for i in range(20)]
-        bad = engine.score(poisoned(flights.slice(0, guilty)))
+        bad = engine.score(poisoned(flights.slice(0, failing)))
         with pytest.raises(InternalError):
             await bad
         scored = [(await answer)[0] for answer in good]
@@ -158,13 +160,13 @@ def test_a_failure_reaches_only_its_request(
     asyncio.run(run())
 
 
-def test_callers_that_left_cost_nothing_more(
-    predictor: Predictor, flights: Flights, batches: list[int]
+def test_cancelled_requests_are_dropped(
+    score: ScoreBatch, flights: Flights, batches: list[int]
 ) -> None:
-    """Flights of a cancelled request are dropped from the queue, whole or from where it stood."""
+    """The unscored flights of a cancelled request leave the queue."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=10_000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=10_000)
         small = asyncio.ensure_future(engine.score(flights.slice(0, 1)))
         bulk = asyncio.ensure_future(engine.score(flights))
         stays = asyncio.ensure_future(engine.score(flights.slice(5, 6)))
@@ -181,15 +183,15 @@ def test_callers_that_left_cost_nothing_more(
 
 
 @pytest.mark.parametrize("size", [1, 30, 200])
-def test_a_full_queue_refuses_early(predictor: Predictor, flights: Flights, size: int) -> None:
-    """Beyond the limit a request is refused at once, and told when to come back."""
+def test_a_full_queue_refuses_early(score: ScoreBatch, flights: Flights, size: int) -> None:
+    """Beyond the limit a request is refused at once, with `Retry-After`."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=60, max_bulk=250)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=60, max_bulk=250)
         accepted = [engine.score(flights.slice(0, 60)), engine.score(flights.slice(0, 250))]
-        with pytest.raises(Overloaded) as refusal:
+        with pytest.raises(Overloaded) as raised:
             engine.score(flights.slice(0, size))
-        assert dict(refusal.value.headers)[b"retry-after"] == b"1"
+        assert dict(raised.value.headers)[b"retry-after"] == b"1"
         assert engine.full
         assert list(map(len, await asyncio.gather(*accepted))) == [60, 250]
         assert not engine.full
@@ -197,11 +199,11 @@ def test_a_full_queue_refuses_early(predictor: Predictor, flights: Flights, size
     asyncio.run(run())
 
 
-def test_bulk_requests_leave_room_for_small_ones(predictor: Predictor, flights: Flights) -> None:
-    """However many flights of bulk requests are waiting, a single one is accepted."""
+def test_bulk_requests_leave_room_for_small_ones(score: ScoreBatch, flights: Flights) -> None:
+    """A single flight is accepted however many flights of bulk requests are waiting."""
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=60, max_bulk=1000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=60, max_bulk=1000)
         bulk = engine.score(flights)
         assert len(await engine.score(flights.slice(0, 1))) == 1
         assert engine.waiting > 0
@@ -210,11 +212,11 @@ def test_bulk_requests_leave_room_for_small_ones(predictor: Predictor, flights: 
     asyncio.run(run())
 
 
-def test_an_idle_engine_takes_any_request(predictor: Predictor, flights: Flights) -> None:
-    """A request larger than the queue is served where nobody else is waiting."""
+def test_an_idle_engine_accepts_any_request(score: ScoreBatch, flights: Flights) -> None:
+    """A request larger than the queue is scored where no other request is waiting."""
 
     async def run() -> int:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=100, max_bulk=100)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=100, max_bulk=100)
         return len(await engine.score(flights))
 
     assert asyncio.run(run()) == 1000
@@ -222,48 +224,48 @@ def test_an_idle_engine_takes_any_request(predictor: Predictor, flights: Flights
 
 @pytest.mark.parametrize("size", [1, 200])
 def test_late_work_is_not_done(
-    predictor: Predictor, flights: Flights, batches: list[int], size: int
+    score: ScoreBatch, flights: Flights, batches: list[int], size: int
 ) -> None:
-    """Flights whose time has passed are not scored; their caller is told, once."""
+    """Flights past their deadline are not scored; the request gets one `DeadlineExceeded`."""
 
     async def run() -> list[Result[float]]:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=1000)
-        told: list[Result[float]] = []
-        engine.submit(flights.slice(0, size), told.append, deadline=monotonic() - 1)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=1000)
+        results: list[Result[float]] = []
+        engine.submit(flights.slice(0, size), results.append, deadline=monotonic() - 1)
         in_time = engine.score(flights.slice(5, 6))
         await in_time
         await asyncio.sleep(0)
         assert engine.waiting == 0
-        return told
+        return results
 
-    told = asyncio.run(run())
-    assert [type(each) for each in told] == [DeadlineExceeded]
+    results = asyncio.run(run())
+    assert [type(each) for each in results] == [DeadlineExceeded]
     assert sum(batches) == 1
 
 
 def test_an_answer_that_cannot_be_delivered_harms_no_other(
-    predictor: Predictor, flights: Flights, caplog: pytest.LogCaptureFixture
+    score: ScoreBatch, flights: Flights, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where one answer cannot be delivered, the rest of its batch is, and the log has the cause."""
+    """Where one answer cannot be delivered, the others are, and the cause is logged."""
 
     def fail(_: Result[float]) -> None:
-        message = "wire cut"
+        message = "connection lost"
         raise OSError(message)
 
     async def run() -> None:
-        engine = AdaptiveBatcher(predictor, max_batch=64, max_queue=1000)
+        engine = AdaptiveBatcher(score, max_batch=64, max_queue=1000)
         engine.submit(flights.slice(0, 1), fail)
         assert len(await engine.score(flights.slice(1, 2))) == 1
 
     asyncio.run(run())
-    assert "wire cut" in caplog.text
+    assert "connection lost" in caplog.text
 
 
-def test_a_batch_that_cannot_be_put_together_keeps_nobody_waiting(
-    predictor: Predictor, flights: Flights, monkeypatch: pytest.MonkeyPatch
+def test_a_batch_that_cannot_be_formed_is_answered(
+    score: ScoreBatch, flights: Flights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever fails around a batch, its requests are told so, and those after it are scored."""
-    counted, wait_seconds = [0], metrics.tally.wait_seconds
+    """An error around a batch ends its requests with InternalError; later requests are scored."""
+    counted, wait_seconds = [0], metrics.buffer.wait_seconds
 
     class Broken:
         def observe(self, value: float) -> None:
@@ -272,10 +274,10 @@ def test_a_batch_that_cannot_be_put_together_keeps_nobody_waiting(
                 raise MemoryError
             wait_seconds.observe(value)
 
-    monkeypatch.setattr(metrics.tally, "wait_seconds", Broken())
+    monkeypatch.setattr(metrics.buffer, "wait_seconds", Broken())
 
     async def run() -> list[list[float] | BaseException]:
-        engine = AdaptiveBatcher(predictor, max_batch=4, max_queue=100)
+        engine = AdaptiveBatcher(score, max_batch=4, max_queue=100)
         parts = [flights.slice(start, start + 2) for start in range(0, 8, 2)]
         bulk = engine.score(flights.slice(0, 20))
         answers = await asyncio.gather(*map(engine.score, parts), bulk, return_exceptions=True)

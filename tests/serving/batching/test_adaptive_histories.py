@@ -1,4 +1,4 @@
-"""Any history of the batcher: requests come, fail, are late and are withdrawn, in any order."""
+"""Random histories of the batcher: requests arrive, fail, are late and are withdrawn."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.flights import Flights
-from model.inference.predictor import Predictor
 from serving.batching.adaptive import AdaptiveBatcher, PendingRequest, Result
 from serving.errors import DeadlineExceeded, InternalError, Overloaded
 
@@ -21,49 +20,46 @@ MAX_BATCH, MAX_QUEUE, MAX_BULK = 4, 7, 12
 POISON = "poison"
 
 
-class NumberOfFlight:
-    """A model by which the score of a flight is its number; fails where one has none."""
-
-    def score(self, flights: Flights) -> np.ndarray:
-        """See `Predictor.score`."""
-        return np.array([float(number) for number in flights.flight_number])
+def score_by_number(flights: Flights) -> list[float]:
+    """Return the flight numbers as scores; fail where one is no number."""
+    return [float(number) for number in flights.flight_number]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request arrives.
+    """Step in which a request arrives.
 
     Attributes
     ----------
     size
-        Its flights.
+        Number of its flights.
     poisoned
-        Which of them the model cannot score, if it is among them.
+        Position of the flight that the model cannot score; none where it is not below `size`.
     late
-        Whether its time has passed already.
-    rude
-        Whether to take its answer fails.
+        Whether its deadline has passed.
+    broken
+        Whether the delivery of its answer raises an error.
     again
-        Whether its client asks for one flight more as soon as it has its answer.
+        Whether its client sends a request of one flight when it gets its answer.
     """
 
     size: int
     poisoned: int | None = None
     late: bool = False
-    rude: bool = False
+    broken: bool = False
     again: bool = False
 
 
 @dataclass(frozen=True)
 class Leave:
-    """A client leaves: one of those that came so far, counted from the last."""
+    """Step in which a client disconnects: one of those so far, counted from the last."""
 
     which: int
 
 
 @dataclass(frozen=True)
 class Turn:
-    """The event loop turns once."""
+    """Step in which the event loop turns once."""
 
 
 Step = Ask | Leave | Turn
@@ -73,38 +69,38 @@ ASKS = st.builds(
     size=st.integers(1, 3 * MAX_BATCH),
     poisoned=st.none() | st.integers(0, 2 * MAX_BATCH),
     late=st.sampled_from([False, False, True]),
-    rude=st.booleans(),
+    broken=st.booleans(),
     again=st.booleans(),
 )
 STEPS = st.one_of(ASKS, ASKS, st.builds(Leave, st.integers(0, 9)), st.builds(Turn))
 
 
 class Client:
-    """A request that was accepted, and what became of it."""
+    """Client whose request was accepted, and the results that it got."""
 
     def __init__(self, ask: Ask, numbers: Sequence[str]) -> None:
         self.ask = ask
         self.numbers = numbers
-        self.job: PendingRequest[float] | None = None
-        self.told: list[Result[float]] = []
-        self.left = False
+        self.request: PendingRequest[float] | None = None
+        self.results: list[Result[float]] = []
+        self.withdrawn = False
 
     @property
     def bulk(self) -> bool:
-        """Whether it waits among the bulk requests."""
+        """Return whether it waits among the bulk requests."""
         return self.ask.size > MAX_BATCH
 
     @property
     def waiting(self) -> int:
-        """Flights that it may still expect to be scored."""
-        return 0 if self.job is None or self.job.over else self.job.left
+        """Return the number of its flights that are still to be scored."""
+        return 0 if self.request is None or self.request.done else self.request.remaining
 
     def check(self) -> None:
-        """It was told once what it should be, or left untold."""
-        if self.left:
-            assert not self.told
+        """Check that it got the right result once, or none where it was withdrawn."""
+        if self.withdrawn:
+            assert not self.results
             return
-        [result] = self.told
+        [result] = self.results
         if self.ask.late:
             assert isinstance(result, DeadlineExceeded)
         elif POISON in self.numbers:
@@ -113,21 +109,20 @@ class Client:
             assert result == [float(number) for number in self.numbers]
 
 
-class World:
-    """An engine, its clients, and what must hold after every step."""
+class Simulation:
+    """Simulation of an engine and its clients, with checks that hold after every step."""
 
     def __init__(self) -> None:
-        model = cast("Predictor", NumberOfFlight())
-        self.engine = AdaptiveBatcher(model, MAX_BATCH, MAX_QUEUE, MAX_BULK)
+        self.engine = AdaptiveBatcher(score_by_number, MAX_BATCH, MAX_QUEUE, MAX_BULK)
         self.clients: list[Client] = []
         self.flights = 0
 
     def waiting(self, *, bulk: bool) -> int:
-        """Flights that wait, counted client by client."""
+        """Return the number of waiting flights, counted client by client."""
         return sum(each.waiting for each in self.clients if each.bulk == bulk)
 
     def ask(self, ask: Ask) -> None:
-        """Submit a request; it is refused where there is no room, and only there."""
+        """Submit a request; check that it is refused exactly where there is no room."""
         numbers = [str(self.flights + number) for number in range(ask.size)]
         if ask.poisoned is not None and ask.poisoned < ask.size:
             numbers[ask.poisoned] = POISON
@@ -136,10 +131,10 @@ class World:
         room = self.waiting(bulk=client.bulk) < (MAX_BULK if client.bulk else MAX_QUEUE)
 
         def deliver(result: Result[float]) -> None:
-            client.told.append(result)
+            client.results.append(result)
             if ask.again:
                 self.ask(Ask(1))
-            if ask.rude:
+            if ask.broken:
                 raise ConnectionResetError
 
         departures = np.arange(ask.size, dtype=np.int64)
@@ -147,7 +142,7 @@ class World:
             ["LAN"] * ask.size, numbers, ["SCFA"] * ask.size, ["N"] * ask.size, departures
         )
         try:
-            client.job = self.engine.submit(flights, deliver, 0.0 if ask.late else inf)
+            client.request = self.engine.submit(flights, deliver, 0.0 if ask.late else inf)
         except Overloaded:
             assert not room
         else:
@@ -155,45 +150,45 @@ class World:
             self.clients.append(client)
 
     def leave(self, which: int) -> None:
-        """Withdraw a request, whether or not it has been answered."""
+        """Withdraw a request, answered or not."""
         if which < len(self.clients):
             client = self.clients[-1 - which]
-            client.left = client.left or not client.told
-            assert client.job is not None
-            self.engine.withdraw(client.job)
+            client.withdrawn = client.withdrawn or not client.results
+            assert client.request is not None
+            self.engine.withdraw(client.request)
 
     async def turn(self) -> None:
-        """Turn the event loop; what waits gets less, unless answers bring new requests."""
+        """Turn the event loop; check that fewer flights wait, new ones apart."""
         before, came = self.engine.waiting, self.flights
         await asyncio.sleep(0)
         assert self.engine.waiting < before + (self.flights - came) or before == 0
 
     def check(self) -> None:
-        """The engine's own count is that of its clients."""
+        """Check that the engine counts as many waiting flights as its clients do."""
         small, bulk = self.waiting(bulk=False), self.waiting(bulk=True)
         assert self.engine.waiting == small + bulk
         assert self.engine.full == (small >= MAX_QUEUE)
 
 
 async def play(steps: Sequence[Step]) -> None:
-    """Play a history to its end, and look at everything that must hold."""
-    world = World()
+    """Run a history to its end and check every client."""
+    simulation = Simulation()
     for step in steps:
         match step:
             case Ask():
-                world.ask(step)
+                simulation.ask(step)
             case Leave(which):
-                world.leave(which)
+                simulation.leave(which)
             case Turn():
-                await world.turn()
-        world.check()
-    while world.engine.waiting:
-        await world.turn()
-        world.check()
+                await simulation.turn()
+        simulation.check()
+    while simulation.engine.waiting:
+        await simulation.turn()
+        simulation.check()
     await asyncio.sleep(0)
-    for client in world.clients:
+    for client in simulation.clients:
         client.check()
-    engine: Any = world.engine
+    engine: Any = simulation.engine
     assert not engine._small
     assert not engine._bulk
     assert not engine._scheduled
@@ -201,6 +196,6 @@ async def play(steps: Sequence[Step]) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=1_000)
 @given(st.lists(STEPS, max_size=40))
-def test_everybody_is_told_once(steps: list[Step]) -> None:
-    """No history loses a request, answers it twice or with other scores, or miscounts the queue."""
+def test_every_request_gets_one_result(steps: list[Step]) -> None:
+    """No history loses a request, answers it twice or wrongly, or miscounts the queue."""
     asyncio.run(play(steps))

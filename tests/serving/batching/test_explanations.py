@@ -1,4 +1,4 @@
-"""Explanations: one slice per turn of the event loop, a queue of their own, fair and bounded."""
+"""Explanations: one slice per turn of the event loop, and a fair, bounded queue of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,11 +17,12 @@ from model.inference.bundle import Bundle
 from model.inference.explanation import Explainer, Explanation
 from serving.api.asgi import Headers
 from serving.api.predict import PredictDelay
-from serving.batching.engines import BentoBatcher
+from serving.batching.engines import BentoBatcher, Engine, Row, Unbatched, score_batch
 from serving.contract.schema import EXAMPLE_FLIGHT
 from serving.errors import InternalError, Overloaded
 from serving.models.loaded import Runtime
 from serving.settings import Batching, Settings
+from tests.support.runtime import make_runtime
 from tests.support.sockets import until
 
 MOST_PER_TURN = 8
@@ -31,7 +33,7 @@ Reply = tuple[int, dict[str, Any]]
 
 
 class TurnCounter:
-    """Counter of the turns of the event loop, while its block lasts."""
+    """Counter of the turns of the event loop; a context manager."""
 
     def __init__(self) -> None:
         self.turn = 0
@@ -52,25 +54,24 @@ class TurnCounter:
 
 @pytest.fixture(params=[Batching.INLINE, Batching.BENTOML, Batching.OFF])
 def runtime(request: pytest.FixtureRequest, bundle: Bundle) -> Runtime:
-    """The loaded model with each engine, whose own scores take a turn of the event loop."""
-
-    async def score(rows: list[list[Any]]) -> list[float]:
-        await asyncio.sleep(0)
-        return [0.5] * len(rows)
-
+    """Return the loaded model with each engine."""
     settings = Settings(batching=request.param)
-    return Runtime("flight_delay:test", bundle, settings, BentoBatcher(score))
+    engines: dict[Batching, Engine] = {
+        Batching.BENTOML: BentoBatcher(_score_in_another_turn, "flight_delay:test"),
+        Batching.OFF: Unbatched(partial(score_batch, bundle.predictor), settings.max_batch),
+    }
+    return make_runtime(bundle, settings, engine=engines.get(request.param))
+
+
+async def _score_in_another_turn(rows: list[Row]) -> list[float]:
+    await asyncio.sleep(0)
+    return [0.5] * len(rows)
 
 
 @pytest.fixture
 def inline(bundle: Bundle) -> Runtime:
-    """The loaded model with the default engine and room for 50 and 100 explained flights."""
-
-    async def score(rows: list[list[Any]]) -> list[float]:
-        raise AssertionError(rows)
-
-    settings = Settings(max_queue=50 * 40, max_bulk=100 * 40)
-    return Runtime("flight_delay:test", bundle, settings, BentoBatcher(score))
+    """Return the loaded model with the default engine and room for 50 and 100 explained flights."""
+    return make_runtime(bundle, Settings(max_queue=50 * 40, max_bulk=100 * 40))
 
 
 Slices = list[tuple[int, tuple[str, ...]]]
@@ -78,7 +79,7 @@ Slices = list[tuple[int, tuple[str, ...]]]
 
 @pytest.fixture
 def slices(monkeypatch: pytest.MonkeyPatch) -> tuple[TurnCounter, Slices]:
-    """Turn and flight numbers of each call that explains; poisoned flights make it fail."""
+    """Return the turn and flight numbers of each explaining call; poisoned flights make it fail."""
     turns, found = TurnCounter(), []
     explain: Callable[[Explainer, Flights], list[Explanation]] = Explainer.explain
 
@@ -94,18 +95,18 @@ def slices(monkeypatch: pytest.MonkeyPatch) -> tuple[TurnCounter, Slices]:
 
 
 def numbered(number: int, count: int) -> Flights:
-    """Flights of one request, told from those of others by their number."""
+    """Return flights of one request, which share a number."""
     columns = (["LAN"] * count, [str(number)] * count, ["SCFA"] * count, ["N"] * count)
     return Flights(*columns, np.full(count, 25_000_000, dtype=np.int64))
 
 
 def body(count: int, **more: Any) -> bytes:
-    """A request that asks for explanations."""
+    """Return a request that asks for explanations."""
     return json.dumps({"flights": [EXAMPLE_FLIGHT] * count, "explain": True, **more}).encode()
 
 
 def submit(predict: PredictDelay, sent: bytes) -> tuple[asyncio.Future[Reply], Any]:
-    """Send a body past ASGI; its answer, and what to call when the client leaves."""
+    """Submit a body on the fast path; return its answer and the call for a client that leaves."""
     answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def reply(status: int, body: bytes, headers: Headers) -> None:
@@ -135,8 +136,10 @@ def test_one_slice_per_turn_for_all_requests(
     assert max(flights.values()) <= MOST_PER_TURN
 
 
-def test_requests_take_turns(inline: Runtime, slices: tuple[TurnCounter, Slices]) -> None:
-    """No request is a slice ahead of another; one of a single flight passes them all."""
+def test_requests_are_explained_round_robin(
+    inline: Runtime, slices: tuple[TurnCounter, Slices]
+) -> None:
+    """No request is more than a slice ahead of another; a single flight is explained first."""
     turns, found = slices
 
     async def run() -> None:
@@ -156,7 +159,7 @@ def test_requests_take_turns(inline: Runtime, slices: tuple[TurnCounter, Slices]
 def test_plain_flights_are_scored_between_the_slices(
     inline: Runtime, slices: tuple[TurnCounter, Slices]
 ) -> None:
-    """A plain flight that comes while hundreds are explained waits for a slice or two of them."""
+    """A plain flight that arrives while hundreds are explained waits for three slices at most."""
     _, found = slices
 
     async def run() -> int:
@@ -175,13 +178,13 @@ def test_plain_flights_are_scored_between_the_slices(
 def test_beyond_their_bound_explanations_are_refused(
     inline: Runtime, size: int, count: int
 ) -> None:
-    """Explained flights fill a queue of their own by their cost; plain ones are still scored."""
+    """Explained flights fill a queue of their own by cost; plain ones are still scored."""
 
     async def run() -> None:
         accepted = [inline.explanations.values(numbered(1, size)) for _ in range(count)]
-        with pytest.raises(Overloaded) as refusal:
+        with pytest.raises(Overloaded) as raised:
             await inline.answer(numbered(2, size), explain=True)
-        assert dict(refusal.value.headers)[b"retry-after"] == b"1"
+        assert dict(raised.value.headers)[b"retry-after"] == b"1"
         assert len(await inline.engine.score(numbered(3, 1))) == 1
         assert len(await inline.engine.score(numbered(3, 1_000))) == 1_000
         assert list(map(len, await asyncio.gather(*accepted))) == [size] * count
@@ -193,7 +196,7 @@ def test_beyond_their_bound_explanations_are_refused(
 def test_a_body_without_room_is_refused_unread(
     inline: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no explanation has room, a body that asks for one is refused before it is parsed."""
+    """Where the queue is full, a body that asks for explanations is refused before parsing."""
     predict = PredictDelay(lambda: inline, 4_000_000, 64_000_000)
 
     async def run() -> None:
@@ -209,10 +212,10 @@ def test_a_body_without_room_is_refused_unread(
     asyncio.run(run())
 
 
-def test_the_work_of_clients_that_left_is_dropped(
+def test_the_work_of_disconnected_clients_is_dropped(
     inline: Runtime, slices: tuple[TurnCounter, Slices]
 ) -> None:
-    """What nobody waits for any more is not explained, on the short way and by ASGI."""
+    """Flights of disconnected clients are not explained, on the fast path and by ASGI."""
     _, found = slices
     predict = PredictDelay(lambda: inline, 4_000_000, 64_000_000)
 
@@ -230,10 +233,10 @@ def test_the_work_of_clients_that_left_is_dropped(
     assert len(found) < 10
 
 
-def test_late_explanations_are_not_made(
+def test_explanations_past_the_deadline_are_not_computed(
     inline: Runtime, slices: tuple[TurnCounter, Slices]
 ) -> None:
-    """Once the time that the client gave has passed, the rest of its flights is not explained."""
+    """After the time limit of a request, its remaining flights are not explained."""
     _, found = slices
     predict = PredictDelay(lambda: inline, 4_000_000, 64_000_000)
 
@@ -251,7 +254,7 @@ def test_late_explanations_are_not_made(
 def test_a_failing_explanation_fails_its_own_request(
     inline: Runtime, slices: tuple[TurnCounter, Slices]
 ) -> None:
-    """Where one request cannot be explained, those beside it in the slice are."""
+    """Where one request cannot be explained, the others in its slice are."""
 
     async def run() -> list[bytes | BaseException]:
         asked = [numbered(number, 1) for number in (1, int(POISON), 2)]
@@ -271,7 +274,7 @@ def test_a_failing_explanation_fails_its_own_request(
 
 
 def test_the_time_limit_is_read_before_the_body(inline: Runtime) -> None:
-    """A request with a bad time limit and a bad body gets the same answer on the short way."""
+    """A request with a bad time limit and a bad body gets the error of the time limit."""
     predict = PredictDelay(lambda: inline, 4_000_000, 64_000_000)
     told: list[bytes] = []
     predict.submit(b'{"flights": [{}]}', b"soon", lambda _, body, __: told.append(body), [])

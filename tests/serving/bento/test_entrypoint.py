@@ -1,4 +1,4 @@
-"""The container's entry point: one worker in this very process, or BentoML's supervisor."""
+"""Entry point of the container: one worker in the process itself, or BentoML's supervisor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from serving.bento import entrypoint
 from serving.settings import settings
-from tests.conftest import PROJECT, free_port
+from tests.support.server import PROJECT, free_port
 
 STUB_WORKER = """
 import signal, socket, sys
@@ -26,41 +26,41 @@ def serve(arguments):
     print(arguments[0], listener.getsockname(), flush=True)
     signal.pause()
 service.main = serve
-from serving import launch
-launch.main()
+from serving.bento import entrypoint
+entrypoint.main()
 """
 
 
 @pytest.fixture
-def one_setting_a_test() -> None:
-    """Settings are read once per process; forget them."""
+def fresh_settings() -> None:
+    """Clear the cache of the settings, which are read once per process."""
     settings.cache_clear()
 
 
-def test_several_workers_are_bentomls_own_business(
-    monkeypatch: pytest.MonkeyPatch, one_setting_a_test: None
+def test_several_workers_run_under_bentomls_supervisor(
+    monkeypatch: pytest.MonkeyPatch, fresh_settings: None
 ) -> None:
-    """With more than one worker the process becomes `bentoml serve`, on the same port."""
-    became: list[list[str]] = []
+    """More than one worker makes the process execute `bentoml serve`, on the same port."""
+    commands: list[list[str]] = []
 
-    def become(_name: str, command: list[str]) -> None:
-        became.append(command)
+    def execute(_name: str, command: list[str]) -> None:
+        commands.append(command)
         raise SystemExit
 
     monkeypatch.setenv("FLIGHT_DELAY_WORKERS", "2")
     monkeypatch.setenv("PORT", "8123")
-    monkeypatch.setattr(os, "execvp", become)
+    monkeypatch.setattr(os, "execvp", execute)
     with pytest.raises(SystemExit):
         entrypoint.main()
     settings.cache_clear()
-    command = became[0]
+    command = commands[0]
     assert command[:4] == ["bentoml", "serve", "--port", "8123"]
     assert command[-1] == str(entrypoint.BENTO)
     assert "--timeout-graceful-shutdown" in command
 
 
-def test_it_listens_on_every_address_before_it_loads_and_leaves_when_told() -> None:
-    """The worker gets an open socket; SIGTERM while it still loads is a clean end."""
+def test_it_listens_before_it_loads_and_exits_on_sigterm() -> None:
+    """The worker gets a socket open on every address; SIGTERM during its start exits with 0."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-c", STUB_WORKER],
@@ -81,8 +81,8 @@ def test_it_listens_on_every_address_before_it_loads_and_leaves_when_told() -> N
 
 
 @pytest.mark.server
-def test_a_bento_starts_by_it(registered: str, tmp_path: Path) -> None:
-    """A built bento answers when it is started as the image starts it, and ends with 0."""
+def test_a_bento_starts_by_the_entry_point(registered: str, tmp_path: Path) -> None:
+    """A built bento that is started as in the image answers, and exits with 0."""
     build = [sys.executable, "-m", "bentoml", "build", "--output", "tag"]
     made = subprocess.run(build, cwd=PROJECT, capture_output=True, text=True, check=True)
     tag = made.stdout.strip().removeprefix("__tag__:").replace(":", "/")

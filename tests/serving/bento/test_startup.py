@@ -1,4 +1,4 @@
-"""The start under `bentoml serve`: a supervisor that loads little, and refusals that end it."""
+"""Start under `bentoml serve`: what the supervisor imports, and models that end the start."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 
 from model.inference.bundle import FEATURES_FILE, SUMS_FILE
 from serving.bento import startup
-from serving.models import shared, store
-from tests.conftest import PROJECT, free_port
+from serving.models import served_tag, store
+from tests.support.server import PROJECT, free_port
 
 AS_SUPERVISOR = """
 import sys
@@ -33,7 +33,7 @@ print(*sys.modules)
 
 @pytest.fixture
 def copied(registered: str, tmp_path: Path) -> Path:
-    """Folder of a registered model in a store of its own, `tmp_path`."""
+    """Return the folder of a registered model in a store of its own, `tmp_path`."""
     folder = Path(store.find(registered).path)
     home = tmp_path / "models" / folder.parent.name
     shutil.copytree(folder, home / folder.name)
@@ -41,8 +41,8 @@ def copied(registered: str, tmp_path: Path) -> Path:
     return home / folder.name
 
 
-def test_the_supervisor_loads_neither_the_model_nor_what_answers(registered: str) -> None:
-    """It knows the service without numpy, features, Booster, metrics or a server."""
+def test_the_supervisor_imports_no_model_and_no_scoring_code(registered: str) -> None:
+    """It imports service.py without numpy, features, Booster, metrics or a server."""
     done = subprocess.run(
         [sys.executable, "-c", AS_SUPERVISOR],
         cwd=PROJECT,
@@ -63,18 +63,18 @@ def test_the_supervisor_loads_neither_the_model_nor_what_answers(registered: str
 
 
 def test_only_bentoml_serve_is_a_supervisor() -> None:
-    """Elsewhere, as here, the model is read at once."""
+    """In another process, such as this one, the model is read at once."""
     assert not startup.supervises()
 
 
 def test_the_file_of_sums_has_one_name() -> None:
-    """What the supervisor reads is what the bundle writes."""
+    """The supervisor reads the file that the bundle writes."""
     assert startup._SUMS_FILE == SUMS_FILE
 
 
 @pytest.mark.server
-def test_without_a_model_the_start_says_what_to_run(tmp_path: Path) -> None:
-    """Where no model is registered, `bentoml serve` names the command and fails."""
+def test_without_a_model_the_start_names_the_command(tmp_path: Path) -> None:
+    """Where no model is registered, `bentoml serve` names the command that trains one."""
     code, said = _serve(tmp_path)
     assert code == 1
     assert "python train.py" in said
@@ -91,7 +91,7 @@ def test_a_damaged_model_ends_the_start(copied: Path, tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_a_model_of_another_version_ends_the_start(copied: Path, tmp_path: Path) -> None:
-    """The worker that cannot use a whole bundle says so once, and the supervisor ends with 1."""
+    """A worker that cannot read an undamaged bundle logs it once; the supervisor exits with 1."""
     _write_as_another_version(copied)
     code, said = _serve(tmp_path)
     assert code == 1
@@ -101,7 +101,7 @@ def test_a_model_of_another_version_ends_the_start(copied: Path, tmp_path: Path)
 
 @pytest.mark.server
 def test_a_port_in_use_is_one_line(copied: Path, tmp_path: Path) -> None:
-    """Where another process listens on the port, the supervisor says so and starts no worker."""
+    """Where another process listens on the port, the supervisor prints one line and exits."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         code, said = _serve(tmp_path, other.getsockname()[1])
     assert code == 1
@@ -111,7 +111,7 @@ def test_a_port_in_use_is_one_line(copied: Path, tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_a_port_in_use_is_one_line_in_a_container(registered: str) -> None:
-    """The image's entry point says the same."""
+    """The image's entry point prints the same line."""
     with socket.create_server(("0.0.0.0", 0)) as other:  # noqa: S104 - as the entry point does
         done = subprocess.run(
             [sys.executable, "-m", "serving.bento.entrypoint"],
@@ -127,15 +127,15 @@ def test_a_port_in_use_is_one_line_in_a_container(registered: str) -> None:
     assert done.stderr.startswith("cannot listen on 0.0.0.0:")
 
 
-def test_a_refusal_reaches_the_parent_only_where_it_supervises(
+def test_a_worker_signals_its_parent_only_if_it_is_the_supervisor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker signals the process that said it listens, if that is its parent, and no other."""
+    """A worker signals the process of the environment variable only if that is its parent."""
     sent: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "kill", lambda *each: sent.append(each))
     for pid in (None, os.getpid(), os.getppid()):
         if pid is not None:
-            monkeypatch.setenv(shared.VARIABLE, f"{pid}:{tmp_path}")
+            monkeypatch.setenv(served_tag.VARIABLE, f"{pid}:{tmp_path}")
         with pytest.raises(SystemExit):
             startup.require("no_such_model:latest")
     assert sent == [(os.getppid(), signal.SIGUSR1)]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from data.flights import Flights
+from model.inference.calibration import FloatArray
 from model.inference.predictor import Predictor
 from serving.api import large_requests
-from serving.api.pieces import cut
-from serving.batching import adaptive, engines
+from serving.api.large_requests import cut
 from serving.contract.decoding import decode
 from serving.contract.schema import EXAMPLE_FLIGHT, PredictionRequest
 from serving.models.loaded import Runtime
@@ -168,13 +169,13 @@ def test_the_work_of_clients_that_left_is_dropped(
 ) -> None:
     """Flights of a client that resets its connection while they wait are not scored."""
     scored: list[int] = []
-    score = engines.score_at_once
+    score = Predictor.score
 
-    def spy(predictor: Predictor, flights: Any) -> list[float]:
+    def spy(self: Predictor, flights: Flights) -> FloatArray:
         scored.append(len(flights))
-        return score(predictor, flights)
+        return score(self, flights)
 
-    monkeypatch.setattr(adaptive, "score_at_once", spy)
+    monkeypatch.setattr(Predictor, "score", spy)
 
     async def test(server: Server) -> None:
         monkeypatch.setattr(server.engine, "_scheduled", True)  # nobody scores for the moment

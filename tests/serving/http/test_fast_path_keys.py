@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from model.inference.predictor import Predictor
 from serving.api.auth import digest
-from serving.batching import adaptive
 from serving.models.loaded import Runtime
 from serving.settings import Settings
 from tests.support.sockets import Server, ask, request, serving
@@ -109,7 +109,7 @@ def test_a_failure_is_logged_under_the_name_in_its_answer(
     def fail(*_: object) -> list[float]:
         raise ValueError
 
-    monkeypatch.setattr(adaptive, "score_at_once", fail)
+    monkeypatch.setattr(Predictor, "score", fail)
 
     async def test(server: Server) -> None:
         with caplog.at_level(logging.ERROR, "flight_delay"):

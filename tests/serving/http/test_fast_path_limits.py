@@ -153,9 +153,9 @@ def test_every_refusal_is_counted(runtime: Runtime, monkeypatch: pytest.MonkeyPa
 
     async def test(server: Server) -> None:
         monkeypatch.setattr(server.engine, "_max_queue", 0)
-        before = dict(metrics.tally._requests)
+        before = dict(metrics.buffer._requests)
         for body in (BODY, b"{", BODY):
             await ask(server.port, request(body))
-        assert metrics.tally._requests[503] == before.get(503, 0) + 3
+        assert metrics.buffer._requests[503] == before.get(503, 0) + 3
 
     run(test, runtime)

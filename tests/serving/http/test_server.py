@@ -14,7 +14,7 @@ from serving.http import server
 from serving.http.context import ConnectionContext
 from serving.http.protocol import FastPathProtocol
 from serving.http.server import ACCEPTED_AT_ONCE, MultiAcceptServer
-from tests.conftest import free_port
+from tests.support.server import free_port
 from tests.support.sockets import HELLO, S, hello, hello_house, saying_hello, until
 
 BURST = ACCEPTED_AT_ONCE // 2
@@ -37,7 +37,7 @@ async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
     """Turns that a server needs for a burst of connections; each of them is answered then."""
     keen, running, house, listener, clients = await with_a_burst(kind)
     turns = 0
-    while len(house.sweeper) < BURST:
+    while len(house.reaper) < BURST:
         await asyncio.sleep(0)
         turns += 1
     answers = await asyncio.gather(*map(ask, clients))

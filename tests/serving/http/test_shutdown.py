@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serving.http import connection
+from serving.http import protocol
 from tests.support.sockets import HELLO, saying_hello, until
 
 
@@ -48,7 +48,7 @@ def test_a_request_on_its_way_when_the_server_stops_is_answered() -> None:
 
 def test_idle_connections_do_not_keep_a_stopping_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are closed after a moment."""
-    monkeypatch.setattr(connection, "LAST_REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "LAST_REQUEST_SECONDS", 0.05)
 
     async def run() -> list[bytes]:
         _, running, connections = await stopping_server(3)

@@ -1,4 +1,4 @@
-"""Model roll-over against a real `bentoml serve`, under load: nothing lost, nothing mixed up."""
+"""Model reload in a real `bentoml serve` under load: no request lost, no scores mixed up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from load.tools.server_process import process_name, tree
 from model.inference.bundle import BOOSTER_FILE, Bundle
 from model.training.fit import TrainingConfig, fit
 from serving.models import store
-from tests.conftest import PROJECT, Server, running_server
+from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
 
@@ -37,7 +37,7 @@ PER_REQUEST = 3
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model, and what it says of each of the flights that are sent."""
+    """Registered model with its score of each flight that is sent."""
 
     tag: str
     scores: list[float]
@@ -45,13 +45,13 @@ class Version:
 
 @pytest.fixture(scope="module")
 def sent(frame: pd.DataFrame) -> pd.DataFrame:
-    """The flights that the load is made of."""
+    """Return the flights that the load is made of."""
     return frame.sample(300, random_state=3)
 
 
 @pytest.fixture(scope="module")
 def versions(bundle: Bundle, dataset: Dataset, sent: pd.DataFrame) -> tuple[Version, Version]:
-    """Two registered models that differ; the older one is the latest."""
+    """Register two models that differ; the older one is the latest."""
     other = replace(bundle, predictor=fit(dataset.frame, TrainingConfig(rounds=20)))
     flights = Flights.from_columns(sent)
     newer, older = (
@@ -66,7 +66,7 @@ def versions(bundle: Bundle, dataset: Dataset, sent: pd.DataFrame) -> tuple[Vers
 def rolling(
     versions: tuple[Version, Version], request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Server]:
-    """The service on the older model, with an admin token; `request.param` are more settings."""
+    """Run the service on the older model, with an admin token and the settings of the parameter."""
     point_latest(versions[0])
     settings = {"FLIGHT_DELAY_MODEL": f"{NAME}:latest", "FLIGHT_DELAY_ADMIN_TOKEN": TOKEN}
     more: dict[str, str] = getattr(request, "param", {})
@@ -75,23 +75,23 @@ def rolling(
 
 
 def point_latest(version: Version) -> None:
-    """Make a version the latest one, as registering it does."""
+    """Make a version the latest one, as registering does."""
     store._point_latest(store.store_folder() / NAME, version.tag.partition(":")[2])
 
 
 def reload(server: Server, **body: str) -> httpx.Response:
-    """Ask for a roll-over."""
+    """Request a reload."""
     content = json.dumps(body) if body else None
     return httpx.post(f"{server.url}/admin/reload", headers=BEARER, content=content, timeout=60)
 
 
 def workers(server: Server) -> list[int]:
-    """Processes that answer requests."""
+    """Return the ids of the processes that answer requests."""
     return [pid for pid in tree(server.process.pid) if process_name(pid) == "worker"]
 
 
 def hang_up(server: Server) -> None:
-    """Tell one worker by SIGHUP."""
+    """Send SIGHUP to one worker."""
     os.kill(workers(server)[0], signal.SIGHUP)
 
 
@@ -159,7 +159,7 @@ def test_a_newer_model_takes_over_under_load(
     sent: pd.DataFrame,
     act: Callable[[Server], object],
 ) -> None:
-    """No request fails; on each connection the model changes once, and its scores with its name."""
+    """No request fails; on each connection the model changes once, and scores match its name."""
     point_latest(versions[1])
     answers = asyncio.run(_load(rolling, sent, lambda: act(rolling), versions[1].tag))
     check(answers, versions, switches=1)
@@ -170,7 +170,7 @@ def test_a_newer_model_takes_over_under_load(
 def test_workers_follow_each_other(
     rolling: Server, versions: tuple[Version, Version], sent: pd.DataFrame
 ) -> None:
-    """One worker is asked; within seconds both serve the newer model, and say so in the metrics."""
+    """After a reload of one worker both serve the newer model, and the metrics show it."""
     point_latest(versions[1])
     answers = asyncio.run(_load(rolling, sent, lambda: reload(rolling), versions[1].tag))
     check(answers, versions, switches=None)
@@ -183,7 +183,7 @@ def test_workers_follow_each_other(
 
 
 def test_damaged_models_are_refused(rolling: Server, versions: tuple[Version, Version]) -> None:
-    """A flipped bit, a truncated file, a missing one: each is named, and the old model goes on."""
+    """A changed, truncated, empty or missing file is named, and the old model stays."""
     older, newer = versions
     folder = store.store_folder() / NAME / newer.tag.partition(":")[2]
     kept = folder.with_name("kept")
@@ -209,8 +209,10 @@ def test_damaged_models_are_refused(rolling: Server, versions: tuple[Version, Ve
     assert reload(rolling).json() == {"model": newer.tag, "before": older.tag, "changed": True}
 
 
-def test_who_may_ask_and_for_what(rolling: Server, versions: tuple[Version, Version]) -> None:
-    """Without the token nothing happens; with it one can go to any version, and no other model."""
+def test_a_reload_needs_the_token_and_a_version_of_the_model(
+    rolling: Server, versions: tuple[Version, Version]
+) -> None:
+    """Without the token a reload gets 401; with it, any version of the model can be served."""
     url, older = f"{rolling.url}/admin/reload", versions[0].tag
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}):
         refused = httpx.post(url, headers=headers)

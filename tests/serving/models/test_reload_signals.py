@@ -1,4 +1,4 @@
-"""Signals and notices of other workers are not lost."""
+"""Signals and reload markers are not lost."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from typing import Any
 
 import pytest
 
-from serving.models import reload as rollover
+from serving.models import reload
 from serving.models.reload import ModelReloader
 
 
 @dataclass
 class Loaded:
-    """Something that can be put in place."""
+    """Stand-in for a loaded model."""
 
     tag: str
     predictor: Any = None
 
     def close(self) -> None:
-        """End it."""
+        """Do nothing."""
 
 
 class Holder:
-    """Holds what answers."""
+    """Holder of the served model."""
 
     runtime = Loaded("m:1")
 
 
-def test_a_signal_during_a_roll_over_is_followed_by_another(
+def test_a_signal_during_a_reload_causes_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model registered while another is loaded takes over too: SIGHUP is remembered, once."""
+    """A model registered during a reload is loaded next; several SIGHUP cause one reload."""
     latest, loads, go_on = ["m:2"], [], threading.Event()
 
     def load(_self: ModelReloader, _reference: str, before: Loaded) -> Loaded:
@@ -48,16 +48,16 @@ def test_a_signal_during_a_roll_over_is_followed_by_another(
 
     async def main() -> None:
         holder = Holder()
-        rollover = ModelReloader(holder, lambda tag, _: Loaded(tag), "m:latest", tmp_path)
-        rollover._asked()
+        reloader = ModelReloader(holder, lambda tag, _: Loaded(tag), "m:latest", tmp_path)
+        reloader._on_signal()
         while not loads:  # noqa: ASYNC110 - it happens in a thread
             await asyncio.sleep(0.001)
         latest[0] = "m:3"
         for _ in range(5):
-            rollover._asked()
+            reloader._on_signal()
         go_on.set()
         async with asyncio.timeout(120):
-            while holder.runtime.tag != "m:3" or rollover._tasks:  # noqa: ASYNC110 - see above
+            while holder.runtime.tag != "m:3" or reloader._tasks:  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.001)
 
     asyncio.run(main())
@@ -65,11 +65,11 @@ def test_a_signal_during_a_roll_over_is_followed_by_another(
 
 
 @pytest.mark.parametrize("shortage", [False, True])
-def test_what_the_others_serve_is_followed(
+def test_the_reload_marker_is_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shortage: bool
 ) -> None:
-    """Also what was named before this worker started, or while no file could be opened."""
-    monkeypatch.setattr(rollover, "POLL_SECONDS", 0.01)
+    """It is followed if written before this worker started or while no file could be opened."""
+    monkeypatch.setattr(reload, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(ModelReloader, "_load", lambda _self, tag, _before: Loaded(tag))
     (tmp_path / "tag").write_text("m:2")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

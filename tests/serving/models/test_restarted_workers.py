@@ -1,4 +1,4 @@
-"""A worker that is restarted serves what the other workers serve."""
+"""A restarted worker serves the same model as the other workers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from model.inference.bundle import BOOSTER_FILE, Bundle
 from serving.models import store
-from tests.conftest import PROJECT, Server, running_server
 from tests.faults.conftest import wait_for, worker_of
 from tests.faults.test_processes import running, wait_for_serving
+from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
 
@@ -27,7 +27,7 @@ ASKED = 40
 
 @pytest.fixture(scope="module")
 def tags(bundle: Bundle) -> tuple[str, str]:
-    """An older and a newer registered model, which differ in their cards."""
+    """Register an older and a newer model, which differ in their cards."""
     cards = ({**bundle.card, "note": note} for note in ("older", "newer"))
     older, newer = (str(store.register(replace(bundle, card=card), NAME, {}, {})) for card in cards)
     return older, newer
@@ -35,7 +35,7 @@ def tags(bundle: Bundle) -> tuple[str, str]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> running_server:
-    """The service with two workers, not started yet."""
+    """Return the service with two workers, not yet started."""
     settings = {
         "FLIGHT_DELAY_MODEL": f"{NAME}:latest",
         "FLIGHT_DELAY_ADMIN_TOKEN": TOKEN,
@@ -45,7 +45,7 @@ def serve(tmp_path: Path) -> running_server:
 
 
 def point_latest(tag: str) -> None:
-    """Make a model the latest one, as registering it does."""
+    """Make a model the latest one, as registering does."""
     store._point_latest(store.store_folder() / NAME, version(tag))
 
 
@@ -62,19 +62,21 @@ def roll_over(server: Server, tag: str) -> None:
 
 
 def served(server: Server) -> set[str]:
-    """Return the tags that new connections are answered with."""
+    """Return the tags of the models that answer new connections."""
     return {httpx.get(f"{server.url}/model", timeout=60).json()["model"] for _ in range(ASKED)}
 
 
 def kill_a_worker(server: Server) -> None:
-    """Kill one worker, and wait until it has gone."""
+    """Kill one worker, and wait until it has ended."""
     pid = worker_of(server)[0]
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not running(pid))
 
 
-def test_a_roll_back_outlives_its_workers(serve: running_server, tags: tuple[str, str]) -> None:
-    """Rolled back right after the start: every worker follows, and those that replace them."""
+def test_restarted_workers_serve_the_model_of_a_roll_back(
+    serve: running_server, tags: tuple[str, str]
+) -> None:
+    """After a roll-back right after the start, all workers and their replacements serve it."""
     older, newer = tags
     point_latest(newer)
     with serve as server:
@@ -87,10 +89,10 @@ def test_a_roll_back_outlives_its_workers(serve: running_server, tags: tuple[str
         assert served(server) == {older}
 
 
-def test_what_was_not_rolled_out_is_not_served(
+def test_a_registered_model_is_not_served_without_a_reload(
     serve: running_server, tags: tuple[str, str]
 ) -> None:
-    """A newer model, damaged or not, that is the latest one matters to no restarted worker."""
+    """A restarted worker does not serve a newer latest model, damaged or not."""
     older, newer = tags
     point_latest(older)
     booster = store.store_folder() / NAME / version(newer) / BOOSTER_FILE
@@ -111,7 +113,7 @@ def test_what_was_not_rolled_out_is_not_served(
 
 
 def test_a_worker_waits_for_its_model(serve: running_server, tags: tuple[str, str]) -> None:
-    """Where the files of the served model have gone, the other workers go on without a restart."""
+    """While the files of the served model are missing, the other workers go on serving."""
     older = tags[0]
     point_latest(older)
     folder = store.store_folder() / NAME / version(older)

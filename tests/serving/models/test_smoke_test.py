@@ -1,4 +1,4 @@
-"""Golden flights: sane models pass, and each kind of unfit one is refused with its reason."""
+"""Smoke test: a trained model passes, and each kind of unfit one is refused with its reason."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from serving.errors import ModelRefused
 from serving.models import smoke_test
 
 
-class Bent(Predictor):
-    """A model whose scores are bent by `change`."""
+class Changed(Predictor):
+    """Model whose scores are changed in the way that `change` names."""
 
     change: str = ""
 
     def score(self, flights: Flights) -> FloatArray:
-        """Scores, bent."""
+        """Return the changed scores."""
         scores = super().score(flights)
         match self.change:
             case "missing":
@@ -35,9 +35,9 @@ class Bent(Predictor):
         return scores
 
 
-def bent(predictor: Predictor, change: str) -> Predictor:
-    """The model with its scores bent."""
-    made = Bent(
+def changed(predictor: Predictor, change: str) -> Predictor:
+    """Return the model with changed scores."""
+    made = Changed(
         predictor.schedule,
         predictor.fresh,
         predictor.calibration,
@@ -47,8 +47,8 @@ def bent(predictor: Predictor, change: str) -> Predictor:
     return made
 
 
-def test_a_sane_model_passes(bundle: Bundle) -> None:
-    """A trained model passes, alone and beside itself."""
+def test_a_trained_model_passes(bundle: Bundle) -> None:
+    """A trained model passes, without a served model and compared with itself."""
     smoke_test.check("m:1", bundle.predictor, None)
     smoke_test.check("m:1", bundle.predictor, bundle.predictor)
 
@@ -63,19 +63,19 @@ def test_a_sane_model_passes(bundle: Bundle) -> None:
     ],
 )
 def test_an_unfit_model_is_refused(bundle: Bundle, change: str, reason: str) -> None:
-    """Each fault is named, with the tag of the model."""
+    """The error names the fault and the tag of the model."""
     with pytest.raises(ModelRefused, match=f"m:1 .*{reason}"):
-        smoke_test.check("m:1", bent(bundle.predictor, change), None)
+        smoke_test.check("m:1", changed(bundle.predictor, change), None)
 
 
 @pytest.mark.parametrize(
     ("shift", "passes"), [(0.9, True), (-0.9, True), (1.5, False), (-1.5, False)]
 )
 def test_the_mean_may_move_a_little(bundle: Bundle, shift: float, passes: bool) -> None:
-    """A model whose odds are up to three times those in place passes; one beyond that does not."""
+    """A model whose mean odds are up to three times those of the served one passes."""
     there = bundle.predictor
-    golden_flights = smoke_test.golden_flights(there.builder.codes)
-    only_schedule = replace(golden_flights, airport=None)
+    flights = smoke_test.probe_flights(there.builder.codes)
+    only_schedule = replace(flights, airport=None)
     moved = replace(there, calibration=Calibration(1.0, there.calibration.intercept + shift))
     mean = float(moved.score(only_schedule).mean())
     if passes:

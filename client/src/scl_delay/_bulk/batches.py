@@ -1,4 +1,4 @@
-"""Many flights: cut into requests, asked for a few at a time, answered in order."""
+"""Score many flights: split into chunks, sent concurrently, answered in order."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from scl_delay.errors import DelayError, IncompleteError
 from scl_delay.models import Prediction
 
 CHUNK, EXPLAINED_CHUNK = 1000, 100
-"""Flights of one request: as quick as larger ones, and less is asked twice where one is lost. An
-explanation costs the service some 40 times as much as a score."""
+"""Flights per request. Larger chunks are not faster and cost more to repeat after a lost
+connection. An explanation costs the service about 40 times as much as a score."""
 CONCURRENCY = 4
 
 Predictions = list[Prediction]
@@ -25,46 +25,46 @@ Predictions = list[Prediction]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Flights that follow each other, and the place of the first among all of a call."""
+    """Consecutive flights of a call, and the index of the first one in the call."""
 
     start: int
     flights: list[FlightLike]
 
     def halves(self) -> tuple[Chunk, Chunk]:
-        """Two chunks of half the size."""
+        """Return two chunks of half the size."""
         middle = len(self.flights) // 2
         second = Chunk(self.start + middle, self.flights[middle:])
         return Chunk(self.start, self.flights[:middle]), second
 
 
 def sizes(options: ManyOptions) -> tuple[int, int]:
-    """Return how many flights to put into a request, and how many requests to have under way.
+    """Return the number of flights per request, and the number of concurrent requests.
 
     Raises
     ------
     ValueError
-        Where the service takes no such number, or nothing could be asked at all.
+        If either number is out of range.
     """
     usual = EXPLAINED_CHUNK if options.get("explain") else CHUNK
     chunk = options.get("chunk")
     size = usual if chunk is None else chunk
     concurrency = options.get("concurrency", CONCURRENCY)
     if not 1 <= size <= MAX_FLIGHTS:
-        message = f"chunk={size}: a request takes 1 to {MAX_FLIGHTS:,} flights"
+        message = f"chunk={size}: must be 1 to {MAX_FLIGHTS:,} flights per request"
         raise ValueError(message)
     if concurrency < 1:
-        message = f"concurrency={concurrency}: at least 1 request has to be under way"
+        message = f"concurrency={concurrency}: must be at least 1"
         raise ValueError(message)
     return size, concurrency
 
 
 def length_of(flights: object) -> int | None:
-    """How many there are, where they know it."""
+    """Return the number of flights, or None if the iterable has no length."""
     return len(flights) if hasattr(flights, "__len__") else None
 
 
 def chunked(flights: Iterator[FlightLike], size: int) -> Iterator[Chunk]:
-    """Cut into chunks, taking no more flights than the chunk that is asked for."""
+    """Split into chunks; reads only the flights of the chunk that it yields next."""
     start = 0
     while part := list(islice(flights, size)):
         yield Chunk(start, part)
@@ -77,12 +77,12 @@ def in_order(
     size: int,
     concurrency: int,
 ) -> Iterator[Predictions]:
-    """Send chunks by threads, so many at a time, and yield the answers in order.
+    """Send chunks from `concurrency` threads and yield the answers in order.
 
     Raises
     ------
     IncompleteError
-        Where the service could not be asked about some; `done` is empty.
+        If a request fails; `done` is empty.
     """
     source = iter(flights)
     waiting: deque[tuple[Chunk, Future[Predictions]]] = deque()
@@ -101,7 +101,7 @@ def in_order(
 def reported(
     parts: Iterator[Predictions], report: Report, total: int | None
 ) -> Iterator[Predictions]:
-    """Pass answers on, and tell how many there were."""
+    """Yield the parts unchanged, and report the number of flights after each."""
     done = 0
     for part in parts:
         done += len(part)

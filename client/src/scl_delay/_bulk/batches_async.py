@@ -1,4 +1,4 @@
-"""Many flights, asynchronously: the twin of `scl_delay._bulk.batches`."""
+"""Score many flights from asyncio; counterpart of `scl_delay._bulk.batches`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ async def in_order(
     size: int,
     concurrency: int,
 ) -> AsyncIterator[Predictions]:
-    """Send chunks by tasks, so many at a time, and yield the answers in order.
+    """Send chunks from `concurrency` tasks and yield the answers in order.
 
     Raises
     ------
     IncompleteError
-        Where the service could not be asked about some; `done` is empty.
+        If a request fails; `done` is empty.
     """
     source = aiter(flights) if isinstance(flights, AsyncIterable) else iter(flights)
     waiting: _Waiting = deque()
@@ -88,7 +88,7 @@ async def _chained(
 async def _chunked(
     source: AsyncIterator[FlightLike] | Iterator[FlightLike], size: int
 ) -> AsyncGenerator[Chunk, None]:
-    """Cut into chunks, taking no more flights than the chunk that is asked for."""
+    """Split into chunks; reads only the flights of the chunk that it yields next."""
     flights = _chained([], source) if isinstance(source, AsyncIterator) else _each(source)
     start, part = 0, list[FlightLike]()
     async for flight in flights:

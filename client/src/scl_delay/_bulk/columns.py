@@ -1,4 +1,4 @@
-"""Columns of a table of flights, under their English names or those of dataset_SCL.csv."""
+"""Columns of a table of flights, with their English names or those of dataset_SCL.csv."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 from scl_delay._transport.constants import RAW_ACTUAL_DEPARTURE, RAW_COLUMNS, SCHEDULE_COLUMNS
 
 OPTIONAL = "flight_type"
-"""Where it is missing the service derives it from the destination."""
+"""The service derives a missing flight type from the destination."""
 RESULTS = ("probability", "delayed", "risk")
 RESULT_COLUMNS = ("delay_probability", "delayed", "risk")
-"""Names under which a prediction's `RESULTS` are put beside a flight."""
+"""Names of the columns that hold `RESULTS`."""
 
 _decimals = re.compile(r"\.0+$")
 
 
 class ColumnsError(ValueError):
-    """A table lacks columns, or is no table; its text says what is needed."""
+    """Error for a table without the needed columns; the message lists them."""
 
 
 def schedule_columns(names: Collection[str]) -> dict[str, str]:
-    """Find the columns of the schedule, and only those: outcomes are never sent.
+    """Find the columns of the schedule; no other column is sent.
 
     Returns
     -------
-    The table's name of each, by the English one; `flight_type` may be missing.
+    The table's column by its English name; `flight_type` may be missing.
 
     Raises
     ------
     ColumnsError
-        Where a column is missing under both names.
+        If the table has neither name of a column.
     """
     found = {}
     raw = {english: name for name, english in RAW_COLUMNS.items()}
@@ -41,63 +41,64 @@ def schedule_columns(names: Collection[str]) -> dict[str, str]:
         if name is not None:
             found[english] = name
         elif english != OPTIONAL:
-            message = f"no column {english!r} (or {raw[english]!r}); there is: {_listed(names)}"
-            raise ColumnsError(message)
+            raise _missing(english, raw[english], names)
     return found
 
 
 def operation_columns(names: Collection[str]) -> tuple[str, str]:
-    """Names of the columns of scheduled and actual departure.
+    """Return the names of the columns of scheduled and actual departure.
 
     Raises
     ------
     ColumnsError
-        Where one is missing under both names.
+        If the table has neither name of one of them.
     """
     scheduled = next(name for name, english in RAW_COLUMNS.items() if "scheduled" in english)
     pairs = (("scheduled_departure", scheduled), ("actual_departure", RAW_ACTUAL_DEPARTURE))
-    found = [next((name for name in pair if name in names), None) for pair in pairs]
-    for (english, raw), name in zip(pairs, found, strict=True):
+    found = []
+    for pair in pairs:
+        name = next((name for name in pair if name in names), None)
         if name is None:
-            message = f"no column {english!r} (or {raw!r}); there is: {_listed(names)}"
-            raise ColumnsError(message)
-    return str(found[0]), str(found[1])
+            raise _missing(*pair, names)
+        found.append(name)
+    return found[0], found[1]
 
 
 def is_missing(value: Any) -> bool:
-    """Whether it is None, or one of those that do not equal themselves: NaN, NaT."""
-    return value is None or bool(value != value)  # noqa: PLR0124 - that is what tells them
+    """Whether the value is None, NaN or NaT."""
+    return value is None or bool(value != value)  # noqa: PLR0124 - NaN and NaT differ from themselves
 
 
 def number_text(value: Any) -> str:
-    """A flight number as it is sent; 226.0, as tables often have it, is 226."""
+    """Return a flight number as text; tables often hold 226.0, which becomes 226."""
     return "" if is_missing(value) else _decimals.sub("", str(value).strip().upper())
 
 
 def code_text(value: Any) -> str:
-    """A code as it is sent."""
+    """Return a code as text, empty if it is missing."""
     return "" if is_missing(value) else str(value).strip()
 
 
 def type_text(value: Any) -> str | None:
-    """A flight type as it is sent: None where it is missing."""
+    """Return a flight type as text, or None if it is missing."""
     return code_text(value) or None
 
 
 def time_text(value: Any) -> str:
-    """A time as it is sent."""
+    """Return a time as text, empty if it is missing."""
     return value.isoformat() if isinstance(value, datetime) else code_text(value)
 
 
-AS_SENT: dict[str, Callable[[Any], str | None]] = {
+FORMATTERS: dict[str, Callable[[Any], str | None]] = {
     "airline": code_text,
     "flight_number": number_text,
     "destination": code_text,
     "scheduled_departure": time_text,
     "flight_type": type_text,
 }
-"""How a value of each column is written."""
+"""Function that formats a value of each column for a request."""
 
 
-def _listed(names: Collection[str]) -> str:
-    return ", ".join(map(str, names)) or "none at all"
+def _missing(english: str, raw: str, names: Collection[str]) -> ColumnsError:
+    found = ", ".join(map(str, names)) or "none"
+    return ColumnsError(f"no column {english!r} (or {raw!r}); columns found: {found}")

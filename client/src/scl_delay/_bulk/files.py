@@ -1,4 +1,4 @@
-"""Scores a CSV file row by row: memory stays small, and an interrupted run can go on."""
+"""Score a CSV file row by row, in constant memory; an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from scl_delay._bulk.columns import AS_SENT, RESULT_COLUMNS, RESULTS, schedule_columns
+from scl_delay._bulk.columns import FORMATTERS, RESULT_COLUMNS, RESULTS, schedule_columns
 from scl_delay.client import DelayClient
 from scl_delay.errors import IncompleteError
 from scl_delay.models import Prediction
 
 FIRST_LINE = 2
-"""Line of the first flight, as editors count: under the header."""
+"""Line number of the first flight: the header is line 1."""
 
 Row = dict[str, str]
 
 
 class FileError(Exception):
-    """A file is not what it should be; the text says what to do."""
+    """Error for an unusable file; the message says what to do."""
 
 
 def score_file(
@@ -41,33 +41,33 @@ def score_file(
     Parameters
     ----------
     flights
-        CSV in UTF-8 with a header, under gzip where its name ends in ``.gz``.
+        CSV in UTF-8 with a header; compressed with gzip if its name ends in ``.gz``.
     output
-        Standard output where it is None.
+        File to write; None for standard output.
     resume
-        Whether to keep the rows that `output` holds, and go on with those that follow.
+        Whether to keep the rows of `output` and continue after them.
 
     Returns
     -------
-    Numbers: flights scored in this run, delayed ones, flights of each risk.
+    Counts of this run: flights scored, delayed ones, flights of each risk.
 
     Raises
     ------
     FileError
-        Where there is no table, or no output to resume, or the output is the input.
+        If the input is no CSV, `output` cannot be resumed, or both are the same file.
     ColumnsError
-        Where columns are missing.
+        If columns are missing.
     IncompleteError
-        Where something goes wrong; what was answered has been written.
+        If a request fails; the rows answered before it have been written.
     """
     if output is not None and output.exists() and output.samefile(flights):
-        message = f"{output} is the input itself: choose another output"
+        message = f"{output} is the input file: choose another output"
         raise FileError(message)
     skipped = _rows_of(output) if resume else 0
     try:
         return _score_from(client, flights, output, skipped, resume=resume, progress=progress)
     except (csv.Error, EOFError, zlib.error) as failure:
-        message = f"{flights} is no CSV, or is cut short or damaged: {failure}"
+        message = f"{flights} is not a CSV file, or is truncated or damaged: {failure}"
         raise FileError(message) from failure
 
 
@@ -109,7 +109,7 @@ def _score(
     def flights() -> Iterator[dict[str, Any]]:
         for row in rows:
             waiting.append(row)
-            yield {english: AS_SENT[english](row[name]) for english, name in names.items()}
+            yield {english: FORMATTERS[english](row[name]) for english, name in names.items()}
 
     risks: Counter[str] = Counter()
     delayed = 0
@@ -128,21 +128,23 @@ def _results(prediction: Prediction) -> dict[str, Any]:
 def _explained(
     stopped: IncompleteError, flights: Path, output: Path | None, skipped: int
 ) -> IncompleteError:
-    """The same event with what to do now, and the line of the first guilty flight."""
+    """Return the error with the first invalid row and the command that resumes the run."""
     rows = skipped + stopped.answered
     problem = getattr(stopped.reason, "problem", None)
     places = [each.flight for each in (problem and problem.errors) or () if each.flight is not None]
     line = f" (line {places[0] + skipped + FIRST_LINE} of {flights})" if places else ""
-    then = f"; to go on: scl-delay score {flights} -o {output} --resume" if output else ""
+    then = f"; to resume: scl-delay score {flights} -o {output} --resume" if output else ""
     explained = IncompleteError(rows, [], stopped.remaining, stopped.reason)
-    explained.args = (f"{stopped.reason}{line}; {rows:,} rows are written{then}",)
+    explained.args = (f"{stopped.reason}{line}; {rows:,} rows were written{then}",)
     return explained
 
 
 def _rows_of(output: Path | None) -> int:
-    """Rows of an earlier run."""
+    """Return the number of rows that an earlier run wrote."""
     if output is None or not output.exists():
-        message = f"nothing to resume: {output or 'standard output'} is no file of an earlier run"
+        message = (
+            f"nothing to resume: {output or 'standard output'} is not a file of an earlier run"
+        )
         raise FileError(message)
     with output.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
@@ -150,7 +152,7 @@ def _rows_of(output: Path | None) -> int:
         count = 0
         for row in rows:
             if len(row) != len(header):
-                message = f"{output} ends in the middle of a row: remove it and start anew"
+                message = f"{output} ends in the middle of a row: delete it and start again"
                 raise FileError(message)
             count += 1
     if list(RESULT_COLUMNS) != header[-len(RESULT_COLUMNS) :]:

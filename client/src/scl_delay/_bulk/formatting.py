@@ -1,4 +1,4 @@
-"""What the command line prints for people: at most 80 columns wide."""
+"""Format the command line's text output, at most 80 columns wide."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scl_delay.models import Explanation, Flight, Prediction
 
 WIDTH = 80
 RISKS: tuple[str, ...] = get_args(Prediction.model_fields["risk"].annotation)
-"""The lowest first."""
+"""Risks, the lowest first."""
 BAR = 20
 _LONG = 8
-"""Lists and dictionaries with more entries are counted, not shown."""
+"""Longer lists and dictionaries are shown as their number of entries."""
 
 
 def prediction_text(flight: Flight, prediction: Prediction) -> str:
-    """One prediction in words."""
+    """Return one prediction as text."""
     when = str(flight.scheduled_departure).replace("T", " ")
     lines = [
         f"{flight.airline}{flight.flight_number} to {flight.destination}, {when}",
@@ -27,7 +27,7 @@ def prediction_text(flight: Flight, prediction: Prediction) -> str:
                 ("late by more than 15 min", _percent(prediction.probability)),
                 ("counts as delayed", "yes" if prediction.delayed else "no"),
                 ("risk", prediction.risk),
-                ("never seen before", ", ".join(prediction.unknown) or "nothing"),
+                ("unknown to the model", ", ".join(prediction.unknown) or "nothing"),
             ]
         ),
     ]
@@ -37,20 +37,20 @@ def prediction_text(flight: Flight, prediction: Prediction) -> str:
 
 
 def card_text(card: Mapping[str, Any]) -> str:
-    """The model card: what fits on a line of it."""
+    """Return the model card as text, one line per value."""
     warning = textwrap.wrap(f"WARNING: {card['warning']}", WIDTH) if "warning" in card else []
     known = {name: value for name, value in card.items() if name != "warning"}
     return "\n".join([*warning, *table(_flat(known))])
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:
-    """What a run over a file found."""
+    """Return the counts of a run over a file as one line."""
     risks = ", ".join(f"{summary['risk'].get(name, 0):,} {name}" for name in RISKS)
     return f"{summary['flights']:,} flights: {summary['delayed']:,} delayed; risk: {risks}"
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Lines of two columns; the second is cut at the edge."""
+    """Yield lines of two columns; a line longer than `WIDTH` is truncated."""
     pairs = [(name, value) for name, value in rows]
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
@@ -58,12 +58,12 @@ def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def shortened(line: str) -> str:
-    """A line of at most `WIDTH` characters."""
+    """Return a line truncated to `WIDTH` characters."""
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 
 def _reasons(explanation: Explanation) -> Iterator[str]:
-    yield f"  from {_percent(explanation.base)} for a flight of which nothing is known:"
+    yield f"  starting from {_percent(explanation.base)} for a flight with unknown values:"
     largest = max((abs(each.change) for each in explanation.contributions), default=0) or 1
     for each in explanation.contributions:
         bar = ("+" if each.change > 0 else "-") * round(BAR * abs(each.change) / largest)
@@ -71,7 +71,7 @@ def _reasons(explanation: Explanation) -> Iterator[str]:
 
 
 def _flat(card: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Values with the names of what they stand in; long lists are counted, not shown."""
+    """Yield values with their dotted names; long lists are shown as their number of entries."""
     for name, value in card.items():
         if isinstance(value, Mapping | list) and len(value) > _LONG:
             yield before + name, f"({len(value)} entries)"

@@ -1,28 +1,35 @@
-"""Frames of pandas and polars, without importing either: what is there is used."""
+"""Read and extend frames of pandas and polars without importing either library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
-from scl_delay._bulk.columns import AS_SENT, RESULT_COLUMNS, RESULTS, ColumnsError, schedule_columns
+from scl_delay._bulk.columns import (
+    FORMATTERS,
+    RESULT_COLUMNS,
+    RESULTS,
+    ColumnsError,
+    schedule_columns,
+)
 from scl_delay.errors import IncompleteError
 from scl_delay.models import Prediction
 
 PIECE = 5000
-"""Rows that are written at once: the first request need not wait for the last row."""
+"""Rows that are converted at once, so that the first request starts before the last row."""
 
 Frame = TypeVar("Frame")
-"""A frame of pandas or of polars; what comes out is of the kind that went in."""
+"""A frame of pandas or polars; a function returns the type that it is given."""
 
 
 def flights_of(frame: Any) -> Iterator[dict[str, Any]]:
-    """Return the flights of a frame, as they are sent.
+    """Return the flights of a frame as dictionaries for requests.
 
     Raises
     ------
     ColumnsError
-        Where it is no frame, or columns are missing.
+        If it is not a frame, or columns are missing.
     """
     names = schedule_columns(column_names(frame))
     pieces = (rows(frame, start, start + PIECE) for start in range(0, height(frame), PIECE))
@@ -30,26 +37,26 @@ def flights_of(frame: Any) -> Iterator[dict[str, Any]]:
 
 
 def column_names(frame: Any) -> list[str]:
-    """Names of a frame's columns.
+    """Return the names of a frame's columns.
 
     Raises
     ------
     ColumnsError
-        Where it is no frame.
+        If it is not a frame.
     """
     if not (_is_pandas(frame) or _is_polars(frame)):
         message = (
-            f"{type(frame).__name__} is no frame: pass one of pandas or polars (a LazyFrame once"
-            " it is collected), or flights to predict_many"
+            f"{type(frame).__name__} is not a frame: pass a pandas or polars DataFrame (collect a"
+            " LazyFrame first), or pass flights to predict_many"
         )
         raise ColumnsError(message)
     return [str(name) for name in frame.columns]
 
 
 class Results:
-    """What is said about the rows of a frame, column by column, as the answers come in.
+    """Collector of predictions as columns of a frame.
 
-    Objects of millions of predictions, kept all at once, would keep the garbage collector busy.
+    Columns of values instead of millions of `Prediction` objects keep garbage collection cheap.
     """
 
     def __init__(self) -> None:
@@ -59,12 +66,12 @@ class Results:
         return len(self._columns[RESULT_COLUMNS[0]])
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """Take the next answers."""
+        """Append the next predictions."""
         for column, attribute in zip(self._columns.values(), RESULTS, strict=True):
             column += [getattr(each, attribute) for each in predictions]
 
     def beside(self, frame: Frame) -> Frame:
-        """The frame, of as many rows, with the results' columns added, or replaced."""
+        """Return the frame with the columns of the results; it has as many rows as results."""
         table: Any = frame
         if _is_pandas(table):
             scored: Frame = table.assign(**self._columns)
@@ -74,52 +81,49 @@ class Results:
         return scored
 
     def incomplete(self, frame: Any, stopped: IncompleteError) -> IncompleteError:
-        """The same event told in frames: rows that are scored, and rows that are left."""
+        """Return the error with the scored and the remaining rows as frames."""
         scored = self.beside(rows(frame, 0, len(self)))
         return stopped.with_done(scored, rows(frame, len(self)))
 
 
 def height(frame: Any) -> int:
-    """Number of rows."""
+    """Return the number of rows."""
     return len(frame)
 
 
 def rows(frame: Frame, start: int, stop: int | None = None) -> Frame:
-    """Rows of a frame by their places."""
+    """Return rows of a frame by position."""
     table: Any = frame
     part: Frame = table.iloc[start:stop] if _is_pandas(table) else table[start:stop]
     return part
 
 
 def _flights(frame: Any, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    columns = [_as_sent(frame[name], english) for english, name in names.items()]
+    columns = [_formatted(frame[name], english) for english, name in names.items()]
     return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def values_of(column: Any) -> list[Any]:
-    """Values of a column of a frame, of a dictionary of lists, or of any sequence."""
+    """Return the values of a column of a frame, or of any iterable."""
     values: list[Any] = column.to_list() if hasattr(column, "to_list") else list(column)
     return values
 
 
-def _as_sent(column: Any, english: str) -> list[Any]:
+def _formatted(column: Any, english: str) -> list[Any]:
     if english == "scheduled_departure":
         column = _as_text(column)
-    write = AS_SENT[english]
-    written: dict[Any, Any] = {}  # few values are different: each is written once
-    return [
-        written[value] if value in written else written.setdefault(value, write(value))
-        for value in values_of(column)
-    ]
+    # Columns have few distinct values, so each is formatted once.
+    text_of = cache(FORMATTERS[english])
+    return [text_of(value) for value in values_of(column)]
 
 
 def _as_text(times: Any) -> Any:
-    """A column of times as text, which both libraries write faster than Python does."""
+    """Return a column of times as text, formatted by its library, which is faster than Python."""
     kind = str(times.dtype).lower()
     if not kind.startswith("datetime"):
         return times
     has_zone = getattr(getattr(times, "dt", None), "tz", None) is not None or "time_zone='" in kind
-    offset = "Z" if has_zone else ""  # the service knows its airport's clock, the client need not
+    offset = "Z" if has_zone else ""  # the service converts UTC to local time
     if _is_polars_column(times):
         plain = times.dt.convert_time_zone("UTC") if has_zone else times
         return plain.dt.strftime("%Y-%m-%dT%H:%M:%S" + offset)

@@ -1,4 +1,4 @@
-"""A progress bar of one line, for those who wait."""
+"""Draw a progress bar on one line."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from time import monotonic
 from typing import TextIO
 
 Report = Callable[[int, int | None], None]
-"""Is told how many flights are answered, and how many there are where that is known. Where it is
-not, a last call tells it in the end."""
+"""Function of the number of answered flights and the total. The total is None while it is not
+known; the last call has it."""
 
 WIDTH = 30
 
 
 class ProgressBar:
-    """Draws how far a call has come, over and over on one line.
+    """Progress bar that is redrawn on one line.
 
     Parameters
     ----------
     stream
-        Where to draw; standard error if left out.
+        Text stream to draw on; standard error by default.
     clock
-        Seconds that only grow.
+        Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class ProgressBar:
         self._started = clock()
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Draw; the line ends once all are done."""
+        """Draw the bar, and end its line once all flights are done."""
         rate = done / max(self._clock() - self._started, 1e-3)
         end = "\n" if done == total else ""
         self._stream.write(f"\r{_line(done, total, rate)}\x1b[K{end}")
@@ -41,7 +41,7 @@ class ProgressBar:
 
 
 def reporter(progress: bool | Report) -> Report:
-    """What to tell about progress: a bar, the caller's own function, or nothing."""
+    """Return the function that reports progress: a bar, the caller's own, or a no-op."""
     if callable(progress):
         return progress
     return ProgressBar() if progress else _silent

@@ -1,1 +1,1 @@
-"""What the sync and async clients share of HTTP: bodies, retries, keys, errors."""
+"""Parts of HTTP that both clients share: bodies, retries, authentication, errors."""

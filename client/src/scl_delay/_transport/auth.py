@@ -1,4 +1,4 @@
-"""Who asks: bearer tokens, API keys, and Google's identity tokens for Cloud Run."""
+"""Authenticate requests: bearer tokens, API keys, Google's identity tokens for Cloud Run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import httpx
 from scl_delay.errors import CredentialsError
 
 Auth = httpx.Auth | Literal["gcp"] | None
-"""What a client takes as its `auth`."""
+"""Values that a client accepts as its `auth`."""
 
 MARGIN = timedelta(minutes=5)
-"""A token is renewed this long before it expires: clocks differ, and calls take time."""
+"""Time before its expiry at which a token is renewed: clocks differ, and requests take time."""
 
 
 class BearerToken(httpx.Auth):
-    """Sends ``Authorization: Bearer TOKEN``."""
+    """Authentication that sends ``Authorization: Bearer TOKEN``."""
 
     def __init__(self, token: str) -> None:
         self._value = f"Bearer {token}"
@@ -33,15 +33,7 @@ class BearerToken(httpx.Auth):
 
 
 class ApiKey(httpx.Auth):
-    """Sends a key in a header of its own.
-
-    Parameters
-    ----------
-    key
-        The key.
-    header
-        Name of the header.
-    """
+    """Authentication that sends a key in its own header."""
 
     def __init__(self, key: str, header: str = "x-api-key") -> None:
         self._key = key
@@ -55,26 +47,26 @@ class ApiKey(httpx.Auth):
 
 @dataclass(frozen=True)
 class Token:
-    """A token and when it ends, with its time zone."""
+    """Token and its expiry, as a time with a time zone."""
 
     value: str
     expires: datetime
 
 
 class GoogleIdToken(httpx.Auth):
-    """Sends an identity token of Google's, as Cloud Run asks for; ``auth="gcp"`` makes one.
+    """Authentication with Google's identity token, which Cloud Run needs; same as ``auth="gcp"``.
 
-    The token is kept until shortly before it expires, and renewed once where the service answers
-    401. Threads and tasks share it.
+    The token is cached until shortly before it expires, and renewed once if the service answers
+    401. It may be shared between threads and tasks.
 
     Parameters
     ----------
     audience
-        For whom the token is: the address of the service.
+        URL of the service that the token is for.
     fetch
-        Returns a token for an audience; Google's library (the extra ``gcp``) if left out.
+        Function from an audience to a token; Google's library (the extra ``gcp``) by default.
     now
-        The clock.
+        Function that returns the current time.
     """
 
     def __init__(
@@ -92,7 +84,7 @@ class GoogleIdToken(httpx.Auth):
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the header; once more with a new token where the first is refused."""
+        """Add the header, and repeat the request with a new token after a 401."""
         used = self._current(refused=None)
         request.headers["authorization"] = f"Bearer {used.value}"
         response = yield request
@@ -103,7 +95,7 @@ class GoogleIdToken(httpx.Auth):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Do the same without blocking the event loop while a token is fetched."""
+        """Add the header like `sync_auth_flow`; a thread fetches the token."""
         used = await asyncio.to_thread(self._current, refused=None)
         request.headers["authorization"] = f"Bearer {used.value}"
         response = yield request
@@ -121,12 +113,12 @@ class GoogleIdToken(httpx.Auth):
 
 
 def fetch_google_token(audience: str) -> Token:
-    """Ask Google's library for an identity token: of a service account, or of the machine.
+    """Fetch an identity token of a service account or of the machine with Google's library.
 
     Raises
     ------
     CredentialsError
-        Where the library is not installed, or finds no credentials that can give such a token.
+        If the library is not installed, or finds no suitable credentials.
     """
     try:
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - an optional package
@@ -141,25 +133,25 @@ def fetch_google_token(audience: str) -> Token:
         credentials.refresh(request)
     except GoogleAuthError as error:
         message = (
-            f"Google gives no identity token for {audience}: {error}. Name a service account's key"
-            " in GOOGLE_APPLICATION_CREDENTIALS, or run on Google Cloud; by hand, pass"
-            " BearerToken with what `gcloud auth print-identity-token` prints."
+            f"No identity token for {audience} from Google: {error}. Set"
+            " GOOGLE_APPLICATION_CREDENTIALS to a service account's key, or run on Google Cloud;"
+            " or pass BearerToken with the output of `gcloud auth print-identity-token`."
         )
         raise CredentialsError(message) from error
     return Token(credentials.token, credentials.expiry.replace(tzinfo=UTC))
 
 
 def make_auth(auth: httpx.Auth | str | None, url: str) -> httpx.Auth | None:
-    """Return what to give to httpx.
+    """Return the authentication for httpx.
 
     Raises
     ------
     ValueError
-        Where it is a text other than ``"gcp"``.
+        If it is a string other than ``"gcp"``.
     """
     if auth == "gcp":
         return GoogleIdToken(url)
     if isinstance(auth, str):
         message = f'auth={auth!r}: pass "gcp", BearerToken(...), ApiKey(...) or an httpx.Auth'
-        raise ValueError(message)  # noqa: TRY004 - a text is taken, but not this one
+        raise ValueError(message)  # noqa: TRY004 - strings are accepted, but not this value
     return auth

@@ -1,4 +1,4 @@
-"""Between Python and HTTP: bodies of requests, and what answers and failures mean."""
+"""Encode requests, and decode answers and failures."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from scl_delay.errors import BadAnswerError, NoAnswerError, ProblemError, TooSlo
 from scl_delay.models import Flight, Prediction, PredictionResponse, Problem
 
 FlightLike = Flight | Mapping[str, Any]
-"""A flight, or a dictionary with the same fields."""
+"""`Flight`, or a dictionary with the same fields."""
 
 SHOWN = 200
-"""Characters of a foreign answer that an error shows."""
+"""Characters of an unknown answer that an error message shows."""
 
 _anything: TypeAdapter[Any] = TypeAdapter(Any)
 _card: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _HINTS = {
-    401: " The service asks who you are: pass auth=BearerToken(...), ApiKey(...) or 'gcp'.",
-    403: " You are known, but may not call this service: ask whoever runs it.",
+    401: " The service needs authentication: pass auth=BearerToken(...), ApiKey(...) or 'gcp'.",
+    403: " These credentials may not call this service: ask its operator for access.",
 }
 
 
@@ -45,7 +45,7 @@ def read_predictions(response: httpx.Response, count: int) -> list[Prediction]:
     Raises
     ------
     BadAnswerError
-        Where it is anything but one prediction for each of `count` flights.
+        If it is anything but one prediction for each of `count` flights.
     """
     try:
         predictions = PredictionResponse.model_validate_json(response.content).predictions
@@ -62,7 +62,7 @@ def read_card(response: httpx.Response) -> dict[str, Any]:
     Raises
     ------
     BadAnswerError
-        Where it is no JSON object.
+        If it is not a JSON object.
     """
     try:
         return _card.validate_json(response.content)
@@ -71,18 +71,18 @@ def read_card(response: httpx.Response) -> dict[str, Any]:
 
 
 def problem_of(response: httpx.Response) -> ProblemError:
-    """Make the exception for an answer that is none of success."""
+    """Return the exception for an answer with an error status."""
     retry_after = retry_after_seconds(response.headers.get("retry-after"))
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
-        problem = _foreign(response)
+        problem = _without_document(response)
     kind = problem.type.removeprefix(PROBLEM_TYPE)
     return PROBLEMS.get(kind, ProblemError)(problem, response.headers, retry_after)
 
 
 def failure_of(error: httpx.RequestError, url: str) -> NoAnswerError:
-    """Make the exception for a request without an answer, caused by `error`."""
+    """Return the exception for a request without an answer, caused by `error`."""
     unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
     words = str(error) or type(error).__name__
     if isinstance(error, httpx.TimeoutException):
@@ -98,9 +98,9 @@ def failure_of(error: httpx.RequestError, url: str) -> NoAnswerError:
     return failure
 
 
-def _foreign(response: httpx.Response) -> Problem:
-    """What an answer without a problem document says, as far as it does."""
-    text = " ".join(response.text.split())[:SHOWN] or "no explanation was given."
+def _without_document(response: httpx.Response) -> Problem:
+    """Return the problem of an answer whose body is not a problem document."""
+    text = " ".join(response.text.split())[:SHOWN] or "the body is empty."
     return Problem(
         type="about:blank",
         title=response.reason_phrase or "Refused",
@@ -111,8 +111,8 @@ def _foreign(response: httpx.Response) -> Problem:
 
 def _bad(response: httpx.Response, what: str) -> BadAnswerError:
     message = (
-        f"{response.url} answered {response.status_code} with something else than the contract"
-        f" says ({what}): is this the flight delay service?"
+        f"{response.url} answered {response.status_code}, but the body does not follow the"
+        f" contract ({what}): is this the flight delay service?"
     )
     return BadAnswerError(message, response.status_code, response.content)
 

@@ -1,4 +1,4 @@
-"""What the service says once: limits, names and conventions.
+"""Limits, names and conventions of the service.
 
 Made by `make client-models` from the service's contract: edit that, not this.
 """
@@ -6,25 +6,25 @@ Made by `make client-models` from the service's contract: edit that, not this.
 from __future__ import annotations
 
 MAX_FLIGHTS = 10_000
-"""Most flights of one request."""
+"""Largest number of flights per request."""
 
 MAX_BODY_BYTES = 4_000_000
-"""Largest request, unless the service is set otherwise."""
+"""Default limit of a request body, in bytes."""
 
 LATE_MINUTES = 15
-"""Late is more than this after schedule."""
+"""A flight is late if its delay exceeds this."""
 
 SHORTEST_DELAY = -15.0
-"""Minutes below which a delay is cut."""
+"""Smaller delays count as this, in minutes."""
 
 LONGEST_DELAY = 120.0
-"""Minutes above which a delay is cut."""
+"""Larger delays count as this, in minutes."""
 
 AIRPORT_HOURS = (1, 3, 6, 24)
-"""Windows of the airport's state."""
+"""Windows of the airport state, in hours."""
 
 SCHEDULE_COLUMNS = ("airline", "flight_number", "destination", "scheduled_departure", "flight_type")
-"""What is sent of a flight, and no more."""
+"""Fields of a flight; no others are sent."""
 
 RAW_COLUMNS = {
     "Emp-I": "airline",
@@ -33,10 +33,10 @@ RAW_COLUMNS = {
     "Fecha-I": "scheduled_departure",
     "TIPOVUELO": "flight_type",
 }
-"""The same by the names that dataset_SCL.csv gives them."""
+"""Names of these fields in dataset_SCL.csv."""
 
 RAW_ACTUAL_DEPARTURE = "Fecha-O"
-"""When a flight left, in dataset_SCL.csv."""
+"""Actual departure in dataset_SCL.csv."""
 
 DEPARTURE_PATTERN = (
     r"^20([0-4][0-9]-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[1"
@@ -44,7 +44,7 @@ DEPARTURE_PATTERN = (
     r"02-29)[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-]([01]"
     r"[0-9]|2[0-3]):[0-5][0-9])?$"
 )
-"""Every accepted time."""
+"""Accepted times."""
 
 PROBLEM_TYPE = "urn:flight-delay:problem:"
-"""What the types of the service's problems begin with."""
+"""Prefix of the service's problem types."""

@@ -1,4 +1,4 @@
-"""What a client, and a call, can be told."""
+"""Options of a client and of a call."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ _HEADERS = {
 
 
 class CallOptions(TypedDict, total=False):
-    """What one call can be told, all of it by name."""
+    """Keyword options of every prediction call."""
 
     explain: bool
-    """Whether to tell what each probability is made of; no if left out."""
+    """Whether to return the contributions to each probability; default False."""
     airport_state: AirportState | None
-    """The airport now; left out, flights are scored from the schedule alone."""
+    """Current state of the airport; without it, the schedule alone is used."""
     timeout: float | None
-    """Seconds for each step of a request; the client's if left out."""
+    """Seconds for each step of a request; default: the client's."""
 
 
 class ManyOptions(CallOptions, total=False):
-    """What a call with many flights can be told besides."""
+    """Keyword options of calls with many flights."""
 
     chunk: int | None
-    """Flights of one request; 1,000, or 100 where they are explained, if left out."""
+    """Flights per request; default 1,000, or 100 with explanations."""
     concurrency: int
-    """Requests under way at once; 4 if left out."""
+    """Number of concurrent requests; default 4."""
     progress: bool | Report
-    """Whether to draw a bar on standard error, or what to call with how many are answered, and
-    how many there are (None where that is not known)."""
+    """Whether to draw a bar on standard error, or a function of the number of answered flights
+    and the total (None if it is not known)."""
 
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """What a client was told, ready for use.
+    """Checked options of a client.
 
     Attributes
     ----------
     url
-        Address of the service, without a slash at its end.
+        URL of the service, without a trailing slash.
     urls
-        That of each route.
+        URL of each route, by its path.
     """
 
     url: str
@@ -67,12 +67,12 @@ class ClientOptions:
     def make(
         cls, url: str, timeout: float, retries: Retries | int, headers: Mapping[str, str] | None
     ) -> ClientOptions:
-        """Check and prepare.
+        """Check the arguments of a client and build its options.
 
         Raises
         ------
         ValueError
-            Where `url` is no address.
+            If `url` is not a URL.
         """
         base = checked_url(url)
         return cls(
@@ -85,12 +85,12 @@ class ClientOptions:
 
 
 def checked_url(url: str) -> str:
-    """Return an address without a slash at its end.
+    """Return a URL without its trailing slash.
 
     Raises
     ------
     ValueError
-        Where it is none.
+        If it is not an HTTP URL.
     """
     try:
         parsed = httpx.URL(url)

@@ -1,4 +1,4 @@
-"""Exceptions, one for each type of problem that the service names.
+"""Exceptions of the client, one for each problem type of the service.
 
 Made by `make client-models` from the service's contract: edit that, not this.
 """
@@ -9,7 +9,7 @@ from scl_delay.errors import ProblemError
 
 
 class BadRequestError(ProblemError):
-    """What arrived is not HTTP (400)."""
+    """The bytes that arrived are not HTTP (400)."""
 
     kind = "bad-request"
 
@@ -21,19 +21,19 @@ class NotJsonError(ProblemError):
 
 
 class UnauthorizedError(ProblemError):
-    """The request does not show who sends it (401)."""
+    """The request carries no key (401)."""
 
     kind = "unauthorized"
 
 
 class ForbiddenError(ProblemError):
-    """What the request shows is not, or no longer, accepted (403)."""
+    """The key is unknown or has been withdrawn (403)."""
 
     kind = "forbidden"
 
 
 class NotFoundError(ProblemError):
-    """There is nothing at this path (404)."""
+    """There is no such path (404)."""
 
     kind = "not-found"
 
@@ -51,7 +51,7 @@ class RequestTimeoutError(ProblemError):
 
 
 class BusyError(ProblemError):
-    """The same is being done already (409)."""
+    """The same operation is in progress (409)."""
 
     kind = "busy"
 
@@ -63,7 +63,7 @@ class TooLargeError(ProblemError):
 
 
 class UnsupportedTypeError(ProblemError):
-    """The body is not of the type that the service reads (415)."""
+    """The content type or encoding of the body is not supported (415)."""
 
     kind = "unsupported-type"
 
@@ -75,25 +75,25 @@ class InvalidError(ProblemError):
 
 
 class ModelRefusedError(ProblemError):
-    """A model that was to take over is not fit to; the one in place goes on (422)."""
+    """The new model failed its checks; the current model stays in place (422)."""
 
     kind = "model-refused"
 
 
 class TooManyError(ProblemError):
-    """The caller sends more than its key allows (429)."""
+    """The client exceeds the rate limit of its key (429)."""
 
     kind = "too-many"
 
 
 class HeadTooLargeError(ProblemError):
-    """The head of the request, with all its headers, is larger than the service accepts (431)."""
+    """The request line and headers are larger than the service accepts (431)."""
 
     kind = "head-too-large"
 
 
 class FailedError(ProblemError):
-    """The service failed; the fault is not the caller's (500)."""
+    """The service failed; the fault is not the client's (500)."""
 
     kind = "failed"
 
@@ -105,7 +105,7 @@ class OverloadedError(ProblemError):
 
 
 class TooLateError(ProblemError):
-    """The time that the caller gave has passed (504)."""
+    """The time that the client allowed has passed (504)."""
 
     kind = "too-late"
 
@@ -152,4 +152,4 @@ PROBLEMS: dict[str, type[ProblemError]] = {
         UnsupportedTypeError,
     )
 }
-"""By the last part of a problem's type."""
+"""Exception of each problem type, by the last part of the type."""

@@ -1,4 +1,4 @@
-"""When to ask again and how long to wait before: pure decisions, nobody sleeps here."""
+"""Decide whether to retry and how long to wait; the clients do the waiting."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ from email.utils import parsedate_to_datetime
 
 from scl_delay.errors import DelayError, NoAnswerError, ProblemError, TooSlowError
 
-PASSING = frozenset({429, 502, 503, 504})
-"""Statuses that tell of a passing state: a prediction changes nothing, so asking again is safe."""
+RETRYABLE = frozenset({429, 502, 503, 504})
+"""Statuses of temporary failures. A prediction changes no state, so a retry is safe."""
 
 
 @dataclass(frozen=True)
 class Retries:
-    """How often and how patiently a call is repeated.
+    """Policy of retries: exponential backoff with jitter, and ``Retry-After``.
 
-    A call is repeated when no connection was made, when it was cut, and when the answer was 429,
-    502, 503 or 504. It is not when the answer took longer than the time-out: a service that is
-    too slow is not helped by more work.
+    A call is repeated if no connection was made, if the connection was lost, and if the answer
+    was 429, 502, 503 or 504. A call that exceeded its time-out is not repeated, because that would
+    add load to a slow service.
 
     Attributes
     ----------
     most
-        Repetitions of one call; 0 for none.
+        Maximum number of retries of one call; 0 for none.
     first_wait, longest_wait
-        Seconds. The wait doubles from one repetition to the next, up to the longest; what is
-        waited is a random part of it, between a half and all, so that clients that failed
-        together do not come back together.
+        Seconds. The backoff doubles with each retry, up to the longest. The wait is a random
+        number between a half and all of it, so that clients do not retry in step.
     longest_retry_after
-        Seconds. What the service asks for in ``Retry-After`` is waited instead, in full; where it
-        asks for more than this, the call fails at once.
+        Seconds. A ``Retry-After`` of the service up to this replaces the backoff; with a longer
+        one the call fails at once.
     random
-        Returns numbers from 0 to 1.
+        Function that returns numbers from 0 to 1.
     """
 
     most: int = 3
@@ -44,20 +43,20 @@ class Retries:
     random: Callable[[], float] = random.random
 
     def wait(self, failure: DelayError, repeated: int) -> float | None:
-        """Seconds to wait before asking again; ``None`` where that is not worth it.
+        """Return the seconds to wait before the next retry, or None to give up.
 
         Parameters
         ----------
         failure
-            What happened.
+            Error of the last attempt.
         repeated
-            How often the call has been repeated already.
+            Number of retries so far.
         """
-        if repeated >= self.most or not _passing(failure):
+        if repeated >= self.most or not _retryable(failure):
             return None
-        asked = failure.retry_after if isinstance(failure, ProblemError) else None
-        if asked is not None:
-            return asked if asked <= self.longest_retry_after else None
+        retry_after = failure.retry_after if isinstance(failure, ProblemError) else None
+        if retry_after is not None:
+            return retry_after if retry_after <= self.longest_retry_after else None
         longest = min(self.longest_wait, self.first_wait * 2.0**repeated)
         return longest * (0.5 + 0.5 * self.random())
 
@@ -67,18 +66,18 @@ NO_RETRIES = Retries(most=0)
 
 
 def retry_after_seconds(value: str | None, now: datetime | None = None) -> float | None:
-    """Read ``Retry-After``: seconds, or a date (RFC 9110, 10.2.3).
+    """Parse ``Retry-After``: seconds, or a date (RFC 9110, 10.2.3).
 
     Parameters
     ----------
     value
-        The header's value; ``None`` where there is none.
+        Value of the header; None if it is absent.
     now
-        What a date is compared with; the clock's time if left out.
+        Time that a date is relative to; default: the current time.
 
     Returns
     -------
-    Seconds from now, at least 0; ``None`` where nothing sensible is asked for.
+    Seconds from now, at least 0; None if the value is absent or invalid.
     """
     if value is None:
         return None
@@ -92,9 +91,9 @@ def retry_after_seconds(value: str | None, now: datetime | None = None) -> float
     return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
 
 
-def _passing(failure: DelayError) -> bool:
+def _retryable(failure: DelayError) -> bool:
     if isinstance(failure, ProblemError):
-        return failure.status in PASSING
+        return failure.status in RETRYABLE
     if isinstance(failure, TooSlowError):
         return failure.before_sending
     return isinstance(failure, NoAnswerError)

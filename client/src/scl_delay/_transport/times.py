@@ -1,4 +1,4 @@
-"""Times as the service reads them: ISO 8601, the home airport's clock where no offset is given."""
+"""Parse and format times: ISO 8601; without an offset, local time of the home airport."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _is_accepted = re.compile(DEPARTURE_PATTERN).fullmatch
 
 
 def departure_text(value: object) -> str:
-    """Return a time as it is sent.
+    """Return a scheduled departure as text for a request.
 
     Parameters
     ----------
     value
-        Text in ISO 8601 or a `datetime`. With an offset the service converts it; without one it
-        is on the home airport's wall clock.
+        ISO 8601 text or a `datetime`. The service converts a time with an offset; a time without
+        one is local time of the home airport.
 
     Raises
     ------
     ValueError
-        Where it is neither, or outside the years 2000 to 2049.
+        If it is neither, or outside the years 2000 to 2049.
     """
     text = value.isoformat() if isinstance(value, datetime) else value
     if not isinstance(text, str) or not _is_accepted(text):
@@ -33,16 +33,16 @@ def departure_text(value: object) -> str:
 
 
 def read_time(value: object, zone: ZoneInfo | None) -> datetime:
-    """Return a time, text or `datetime`: one with an offset on a zone's wall clock, or in UTC.
+    """Return a time from text or a `datetime`; one with an offset in local time of `zone`, or UTC.
 
     Raises
     ------
     ValueError
-        Where it is no time.
+        If it is not a time.
     """
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime):
-        raise ValueError(_NOT_A_TIME)  # noqa: TRY004 - text that is no time is a value too
+        raise ValueError(_NOT_A_TIME)  # noqa: TRY004 - same error as for invalid text
     if moment.tzinfo is None:
         return moment
     return moment.astimezone(UTC) if zone is None else moment.astimezone(zone).replace(tzinfo=None)

@@ -18,7 +18,7 @@ from model.experiments.methods.table import method_id
 from model.experiments.page.report import PAGE_FILE
 from model.experiments.run.folds import GROUPS
 from model.experiments.run.summary import RESULTS_FILE
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 DOCS = PROJECT / "docs" / "experiments"
 REQUIRED = (

@@ -22,7 +22,7 @@ from model.experiments.methods.table import Score, Table, Training
 from model.experiments.run.results import Record, ResultStore
 from model.experiments.run.work_list import FoldCache, Run, key_of, missing, runs, work
 from model.inference.calibration import FloatArray
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 
 @dataclass(frozen=True)

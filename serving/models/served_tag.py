@@ -1,12 +1,13 @@
-"""What the processes of one `bentoml serve` share: the tag of the model that they serve.
+"""Share the tag of the served model, the reload marker, among the workers of one supervisor.
 
-The supervisor resolves the tag that the settings name (`flight_delay:latest`) once, at its start,
-and writes it into a file. A reload replaces it. Workers start from it, and look at it every second,
-so a worker that is restarted serves what the others serve, whatever has been registered since.
+The supervisor resolves the tag in the settings (`flight_delay:latest`) once, at its start, and
+writes it into a file. A reload replaces it. Workers start from it and compare it with their model
+every second. A restarted worker therefore serves the same model as the others, even if a newer one
+has been registered since.
 
-The file stands in a temporary folder that the supervisor makes for itself and nobody else may
-enter. Its workers learn of it from an environment variable, which holds the process id of the
-supervisor too: in any other process, and once the supervisor has gone, it names nothing.
+The file is in a temporary folder of mode 0700 that the supervisor makes. Workers find it by an
+environment variable that also holds the process id of the supervisor. In any other process, and
+after the supervisor has ended, the variable is ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _TAG, _SERVED = "tag", "served"
 
 
 def share(tag: str) -> None:
-    """Name the model to be served; called in the supervisor, before it starts workers."""
+    """Write the tag of the model to serve; called in the supervisor, before it starts workers."""
     folder = Path(tempfile.mkdtemp(prefix="flight-delay-"))
     (folder / _TAG).write_text(tag)
     os.environ[VARIABLE] = f"{os.getpid()}:{folder}"
@@ -31,24 +32,24 @@ def share(tag: str) -> None:
 
 
 def folder() -> Path | None:
-    """Return the folder that this worker shares with others; nothing without a supervisor."""
+    """Return the folder that this worker shares with others; ``None`` without a supervisor."""
     pid, _, path = os.environ.get(VARIABLE, "").partition(":")
     return Path(path) if pid == str(os.getppid()) else None
 
 
 def orphaned() -> bool:
-    """Whether this is a worker whose supervisor has gone."""
+    """Return whether this is a worker whose supervisor has ended."""
     return VARIABLE in os.environ and folder() is None
 
 
 def remove() -> None:
-    """Remove the folder, whether or not the supervisor lives."""
+    """Remove the folder, whether or not the supervisor still runs."""
     if path := os.environ.get(VARIABLE, "").partition(":")[2]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def read_tag(folder: Path) -> str | None:
-    """Return the tag of the model to serve; nothing where it cannot be read now."""
+    """Return the tag of the model to serve; ``None`` where it cannot be read now."""
     try:
         return (folder / _TAG).read_text() or None
     except OSError:
@@ -56,12 +57,12 @@ def read_tag(folder: Path) -> str | None:
 
 
 def write_tag(folder: Path, tag: str) -> None:
-    """Name the model to be served by every worker.
+    """Write the tag of the model that every worker is to serve.
 
     Raises
     ------
     OSError
-        If it cannot be written; then the tag in place stays.
+        If it cannot be written; the file is unchanged then.
     """
     fresh = folder / f"{_TAG}.{os.getpid()}"
     fresh.write_text(tag)
@@ -69,13 +70,13 @@ def write_tag(folder: Path, tag: str) -> None:
 
 
 def mark_served() -> None:
-    """Note that the service has served: a worker that fails from now on does not end it."""
+    """Record that the service has served: from now on a failing worker does not end it."""
     with suppress(OSError):
         if path := folder():
             (path / _SERVED).touch()
 
 
 def has_served() -> bool:
-    """Whether a worker of this supervisor has served."""
+    """Return whether a worker of this supervisor has served."""
     path = folder()
     return path is not None and (path / _SERVED).exists()
