@@ -21,7 +21,7 @@ from features import FeatureBuilder
 from features.calendar import FIRST_YEAR, LAST_YEAR
 from features.codes import UNKNOWN
 from features.transformer import FloatMatrix
-from tests.conftest import PROJECT
+from tests.support.server import PROJECT
 
 STRANGE = Flights.from_columns(
     {
