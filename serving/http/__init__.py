@@ -1,1 +1,1 @@
-"""Speak HTTP/1.1: the only code that imports uvicorn."""
+"""HTTP/1.1 server on uvicorn; no other package of serving imports uvicorn."""

@@ -1,4 +1,4 @@
-"""Which new connections are accepted: limits of connections and of the files that they take."""
+"""Admission of new connections: limits of connections and of the files that they take."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from time import monotonic
 from serving import metrics
 from serving.http.timeouts import IdleConnectionReaper
 
-KEPT_FILES = 128
+RESERVED_FILES = 128
 """File descriptors that connections leave free: for the model, logs, and sockets being accepted."""
 LAST_FILES = 16
-"""Of these, the last, which no connection keeps."""
-LEAST_CONNECTIONS = 8
+"""The last of the reserved descriptors; a connection that gets one of them is closed at once."""
+MIN_CONNECTIONS = 8
 EVICTED_SHARE = 64
-"""One in so many connections is closed at once to make room: to find them takes a look at all."""
+"""One in so many connections is closed at a time to make room: each eviction scans all."""
 EXTRA_SHARE = 4
 """One in so many connections may be open beyond the limit, for health checks and refusals."""
-LEAST_EXTRA = 64
+MIN_EXTRA = 64
 LOG_SECONDS = 10.0
 
 logger = logging.getLogger("flight_delay")
 
 
 class Admission(Enum):
-    """What a new connection may do."""
+    """Decision about a new connection."""
 
     OPEN = auto()
-    EXTRA = auto()
-    """It is beyond the limit: it may ask whether the service is well, and is refused all else."""
+    OVER_LIMIT = auto()
+    """Health checks are answered, all other requests are refused."""
     REFUSED = auto()
 
 
 def raise_file_limit() -> int:
-    """Raise the process's limit of open files to what it may be; return the limit."""
+    """Raise the soft limit of open files to the hard limit, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard if hard != resource.RLIM_INFINITY else 2**31
 
 
-class Admissions:
-    """Decides on new connections; where there are too many, closes those that are idle longest.
+class AdmissionControl:
+    """Admission control that closes the longest idle connections when too many are open.
 
     Parameters
     ----------
@@ -53,50 +53,50 @@ class Admissions:
         Limit of open files.
     """
 
-    def __init__(self, sweeper: IdleConnectionReaper, max_connections: int, max_files: int) -> None:
-        room = max(max_files - KEPT_FILES, LEAST_CONNECTIONS)
-        extra = max(max_connections // EXTRA_SHARE, LEAST_EXTRA)
-        self._sweeper = sweeper
-        self._extra = min(extra, max(room // EXTRA_SHARE, 1))
-        self.most = min(max_connections, room - self._extra)
+    def __init__(self, reaper: IdleConnectionReaper, max_connections: int, max_files: int) -> None:
+        available = max(max_files - RESERVED_FILES, MIN_CONNECTIONS)
+        extra = max(max_connections // EXTRA_SHARE, MIN_EXTRA)
+        self._reaper = reaper
+        self._extra = min(extra, max(available // EXTRA_SHARE, 1))
+        self.limit = min(max_connections, available - self._extra)
         self._max_files = max_files
         self._logged: dict[str, float] = {}
-        if self.most < max_connections:
+        if self.limit < max_connections:
             logger.warning(
                 "%d open files are allowed: enough for %d connections, not for %d",
-                *(max_files, self.most, max_connections),
+                *(max_files, self.limit, max_connections),
             )
 
     def admit(self, descriptor: int) -> Admission:
-        """Decide on a connection with this file descriptor; close idle ones if there is no room."""
+        """Decide about a connection with this file descriptor; evict idle ones if necessary."""
         if descriptor >= self._max_files - LAST_FILES:
-            self.no_files()
+            self.count_no_files()
             return Admission.REFUSED
-        if len(self._sweeper) < self.most:
+        if len(self._reaper) < self.limit:
             return Admission.OPEN
-        too_many = len(self._sweeper) - self.most + 1
-        evicted = self._sweeper.evict(max(too_many, self.most // EVICTED_SHARE))
+        too_many = len(self._reaper) - self.limit + 1
+        evicted = self._reaper.evict(max(too_many, self.limit // EVICTED_SHARE))
         metrics.connections_closed.labels("idle").inc(evicted)
-        if len(self._sweeper) < self.most:
-            self._log("%d connections are open: idle ones are closed for new ones", self.most)
+        if len(self._reaper) < self.limit:
+            self._log("%d connections are open: idle ones are closed for new ones", self.limit)
             return Admission.OPEN
-        if len(self._sweeper) < self.most + self._extra:
-            return Admission.EXTRA
-        self.refused()
+        if len(self._reaper) < self.limit + self._extra:
+            return Admission.OVER_LIMIT
+        self.count_refused()
         return Admission.REFUSED
 
     @property
-    def over(self) -> bool:
-        """Whether more connections are open than may be."""
-        return len(self._sweeper) > self.most
+    def over_limit(self) -> bool:
+        """Whether more connections are open than the limit allows."""
+        return len(self._reaper) > self.limit
 
-    def refused(self) -> None:
+    def count_refused(self) -> None:
         """Count a connection that is refused because too many are open."""
         metrics.connections_closed.labels("limit").inc()
-        self._log("%d connections are open and at work: new ones are refused", self.most)
+        self._log("%d connections are open and at work: new ones are refused", self.limit)
 
-    def no_files(self) -> None:
-        """Count a connection for which there is no file descriptor."""
+    def count_no_files(self) -> None:
+        """Count a connection that is refused because no file descriptor is left for it."""
         metrics.connections_closed.labels("files").inc()
         self._log("%d files are open: new connections are refused", self._max_files)
 

@@ -1,4 +1,4 @@
-"""Answers as bytes, for those that no application writes: the short way's, and last words."""
+"""Responses as bytes: heads for the fast path, and refusals that close the connection."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from serving.errors import ProblemError
 
 
 class HeaderCache:
-    """Heads of answers as bytes, with the headers that the server puts on every answer.
+    """Cache of response heads as bytes, with the headers of every response.
 
-    The server replaces the list of those once a second, because of the date.
+    uvicorn replaces its list of default headers once a second, because of the date.
     """
 
     def __init__(self) -> None:
-        self._seen: object = None
-        self._fixed = b""
-        self._known: dict[tuple[int, Headers], bytes] = {}
+        self._default: object = None
+        self._default_lines = b""
+        self._heads: dict[tuple[int, Headers], bytes] = {}
 
-    def head(self, status: int, headers: Headers, server: list[tuple[bytes, bytes]]) -> bytes:
-        """Return the head but for what differs from request to request."""
-        if server is not self._seen:
-            self._fixed, self._seen = lines((*server, *PROTECTION)), server
-            self._known.clear()
-        head = self._known.get((status, headers))
+    def head(self, status: int, headers: Headers, default: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the status line and the headers that do not depend on the request."""
+        if default is not self._default:
+            self._default_lines, self._default = lines((*default, *PROTECTION)), default
+            self._heads.clear()
+        head = self._heads.get((status, headers))
         if head is None:
-            head = STATUS_LINE[status] + self._fixed + lines(headers)
-            self._known[status, headers] = head
+            head = STATUS_LINE[status] + self._default_lines + lines(headers)
+            self._heads[status, headers] = head
         return head
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Write headers as HTTP/1.1 does, each with its line end."""
+    """Return headers as the lines of an HTTP/1.1 head."""
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-def closing_response(refusal: ProblemError) -> bytes:
-    """Write and count a refusal after which the connection is closed.
+def closing_response(error: ProblemError) -> bytes:
+    """Return, and count, a response after which the connection is closed.
 
-    It goes to clients of whose request too little is known to name it as they did.
+    Its request id is a new one: the client's own may not have arrived.
     """
-    metrics.buffer.refused_for(refusal.kind)
-    status, body, headers = problem(refusal)
+    metrics.buffer.refused_for(error.kind)
+    status, body, headers = problem(error)
     head = STATUS_LINE[status] + lines((*PROTECTION, *headers, *request_id.response_headers(())))
     return b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body)

@@ -1,4 +1,4 @@
-"""One write per answer, a last word to who still sends, and nothing read beyond what is wanted."""
+"""Transport that joins writes, pauses reading on demand and closes without a reset."""
 
 from __future__ import annotations
 
@@ -8,94 +8,94 @@ from typing import Any
 
 
 class CorkedTransport:
-    """A transport whose writes of one turn of the event loop leave as one.
+    """Transport that joins all writes of one turn of the event loop into one.
 
-    uvicorn writes the head of an answer and its body separately, and uvloop hands each write to
-    the kernel: two system calls and two packets per request. Held back until the event loop's
-    next turn they leave together. Everything but writing and closing is the inner transport's.
+    uvicorn writes the head of a response and its body separately, and uvloop passes each write to
+    the kernel: two system calls and two packets per request. Here writes are buffered until the
+    event loop's next turn. All other methods are those of the inner transport.
 
     Parameters
     ----------
-    linger
+    must_linger
         Called before the connection is closed; returns whether the client is still sending. If
-        so only our side is closed: a client that is reset in the middle of its request never
-        gets to read why.
+        so, only the sending side is closed (a lingering close, as in nginx): after a reset, a
+        client cannot read the response that says why.
     """
 
-    __slots__ = ("_held", "_inner", "_linger", "_lingering", "_loop", "_paused", "_wanted")
+    __slots__ = ("_buffer", "_inner", "_lingering", "_loop", "_must_linger", "_paused", "_reading")
 
     def __init__(
         self,
         inner: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
-        linger: Callable[[], bool] | None = None,
+        must_linger: Callable[[], bool] | None = None,
     ) -> None:
         self._inner = inner
         self._loop = loop
-        self._linger = linger
+        self._must_linger = must_linger
         self._lingering = False
-        self._held: list[bytes] = []
+        self._buffer: list[bytes] = []
         self._paused = False
-        self._wanted = True
+        self._reading = True
 
-    def want(self, more: bool) -> None:
-        """Read no more, or read on, whoever else has reading paused or resumed meanwhile."""
-        if more != self._wanted:
-            self._wanted = more
+    def set_reading(self, reading: bool) -> None:
+        """Pause or resume reading, independently of `pause_reading` and `resume_reading`."""
+        if reading != self._reading:
+            self._reading = reading
             if self.is_closing():
                 return
-            if not more:
+            if not reading:
                 self._inner.pause_reading()
             elif not self._paused:
                 self._inner.resume_reading()
 
     def pause_reading(self) -> None:
-        """Read no more for now."""
+        """Pause reading."""
         self._paused = True
         self._inner.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on, if any more is wanted."""
+        """Resume reading, unless `set_reading` has paused it."""
         self._paused = False
-        if self._wanted:
+        if self._reading:
             self._inner.resume_reading()
 
     def write(self, data: bytes) -> None:
-        """Hold data until the next turn of the event loop."""
-        if not self._held:
-            self._loop.call_soon(self._release)
-        self._held.append(data)
+        """Buffer data until the next turn of the event loop."""
+        if not self._buffer:
+            self._loop.call_soon(self._flush)
+        self._buffer.append(data)
 
     def write_whole(self, data: bytes) -> None:
-        """Write a whole answer now, unless something before it is still held."""
-        if self._held:
-            self._held.append(data)
+        """Write a whole response now, or after what is buffered."""
+        if self._buffer:
+            self._buffer.append(data)
         elif not self.is_closing():
             self._inner.write(data)
 
     def close(self) -> None:
-        """Close after what is held has been handed over."""
-        self._release()
-        if self._inner.is_closing() or self._linger is None or not self._linger():
+        """Close after writing what is buffered."""
+        self._flush()
+        if self._inner.is_closing() or self._must_linger is None or not self._must_linger():
             self._inner.close()
         elif not self._lingering:
             self._lingering = True
             self._inner.resume_reading()
             self._inner.write_eof()
 
-    def let_go(self) -> None:
-        """Forget who asked for the connection: it is over, and they refer to each other."""
-        self._linger = None
+    def detach(self) -> None:
+        """Drop the callback of a lost connection: it and the transport refer to each other."""
+        self._must_linger = None
 
     def is_closing(self) -> bool:
-        """Whether nothing more is to be written."""
+        """Return whether nothing more will be written."""
         return self._lingering or self._inner.is_closing()
 
-    def _release(self) -> None:
-        if self._held:
-            data = b"".join(self._held)
-            self._held.clear()
-            if not self.is_closing():  # else the client has gone: nobody to tell
+    def _flush(self) -> None:
+        if self._buffer:
+            data = b"".join(self._buffer)
+            self._buffer.clear()
+            if not self.is_closing():  # else the client has disconnected
                 self._inner.write(data)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Ends a worker that cannot end itself, and one whose supervisor has gone."""
+"""Watchdog of a worker: its event loop, its stop and its supervisor."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from typing import Any, NoReturn, Protocol
 from serving.models import served_tag
 
 DRAIN_SECONDS = 30
-"""For requests in flight, where `--timeout-graceful-shutdown` does not say how long."""
-LOOK_SECONDS = 0.5
+"""Time for requests in flight at a stop; default of `--timeout-graceful-shutdown`."""
+CHECK_SECONDS = 0.5
 LOG_SECONDS = 0.5
 STOP_MARGIN_SECONDS = 5
-"""For what follows the requests in flight at a stop: the prediction log, the executor's threads."""
+"""Time for the rest of a stop: the prediction log, the threads of the executor."""
 
 logger = logging.getLogger("flight_delay")
 
 
 class Stoppable(Protocol):
-    """Server that says whether it has begun to stop."""
+    """Server with the flag that uvicorn sets when it begins to stop."""
 
     should_exit: bool
 
 
 class Watchdog:
-    """Thread that watches the event loop, the supervisor and the stop of a worker.
+    """Thread that ends the worker when its event loop hangs, or its stop takes too long.
 
-    Time is counted by its own looks, not by the clock: a process that got no processor time (a
-    suspended host, a container without requests on Cloud Run) has not hung.
+    It also stops the worker when the supervisor has ended. Time is counted in checks of the thread,
+    not by the clock: a process without processor time (a suspended host, a container without
+    requests on Cloud Run) does not hang.
 
     Parameters
     ----------
     server
-        Stops by SIGTERM.
+        Server that stops by SIGTERM.
     loop_seconds
-        The process ends when its event loop has not turned for so long.
+        The process ends when its event loop has made no turn for this time.
     drain_seconds
-        What the server gives to requests in flight; the process ends `STOP_MARGIN_SECONDS` later.
+        Time that the server gives to requests in flight at a stop; the process ends
+        `STOP_MARGIN_SECONDS` later.
     """
 
     def __init__(self, server: Stoppable, loop_seconds: float, drain_seconds: float) -> None:
@@ -52,35 +54,35 @@ class Watchdog:
         self._turns = 0
 
     def start(self) -> None:
-        """Begin to watch; called inside the event loop."""
+        """Start the thread; called inside the event loop."""
         self._turn(asyncio.get_running_loop())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._turns += 1
-        loop.call_later(LOOK_SECONDS, self._turn, loop)
+        loop.call_later(CHECK_SECONDS, self._turn, loop)
 
     def _watch(self) -> NoReturn:
         turns, hung, stopping = 0, 0.0, 0.0
         while True:
-            time.sleep(LOOK_SECONDS)
-            hung = hung + LOOK_SECONDS if turns == self._turns else 0.0
+            time.sleep(CHECK_SECONDS)
+            hung = hung + CHECK_SECONDS if turns == self._turns else 0.0
             turns = self._turns
             if hung >= self._loop_seconds:
                 _end(f"the event loop has not turned for {hung:g} s, {_place()}: this worker ends")
             if self._server.should_exit:
-                stopping += LOOK_SECONDS
+                stopping += CHECK_SECONDS
                 if stopping >= self._stop_seconds:
                     _end(f"not stopped after {stopping:g} s: this worker ends")
             elif served_tag.orphaned():
                 logger.warning("the supervisor has gone: this worker stops")
                 served_tag.remove()
                 os.kill(os.getpid(), signal.SIGTERM)
-                time.sleep(LOOK_SECONDS)
+                time.sleep(CHECK_SECONDS)
 
 
 def _place() -> str:
-    """Say where the main thread, which runs the event loop, is."""
+    """Return the position of the main thread, which runs the event loop."""
     frame: Any = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - the documented way
     if frame is None:
         return "place unknown"
@@ -90,7 +92,7 @@ def _place() -> str:
 def _end(message: str) -> NoReturn:
     """Log one line and end the process at once.
 
-    The line is written by another thread: the one that hangs may hold the lock of the log.
+    Another thread writes it: the one that hangs may hold the lock of the log.
     """
     threading.Thread(target=logger.critical, args=(message,), daemon=True).start()
     time.sleep(LOG_SECONDS)

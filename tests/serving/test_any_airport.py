@@ -1,4 +1,4 @@
-"""A second airport, end to end: its file, its mapping, training, the store, the service."""
+"""End-to-end test of a second airport: file, mapping, training, store, service."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ from model.errors import RefreshError
 from model.evaluation import gate
 from model.inference.bundle import Bundle
 from model.training import refresh
-from score.check import check
+from score.validation import validate
 from serving.api.application import Application
-from serving.api.asgi import Receive, Scope, Send
 from serving.contract.schema import PredictionResponse, WallClock
 from serving.errors import ModelRefused
 from serving.models import smoke_test, store
 from serving.settings import Settings
-from tests.support.runtime import make_runtime
+from tests.support.runtime import make_runtime, not_reached
 from tests.support.server import PROJECT, running_server
 
 NAME = "madrid_delay"
@@ -106,40 +105,38 @@ def madrid(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return store.read(f"{NAME}:latest", threads=1)[1]
 
 
-async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise AssertionError
-
-
 @pytest.fixture
-def door(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> Application:
-    """The service's front door, with the clock that the service takes from its model."""
+def application(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> Application:
+    """Return the application, with the time zone that the service takes from its model."""
     monkeypatch.setattr(WallClock, "zone", WallClock.zone)  # put back afterwards
     WallClock.of(madrid.predictor.builder.home)
     runtime = make_runtime(madrid, tag=f"{NAME}:test")
-    return Application(_nothing_inside, lambda: runtime, Settings())
+    return Application(not_reached, lambda: runtime, Settings())
 
 
-def _ask(door: Application, method: str, path: str, body: Any = None) -> httpx.Response:
+def _ask(application: Application, method: str, path: str, body: Any = None) -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app=door)
+        transport = httpx.ASGITransport(app=application)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return await client.request(method, path, json=body)
 
     return asyncio.run(send())
 
 
-def _probabilities(door: Application, *departures: str, **change: str) -> list[float]:
+def _probabilities(application: Application, *departures: str, **change: str) -> list[float]:
     flights = [{**FLIGHT, **change, "scheduled_departure": each} for each in departures]
-    answer = _ask(door, "POST", "/predict_delay", {"flights": flights})
+    answer = _ask(application, "POST", "/predict_delay", {"flights": flights})
     assert answer.status_code == 200, answer.text
     response = PredictionResponse.model_validate_json(answer.content)
     assert not any(each.unknown for each in response.predictions)
     return [each.probability for each in response.predictions]
 
 
-def test_the_service_answers_what_the_model_says(door: Application, madrid: Bundle) -> None:
-    """Evening flights are late, as in the file; the answer is the predictor's."""
-    morning, evening = _probabilities(door, "2017-07-14T08:30", "2017-07-14T18:30")
+def test_the_service_answers_with_the_scores_of_the_model(
+    application: Application, madrid: Bundle
+) -> None:
+    """Evening flights are late, as in the file; answers equal the scores of the predictor."""
+    morning, evening = _probabilities(application, "2017-07-14T08:30", "2017-07-14T18:30")
     assert morning < 0.2
     assert evening > 0.3
     departure = np.array(["2017-07-14T18:30"], dtype="datetime64[m]").astype(np.int64)
@@ -155,16 +152,19 @@ def test_the_service_answers_what_the_model_says(door: Application, madrid: Bund
         ("2017-01-20T16:30:00Z", "2017-01-20T17:30"),
     ],
 )
-def test_offsets_are_converted_to_the_homes_clock(
-    door: Application, zoned: str, wall_clock: str
+def test_offsets_are_converted_to_the_time_zone_of_the_airport(
+    application: Application, zoned: str, wall_clock: str
 ) -> None:
-    """UTC is one hour behind Madrid in winter and two in summer; Santiago's clock plays no part."""
-    converted, told = _probabilities(door, zoned, wall_clock)
-    assert converted == told
+    """UTC is one hour behind Madrid in winter and two in summer; Santiago's time is not used."""
+    converted, local = _probabilities(application, zoned, wall_clock)
+    assert converted == local
 
 
-def test_the_running_service_takes_the_clock_from_its_model(madrid: Bundle, tmp_path: Path) -> None:
-    """Nothing but the model's name is configured, and UTC is Madrid's time all the same."""
+@pytest.mark.server
+def test_the_running_service_takes_the_time_zone_from_its_model(
+    madrid: Bundle, tmp_path: Path
+) -> None:
+    """Only the name of the model is configured; UTC is still converted to Madrid's time."""
     assert madrid.predictor.builder.home.airport == "LEMD"
     moments = ("2017-07-14T18:30:00", "2017-07-14T16:30:00Z", "2017-07-14T16:30:00")
     flights = [{**FLIGHT, "scheduled_departure": each} for each in moments]
@@ -177,25 +177,25 @@ def test_the_running_service_takes_the_clock_from_its_model(madrid: Bundle, tmp_
     assert card["airport"] == "LEMD"
 
 
-def test_bulk_scoring_has_the_same_clock(madrid: Bundle) -> None:
-    """A time of UTC in a table becomes Madrid's, and a flight from Santiago is refused."""
+def test_bulk_scoring_uses_the_same_time_zone(madrid: Bundle) -> None:
+    """A UTC time in a table is converted to Madrid's, and a flight from Santiago is refused."""
     row = {**FLIGHT, "scheduled_departure": "2017-07-14T16:30:00Z"}
     table = pa.table({name: [value] * 2 for name, value in row.items()})
     table = table.append_column("origin", pa.array(["LEMD", "SCEL"]))
-    checked = check(table, madrid.predictor.builder.home)
+    checked = validate(table, madrid.predictor.builder.home)
     assert checked.valid.tolist() == [True, False]
     assert checked.reasons == ["origin: not LEMD: only departures from Madrid"]
     expected = np.array(["2017-07-14T18:30"], dtype="datetime64[m]").astype(np.int64)
     assert checked.flights.departure.tolist() == expected.tolist()
 
 
-def test_no_fact_of_chile_is_told(door: Application, madrid: Bundle) -> None:
-    """Card, saved features and published contract speak of Madrid."""
-    card = _ask(door, "GET", "/model").json()
+def test_nothing_published_is_about_chile(application: Application, madrid: Bundle) -> None:
+    """Card, saved features and published contract name Madrid and nothing of Chile."""
+    card = _ask(application, "GET", "/model").json()
     assert (card["airport"], card["time_zone"]) == ("LEMD", "Europe/Madrid")
     assert card["destinations"]["LEBL"]["flight_type"] == "N"
     assert card["destinations"]["SAEZ"]["flight_type"] == "I"
-    contract = _ask(door, "GET", "/openapi.json").text
+    contract = _ask(application, "GET", "/openapi.json").text
     assert json.loads(contract)["info"]["title"] == "Flight delays at Madrid (LEMD)"
     assert "wall clock of Europe/Madrid" in contract
     for text in (json.dumps(card), contract):
@@ -207,23 +207,23 @@ def test_no_fact_of_chile_is_told(door: Application, madrid: Bundle) -> None:
     assert "2017-09-18" not in saved["families"]["holidays"]["dates"]
 
 
-def test_the_published_example_is_a_flight_that_the_model_knows(door: Application) -> None:
-    """Nothing of it is unknown, in the examples of the route and in those of the models."""
-    document = _ask(door, "GET", "/openapi.json").json()
+def test_the_published_example_has_known_codes(application: Application) -> None:
+    """No code is unknown in the examples of the route and of the models."""
+    document = _ask(application, "GET", "/openapi.json").json()
     content = document["paths"]["/predict_delay"]["post"]["requestBody"]["content"]
     examples = [each["value"] for each in content["application/json"]["examples"].values()]
     schemas = document["components"]["schemas"]
     for request in (*examples, *schemas["PredictionRequest"]["examples"]):
         answer = PredictionResponse.model_validate_json(
-            _ask(door, "POST", "/predict_delay", request).content
+            _ask(application, "POST", "/predict_delay", request).content
         )
         assert answer.predictions[0].unknown == []
     shown = {name: field["examples"] for name, field in schemas["Flight"]["properties"].items()}
     assert shown == {name: [value] for name, value in examples[0]["flights"][0].items()}
 
 
-def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) -> None:
-    """The gate, a roll-over and a refresh refuse a model or flights of another airport."""
+def test_models_of_another_airport_are_refused(madrid: Bundle, bundle: Bundle) -> None:
+    """The gate, a reload and a refresh refuse a model or flights of another airport."""
     verdict = gate.judge(madrid, bundle)
     assert not verdict.accepted
     assert verdict.reason.startswith(
@@ -235,8 +235,8 @@ def test_airports_do_not_take_each_others_place(madrid: Bundle, bundle: Bundle) 
         refresh.refresh(madrid, "m:1", pd.DataFrame(), is_sample=False, home=SANTIAGO)
 
 
-def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
-    """A model of the same airport on another clock needs a restart, and the refusal says so."""
+def test_a_running_service_keeps_its_time_zone(madrid: Bundle) -> None:
+    """A model of the same airport with another time zone is refused until a restart."""
     moved = copy.copy(madrid.predictor.builder)
     moved.home = replace(moved.home, time_zone="Europe/Lisbon")
     scorer = replace(madrid.predictor.schedule, builder=moved)
@@ -244,8 +244,8 @@ def test_a_running_service_keeps_its_clock(madrid: Bundle) -> None:
         smoke_test.check("m:2", replace(madrid.predictor, schedule=scorer), madrid.predictor)
 
 
-def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:
-    """Golden flights are those of its own airlines, and a newer model of the airport is taken."""
+def test_a_newer_model_of_the_airport_passes_the_smoke_test(madrid: Bundle) -> None:
+    """The probe flights have the airport's own codes, and a newer model passes."""
     codes = madrid.predictor.builder.codes
     flights = smoke_test.probe_flights(codes)
     assert set(flights.airline) - set(codes.airline_) == {"ZZZ"}
@@ -254,7 +254,7 @@ def test_the_model_is_fit_to_take_over_at_home(madrid: Bundle) -> None:
 
 
 def test_a_bad_mapping_stops_training_with_one_line(tmp_path: Path) -> None:
-    """The exit code is that of data which cannot be used."""
+    """The exit code is that of unusable data."""
     (tmp_path / "m.toml").write_text(MAPPING.replace("Europe/Madrid", "Madrid"))
     (tmp_path / "f.csv").write_text("x\n1\n")
     options = ["--data", str(tmp_path / "f.csv"), "--mapping", str(tmp_path / "m.toml")]

@@ -20,7 +20,7 @@ from serving.api.application import Application
 from serving.api.predict import PredictDelay
 from serving.batching.adaptive import AdaptiveBatcher
 from serving.contract.schema import EXAMPLE_FLIGHT
-from serving.http.admission import Admissions
+from serving.http.admission import AdmissionControl
 from serving.http.context import ConnectionContext
 from serving.http.protocol import FastPathProtocol
 from serving.http.timeouts import IdleConnectionReaper
@@ -65,15 +65,15 @@ async def serving(
     """Serve on a free port of the loopback for as long as the block lasts."""
     allowed = {"bytes": 4_000_000, "connections": 100, "read": 30.0, "idle": 30.0, **limits}
     door = Application(_inside, lambda: runtime, settings or Settings())
-    sweeper = IdleConnectionReaper()
+    reaper = IdleConnectionReaper()
     house = ConnectionContext(
         door.predict_delay,
         door.keys,
         int(allowed["bytes"]),
         allowed["read"],
         allowed["idle"],
-        sweeper,
-        Admissions(sweeper, int(allowed["connections"]), FILES),
+        reaper,
+        AdmissionControl(reaper, int(allowed["connections"]), FILES),
     )
     config = uvicorn.Config(door, port=0, log_level="error", lifespan="off", access_log=False)
     config.load()
@@ -82,9 +82,11 @@ async def serving(
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     assert isinstance(runtime.engine, AdaptiveBatcher)
-    yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    await asyncio.wait_for(task, 120)
+    try:
+        yield Server(runtime.engine, server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, 120)
 
 
 async def hello(_scope: Any, _receive: Any, send: Any) -> None:
@@ -96,9 +98,9 @@ async def hello(_scope: Any, _receive: Any, send: Any) -> None:
 
 def hello_house() -> ConnectionContext:
     """What connections share where nothing is predicted."""
-    sweeper = IdleConnectionReaper()
+    reaper = IdleConnectionReaper()
     return ConnectionContext(
-        None, None, 10**6, 30.0, 30.0, sweeper, Admissions(sweeper, 100, FILES)
+        None, None, 10**6, 30.0, 30.0, reaper, AdmissionControl(reaper, 100, FILES)
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serving import metrics
-from serving.http.admission import EXTRA_SHARE, KEPT_FILES, Admissions
+from serving.http.admission import EXTRA_SHARE, RESERVED_FILES, AdmissionControl
 from serving.http.timeouts import GRACE_SECONDS, SWEEP_SECONDS, IdleConnectionReaper
 from serving.models.loaded import Runtime
 from tests.support.sockets import LARGE, Server, ask, read_answer, request, run
@@ -152,7 +152,7 @@ def test_a_request_that_has_arrived_is_not_cut(runtime: Runtime) -> None:
 class Conflict:
     """A connection that cannot be closed to make room."""
 
-    quiet_since = patience = float("inf")
+    last_progress = timeout = float("inf")
     looks = 0
 
     @property
@@ -161,9 +161,9 @@ class Conflict:
         Conflict.looks += 1
         return False
 
-    has_more = False
+    has_unread_bytes = False
 
-    def cut(self) -> None:
+    def expire(self) -> None:
         """Never called."""
         raise AssertionError
 
@@ -172,15 +172,15 @@ def test_new_ones_by_the_thousand_do_not_cost_a_look_at_all_others_each() -> Non
     """Where none is idle, that is known for a moment."""
 
     async def main() -> None:
-        sweeper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
+        reaper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
         busy: list[Any] = [Conflict() for _ in range(100)]
         for each in busy:
-            sweeper.add(each, loop)
-        admissions = Admissions(sweeper, 100, 10_000)
+            reaper.add(each, loop)
+        admissions = AdmissionControl(reaper, 100, 10_000)
         for descriptor in range(5_000):
             admissions.admit(descriptor)
         for each in busy:
-            sweeper.remove(each)
+            reaper.remove(each)
 
     Conflict.looks = 0
     asyncio.run(main())
@@ -191,9 +191,9 @@ def test_new_ones_by_the_thousand_do_not_cost_a_look_at_all_others_each() -> Non
 def test_connections_leave_files_free(files: int, caplog: pytest.LogCaptureFixture) -> None:
     """However few may be open, the connections and those beyond leave some; fewer are told of."""
     caplog.set_level(logging.WARNING)
-    admissions = Admissions(IdleConnectionReaper(), 4_000, files)
-    assert 1 <= admissions.most <= 4_000
-    most = admissions.most + admissions._extra
-    assert most <= max(files - KEPT_FILES, 8)
-    assert (admissions.most < 4_000) == (f"{files} open files" in caplog.text)
+    admissions = AdmissionControl(IdleConnectionReaper(), 4_000, files)
+    assert 1 <= admissions.limit <= 4_000
+    most = admissions.limit + admissions._extra
+    assert most <= max(files - RESERVED_FILES, 8)
+    assert (admissions.limit < 4_000) == (f"{files} open files" in caplog.text)
     assert files < 20_000 or admissions._extra == 4_000 // EXTRA_SHARE

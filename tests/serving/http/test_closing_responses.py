@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from serving.api.asgi import PROTECTION
+from serving.http.protocol import FastPathProtocol
 from serving.http.timeouts import SWEEP_SECONDS, IdleConnectionReaper
 from serving.models.loaded import Runtime
 from tests.support.sockets import BROKEN, LARGE, Server, ask, read_answer, request, run, until
@@ -187,14 +189,39 @@ def test_a_client_that_waits_for_leave_gets_it(runtime: Runtime) -> None:
     run(test, runtime)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: x\r\n\r\n",
+        b"GET / HTTP/2.0\r\nhost: x\r\n\r\n",
+        b"CONNECT / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a:b\r\n" * 300 + b"\r\n",
+    ],
+)
+def test_refused_connections_are_freed(runtime: Runtime, sent: bytes) -> None:
+    """No connection stays in memory after its refusal, such as in the traceback of an error."""
+
+    async def test(server: Server) -> None:
+        for _ in range(20):
+            assert len(await talk(server.port, sent)) == 1
+        await asyncio.sleep(0.1)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, FastPathProtocol)]
+        assert len(kept) < 5
+
+    run(test, runtime)
+
+
 def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
     """Where one cannot be closed, those after it are closed all the same, then and later."""
 
     class Connection:
-        quiet_since, patience, idle, has_more = 0.0, -1.0, True, False
+        last_progress, timeout, idle, has_unread_bytes = 0.0, -1.0, True, False
 
-        def __init__(self, cut: Callable[[], None]) -> None:
-            self.cut = cut
+        def __init__(self, expire: Callable[[], None]) -> None:
+            self.expire = expire
 
     def fail() -> None:
         raise OSError
@@ -202,14 +229,14 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
     cuts: list[float] = []
 
     async def main() -> None:
-        sweeper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
+        reaper, loop = IdleConnectionReaper(), asyncio.get_running_loop()
         bad = [Connection(fail) for _ in range(8)]
         good = Connection(lambda: cuts.append(loop.time()))
         for each in (*bad[:4], good, *bad[4:]):
-            sweeper.add(each, loop)
-        while len(cuts) < 2:  # noqa: ASYNC110 - the sweeper announces nothing
+            reaper.add(each, loop)
+        while len(cuts) < 2:  # noqa: ASYNC110 - the reaper announces nothing
             await asyncio.sleep(SWEEP_SECONDS / 10)
         for each in (*bad, good):
-            sweeper.remove(each)
+            reaper.remove(each)
 
     asyncio.run(asyncio.wait_for(main(), 120))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from serving.http.protocol import BODY_PIECE, READ_AT_ONCE, Connection
+from serving.http.protocol import BODY_PIECE, MAX_BYTES_PER_TURN, FastPathProtocol
 from serving.models.loaded import Runtime
 from tests.support.sockets import BODY, BROKEN, Server, ask, request, run
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
@@ -110,14 +110,14 @@ def test_what_arrives_at_once_is_read_in_several_turns(
     runtime: Runtime, shortened: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of thousands of requests that are refused at once, one turn of the event loop reads few."""
-    read_on, read = Connection._read_on, []
+    parse_pending, read = FastPathProtocol._parse_pending, []
 
-    def spy(self: Connection) -> None:
+    def spy(self: FastPathProtocol) -> None:
         before = len(shortened)
-        read_on(self)
+        parse_pending(self)
         read.append(len(shortened) - before)
 
-    monkeypatch.setattr(Connection, "_read_on", spy)
+    monkeypatch.setattr(FastPathProtocol, "_parse_pending", spy)
 
     async def test(server: Server) -> None:
         count = 3_000
@@ -126,4 +126,4 @@ def test_what_arrives_at_once_is_read_in_several_turns(
 
     run(test, runtime)
     assert len(shortened) == 3_000
-    assert max(read) <= (READ_AT_ONCE + BODY_PIECE) / len(request(BROKEN))
+    assert max(read) <= (MAX_BYTES_PER_TURN + BODY_PIECE) / len(request(BROKEN))

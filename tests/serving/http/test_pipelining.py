@@ -9,7 +9,7 @@ import random
 import pytest
 
 from serving.contract.schema import EXAMPLE_FLIGHT
-from serving.http.protocol import MOST_WAITING, PIECE, Connection
+from serving.http.protocol import HEAD_PIECE, MAX_PIPELINED, FastPathProtocol
 from serving.models.loaded import Runtime
 from tests.support.sockets import (
     BODY,
@@ -42,13 +42,13 @@ KINDS: list[tuple[bytes, Answer]] = [
 def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many requests waited on a connection, each time after some were read."""
     counts: list[int] = []
-    read_on = Connection._read_on
+    parse_pending = FastPathProtocol._parse_pending
 
-    def spy(self: Connection) -> None:
-        read_on(self)
+    def spy(self: FastPathProtocol) -> None:
+        parse_pending(self)
         counts.append(len(self.pipeline))
 
-    monkeypatch.setattr(Connection, "_read_on", spy)
+    monkeypatch.setattr(FastPathProtocol, "_parse_pending", spy)
     return counts
 
 
@@ -66,7 +66,7 @@ def test_of_thousands_few_wait(runtime: Runtime, waiting: list[int]) -> None:
         writer.close()
 
     run(test, runtime)
-    assert MOST_WAITING <= max(waiting) < MOST_WAITING + PIECE // len(SHORTEST)
+    assert MAX_PIPELINED <= max(waiting) < MAX_PIPELINED + HEAD_PIECE // len(SHORTEST)
     assert len(waiting) > count / max(waiting)
 
 

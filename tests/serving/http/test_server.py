@@ -37,7 +37,7 @@ async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
     """Turns that a server needs for a burst of connections; each of them is answered then."""
     keen, running, house, listener, clients = await with_a_burst(kind)
     turns = 0
-    while len(house.sweeper) < BURST:
+    while len(house.reaper) < BURST:
         await asyncio.sleep(0)
         turns += 1
     answers = await asyncio.gather(*map(ask, clients))
