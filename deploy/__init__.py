@@ -1,1 +1,1 @@
-"""From a commit to Cloud Run: the steps, their checks, proofs without a cloud."""
+"""Deploy a commit to Cloud Run: pipeline steps, checks, and a dry run without a cloud."""

@@ -1,7 +1,7 @@
-"""Asks a deployed service what a user would: `python -m deploy.checks smoke|load URL`.
+"""Check a deployed service with requests: `python -m deploy.checks smoke|load URL`.
 
-Exits with 1, and one line for each thing that is wrong. A private service is opened by the
-identity token in the environment variable TOKEN.
+Prints one line per fault, and exits with 1 if there is any. For a private service the environment
+variable TOKEN holds an identity token.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, media type and body of one answer."""
+    """Answer of the service: status, media type and body."""
 
     status: int
-    kind: str
+    media_type: str
     body: bytes
 
     def json(self) -> Any:
-        """Parse the body; nothing where it is not JSON."""
+        """Return the parsed body, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -47,20 +47,20 @@ class Answer:
 
 
 def ask(url: str, body: bytes | None = None) -> Answer:
-    """Send one request: GET, or POST where there is a body. No answer has status 0."""
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} | _key())  # noqa: S310 - the address is the deployment's own
+    """Send a GET, or a POST if there is a body; the status is 0 if there is no answer."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} | _key())  # noqa: S310 - the URL is the deployment's own
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
             return Answer(answer.status, answer.headers.get_content_type(), answer.read())
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return Answer(refusal.code, refusal.headers.get_content_type(), refusal.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers.get_content_type(), error.read())
     except OSError as failure:
         return Answer(0, "", str(failure).encode())
 
 
 def smoke_faults(url: str, model: str) -> Iterator[str]:
-    """Name whatever is not as the contract says, with one request for each part of it."""
+    """Yield each violation of the contract, found with one request per part of it."""
     for path in ("/livez", "/readyz"):
         if (status := ask(url + path).status) != 200:
             yield f"GET {path} answers {status}"
@@ -69,20 +69,20 @@ def smoke_faults(url: str, model: str) -> Iterator[str]:
     if served != model:
         yield f"the model is {served}, not {model}"
     yield from _prediction_faults(ask(url + PREDICT_PATH, REQUEST.read_bytes()), model)
-    refusal = ask(url + PREDICT_PATH, b'{"flights": []}')
-    if (refusal.status, refusal.kind) != (422, "application/problem+json"):
-        yield f"a request without flights is answered with {refusal.status} {refusal.kind}"
+    invalid = ask(url + PREDICT_PATH, b'{"flights": []}')
+    if (invalid.status, invalid.media_type) != (422, "application/problem+json"):
+        yield f"a request without flights is answered with {invalid.status} {invalid.media_type}"
 
 
 def load_faults(run: open_loop.OpenRun, p99_ms: float, failed: float) -> Iterator[str]:
-    """Name what a run under load shows to be wrong.
+    """Yield the faults of a load test.
 
     Parameters
     ----------
     p99_ms
         Largest accepted 99th percentile of the latency, in milliseconds.
     failed
-        Largest accepted share of requests without a good answer.
+        Largest accepted share of requests without a successful answer.
     """
     if run.failed > failed * run.arrivals:
         yield f"{run.failed} of {run.arrivals} requests failed"
@@ -95,19 +95,19 @@ def smoke(
     url: str,
     model: Annotated[str, typer.Option(help="Full tag of the model that must answer.")],
 ) -> None:
-    """Ask for health, model and one prediction, and be refused properly."""
+    """Check health, model, one prediction and the answer to an invalid request."""
     _conclude(f"smoke test of {url}", smoke_faults(url, model))
 
 
 @app.command()
 def load(
     url: str,
-    rate: Annotated[float, typer.Option(help="Requests a second.", min=0.1)] = 50,
+    rate: Annotated[float, typer.Option(help="Requests per second.", min=0.1)] = 50,
     seconds: Annotated[float, typer.Option(min=1)] = 20,
     p99_ms: Annotated[float, typer.Option(help="Largest accepted p99.")] = 250,
     failed: Annotated[float, typer.Option(help="Largest accepted share of failures.")] = 0.0,
 ) -> None:
-    """Send requests at random moments, whether or not earlier ones were answered."""
+    """Send requests at random times (Poisson), independent of the answers."""
     try:
         run = _open_loop(url, open_loop.poisson(rate, seconds))
     except OSError as failure:
@@ -135,7 +135,7 @@ def _prediction_faults(answer: Answer, model: str) -> Iterator[str]:
     flights = json.loads(REQUEST.read_bytes())["flights"]
     probabilities = [each["probability"] for each in found["predictions"]]
     if len(probabilities) != len(flights) or not all(0 < p < 1 for p in probabilities):
-        yield f"{len(flights)} flights were predicted as {probabilities}"
+        yield f"{len(flights)} flights got the probabilities {probabilities}"
     if found["model"] != model:
         yield f"the prediction is of {found['model']}, not of {model}"
 

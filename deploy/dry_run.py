@@ -1,10 +1,9 @@
-"""The whole pipeline without a cloud: `make pipeline-dry-run`.
+"""Run the whole pipeline without a cloud: `make pipeline-dry-run`.
 
-The steps of cloudbuild.yaml run for real, in order, against stand-ins for gcloud and, where there
-is no engine, docker. The service that "Cloud Run" answers with is the real one, started here, so
-that smoke and load checks run for real. What takes long (environment, lint, tests, training, image)
-is replaced by the short scripts of deploy/fakes/stand-ins, and every such place says so; FULL=1
-runs it all.
+The steps of cloudbuild.yaml run in order with a fake gcloud and, without a container engine, a fake
+docker. Cloud Run's URL is that of the real service on this machine, so the smoke and load checks
+are real. The slow targets (environment, lint, tests, training, image) are replaced by the scripts
+of deploy/fakes/stand-ins, which print that they are replacements; FULL=1 runs them all.
 """
 
 from __future__ import annotations
@@ -31,28 +30,28 @@ from serving.models import store
 FAKES = PROJECT / "deploy" / "fakes"
 BUILD = PROJECT / "deploy" / "cloudbuild.yaml"
 HEAVY = (".venv/dev.stamp", "check", "test", "train", "image", "image-test")
-"""Targets of make that have a stand-in."""
+"""Make targets that are replaced by a short script."""
 DATA_BUCKET, MODEL_BUCKET = (f"gs://example-flight-delay-{name}" for name in ("data", "models"))
 FLIGHTS = f"{DATA_BUCKET}/flights/dataset_SCL.csv"
 REQUEST = PROJECT / "tests" / "request.json"
 REGISTRY = "registry.example"
 RELAXED = {"LOAD_SECONDS": "5", "P99_MS": "2000"}
-"""For a short run on a machine that may have other things to do."""
+"""Settings of the load check for a short run on a busy machine."""
 
 
 class DryRun:
-    """A made-up cloud in a folder, and builds that deploy to it.
+    """Fake cloud in a folder, and builds that deploy to it.
 
     Parameters
     ----------
     folder
-        Where the cloud and the builds' work lie.
+        Folder for the cloud's state and the builds' work.
     store
-        BentoML store whose latest model "training" yields.
+        BentoML store whose latest model the replaced training returns.
     stand_ins
-        Targets of make that are not run for real.
+        Make targets that are replaced by short scripts.
     registry
-        Host of a real image registry; without one, docker is a stand-in too.
+        Host of a real image registry; without one, docker is a fake too.
     """
 
     def __init__(
@@ -72,14 +71,14 @@ class DryRun:
             state["buckets"] = [DATA_BUCKET, MODEL_BUCKET]
 
     def place_flights(self, content: bytes) -> None:
-        """Put flights into the data bucket, with their sum."""
+        """Put flights and their checksum into the data bucket."""
         name = FLIGHTS.rsplit("/", 1)[-1]
         self.cloud.put(FLIGHTS, content)
         digest = hashlib.sha256(content).hexdigest()
         self.cloud.put(f"{FLIGHTS}.sha256", f"{digest}  {name}\n".encode())
 
     def answer_with(self, *, service: str, candidate: str | None = None) -> None:
-        """Say which addresses Cloud Run gives."""
+        """Set the URLs that Cloud Run returns."""
         with self.cloud.change() as state:
             state["urls"] = {"service": service, "candidate": candidate or service}
 
@@ -95,7 +94,7 @@ class DryRun:
         Parameters
         ----------
         number
-            The build's id.
+            Id of the build.
         environment
             Further variables of every step.
         """
@@ -110,14 +109,14 @@ class DryRun:
         return outcome
 
     def call(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run one command of the project against the made-up cloud."""
+        """Run one command of the project against the fake cloud."""
         around = {"PROJECT": "example", **self.environment("work-call", environment)}
         return subprocess.run(  # noqa: S603 - the project's own scripts
             command, cwd=PROJECT, env=around, capture_output=True, text=True, check=False
         )
 
     def environment(self, work: str, more: Mapping[str, str]) -> dict[str, str]:
-        """Return what stands around a step: the stand-ins first on PATH, a home of its own."""
+        """Return the environment of a step: fakes first on PATH, and its own home folder."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         tools = [FAKES / "bin", *([] if self._registry else [FAKES / "docker-bin"])]
@@ -140,7 +139,7 @@ class DryRun:
 
 @cache
 def commit() -> str:
-    """Hash of the commit that is checked out; zeros where this is no repository."""
+    """Return the hash of the commit that is checked out, or zeros outside a repository."""
     git = shutil.which("git") or "git"
     done = subprocess.run(  # noqa: S603 - git
         [git, "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False
@@ -148,44 +147,44 @@ def commit() -> str:
     return done.stdout.strip() if done.returncode == 0 else "0" * 40
 
 
-def started(log: Path) -> Server:
-    """Return the real service, not yet started, that answers in Cloud Run's place."""
+def local_service(log: Path) -> Server:
+    """Return the real service, not yet started, that replaces the one on Cloud Run."""
     return service(Probe(PREDICT_PATH, REQUEST.read_bytes()), log)
 
 
 def main(
-    full: Annotated[bool, typer.Option(envvar="FULL", help="Run what takes long, too.")] = False,
+    full: Annotated[bool, typer.Option(envvar="FULL", help="Run the slow targets too.")] = False,
     host: Annotated[
         str | None, typer.Option("--registry", envvar="DRY_RUN_REGISTRY", help="Real registry.")
     ] = None,
 ) -> None:
-    """Run the pipeline twice: the first deployment, and a second one through its canary."""
+    """Run the pipeline twice: a first deployment, and a second one with a canary."""
     store.require(f"{store.DEFAULT_NAME}:latest")
     if host and not _engine():
-        typer.echo("there is no container engine: docker is a stand-in that records")
+        typer.echo("no container engine: using the fake docker")
         host = None
     elif not host:
-        typer.echo("DRY_RUN_REGISTRY names no registry: docker is a stand-in that records")
-    typer.echo("everything runs for real" if full else f"stood in for: make {', '.join(HEAVY)}")
+        typer.echo("DRY_RUN_REGISTRY is not set: using the fake docker")
+    typer.echo("all targets are real" if full else f"replaced: make {', '.join(HEAVY)}")
     with tempfile.TemporaryDirectory(prefix="flight-delay-dry-run-") as name:
         folder = Path(name)
         home = store.store_folder().parent
         dry = DryRun(folder, home, stand_ins=() if full else HEAVY, registry=host)
         dry.place_flights(_flights())
-        with started(folder / "log") as server:
+        with local_service(folder / "log") as server:
             dry.answer_with(service=server.url)
             for number in ("11111111-first", "22222222-second"):
                 values = {"_CANARY_SECONDS": "10", "_ENVIRONMENT": "production"}
                 outcome = dry.build(number, values, RELAXED, typer.echo)
                 if outcome.failed:
                     raise typer.Exit(1)
-        typer.echo("\nwhat the cloud was asked:")
+        typer.echo("\ncalls to the fake cloud:")
         for call in dry.cloud.calls():
             typer.echo(f"  {' '.join(call)}")
 
 
 def _engine() -> bool:
-    """Whether docker is there and has an engine to talk to."""
+    """Whether docker is installed and its engine answers."""
     docker = shutil.which("docker")
     if docker is None:
         return False
@@ -194,10 +193,10 @@ def _engine() -> bool:
 
 
 def _flights() -> bytes:
-    """Read the flights that SCL_DATASET names; else write some down that nobody will read."""
+    """Return the flights of SCL_DATASET, or generated ones, which the replaced training ignores."""
     named = os.environ.get("SCL_DATASET")
     if not named:
-        from data.sample import generate  # noqa: PLC0415 - takes a second, and only where it is needed
+        from data.sample import generate  # noqa: PLC0415 - the import takes a second
 
         return generate.generate(0).to_csv(index=False).encode()
     from data.download import read_source  # noqa: PLC0415 - as above

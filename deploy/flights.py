@@ -1,4 +1,4 @@
-"""Writes the public flights to a file, their hash checked: `python -m deploy.flights FILE`."""
+"""Download the public flights to a file and check their hash: `python -m deploy.flights FILE`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from data.mirrors import download
 
 
 def main(path: Path) -> None:
-    """Download the published file; leave with a sentence where no copy of it can be had."""
+    """Download the published file; exit with a message if no copy is available."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         path.write_bytes(download())

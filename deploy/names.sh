@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The names of everything in the cloud, each given once; sourced by the steps and by setup.sh.
-# Set PROJECT; all others have defaults. WORK holds what one step leaves for the next.
+# Defines the names of all cloud resources; sourced by the steps and by setup.sh.
+# Set PROJECT; all others have defaults. WORK holds the values passed between steps.
 : "${PROJECT:?name the Google Cloud project: PROJECT=my-project}"
 REGION=${REGION:-southamerica-west1}
 ENVIRONMENT=${ENVIRONMENT:-staging}
@@ -27,11 +27,11 @@ BENTOML_HOME=${BENTOML_HOME:-$PWD/$WORK/bentoml}
 BENTOML_DO_NOT_TRACK=true
 mkdir -p "$WORK"
 
-# what one step hands to the next: put NAME VALUE, get NAME
+# values passed between steps: put NAME VALUE, get NAME
 put() { printf '%s\n' "$2" > "$WORK/$1"; }
 get() { cat "$WORK/$1"; }
 
-# whether an object exists; a bucket that cannot be asked is an error, not an absence
+# whether an object exists; an unreachable bucket is an error
 exists() {
   gcloud storage buckets describe "gs://$(cut -d/ -f3 <<< "$1")" --format='value(name)' > /dev/null || exit 1
   gcloud storage ls "$1" > /dev/null 2>&1

@@ -1,4 +1,4 @@
-"""Runs the steps of cloudbuild.yaml on this machine, in the order in which Cloud Build would."""
+"""Run the steps of cloudbuild.yaml on this machine, in the order of Cloud Build."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEP_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Step:
-    """One step, its substitutions filled in."""
+    """Step of a build with its substitutions replaced."""
 
     id: str
     command: tuple[str, ...]
@@ -26,16 +26,16 @@ class Step:
 
 @dataclass
 class Outcome:
-    """What became of a run.
+    """Result of a run.
 
     Attributes
     ----------
     ran
         Steps that succeeded, in order.
     failed
-        The step at which the run ended; empty where all succeeded.
+        The step that failed; empty if all succeeded.
     output
-        What each step printed.
+        Output of each step, by its id.
     """
 
     ran: list[str] = field(default_factory=list)
@@ -44,19 +44,19 @@ class Outcome:
 
 
 class InvalidBuildError(Exception):
-    """The build's file is not valid; the text names every fault."""
+    """Error for an invalid build file; the message lists every fault."""
 
 
 def plan(path: Path, values: Mapping[str, str]) -> list[Step]:
-    """Read a build and fill in its substitutions.
+    """Read a build and replace its substitutions.
 
-    Steps stand in an order that respects `waitFor`, which validation makes sure of; here they run
-    one after the other.
+    The order of the steps respects `waitFor`, which the validation ensures; here they run one
+    after the other.
 
     Raises
     ------
     InvalidBuildError
-        If Cloud Build would not take it.
+        If Cloud Build would reject it.
     """
     build: dict[str, Any] = validation.load(path.read_text())
     if faults := list(validation.build_faults(build)):
@@ -76,9 +76,9 @@ def run(
     Parameters
     ----------
     environment
-        What stands around all of them, `PATH` included.
+        Environment variables of all steps, including `PATH`.
     tell
-        Takes each line for people.
+        Function that prints a line.
     """
     outcome = Outcome()
     for step in steps:

@@ -1,6 +1,6 @@
-"""Fills in the names in braces of a YAML file: `python -m deploy.render FILE NAME=VALUE...`.
+"""Replace the placeholders of a YAML file: `python -m deploy.render FILE NAME=VALUE...`.
 
-Nothing but Python's own library is needed, so that `setup.sh` can use it on any machine.
+It only needs Python's standard library, so that `setup.sh` can use it on any machine.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ _NAME = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
 class RenderError(Exception):
-    """A name has no value, or a value no name; the text is meant for people."""
+    """Error for a placeholder without a value, or a value without a placeholder."""
 
 
 def render(text: str, values: Mapping[str, str]) -> str:
-    """Replace every ``${NAME}``; names that begin with an underscore are Cloud Build's and stay.
+    """Replace every ``${NAME}``; names with a leading underscore are Cloud Build's and stay.
 
     Raises
     ------
     RenderError
-        If a name of the text has no value, or a value is used nowhere.
+        If a name has no value, or a value is not used.
     """
     names = set(_NAME.findall(text))
     if missing := sorted(names - set(values)):
         message = f"no value for {', '.join(missing)}"
         raise RenderError(message)
     if unused := sorted(set(values) - names):
-        message = f"used nowhere: {', '.join(unused)}"
+        message = f"not used: {', '.join(unused)}"
         raise RenderError(message)
     return _NAME.sub(lambda found: values[found[1]], text)
 
 
 def main(arguments: list[str]) -> None:
-    """Print the file with its names filled in."""
+    """Print the file with its placeholders replaced."""
     path, *pairs = arguments
     values = dict(pair.split("=", 1) for pair in pairs)
     try:

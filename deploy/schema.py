@@ -1,7 +1,6 @@
-"""Checks data against Google's own discovery documents, which google-api-python-client carries.
+"""Validate data against Google's discovery documents, which google-api-python-client contains.
 
-Stricter than the APIs where they guess: unknown keys are faults, a number is no text, and fields
-that only Google fills in may not be given.
+Stricter than the APIs: unknown keys, numbers in place of text, and output-only fields are faults.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def document(api: str) -> Schema:
 
 @cache
 def known_annotations() -> frozenset[str]:
-    """Annotations that Cloud Run's documentation of its API names."""
+    """Return the annotations that the documentation of Cloud Run's API lists."""
     names = re.findall(
         r"(?:run\.googleapis\.com|autoscaling\.knative\.dev)/[A-Za-z][\w-]*",
         json.dumps(document("run.v1")["schemas"]),
@@ -43,7 +42,7 @@ def known_annotations() -> frozenset[str]:
 
 
 def faults(api: str, schema: str, value: Any) -> Iterator[str]:
-    """Name every place where a value is not what a schema of an API says.
+    """Yield every place where a value violates a schema of an API.
 
     Parameters
     ----------
@@ -60,7 +59,7 @@ def faults(api: str, schema: str, value: Any) -> Iterator[str]:
 
 def _check(schemas: Mapping[str, Schema], schema: Schema, value: Any, path: str) -> Iterator[str]:
     if schema.get("readOnly"):
-        yield f"{path}: is filled in by Google alone"
+        yield f"{path}: is output only"
     elif schema.get("deprecated"):
         yield f"{path}: is deprecated"
     elif "$ref" in schema:
@@ -109,14 +108,14 @@ def _check_scalar(schema: Schema, value: Any, path: str) -> Iterator[str]:
         "number": (int, float),
     }
     kind, form = schema["type"], schema.get("format", "")
-    whole = form == "int64" and isinstance(value, int)  # may be written as a number
+    whole = form == "int64" and isinstance(value, int)  # int64 may be a number or text
     wrong = isinstance(value, bool) and kind != "boolean"
     if wrong or not (isinstance(value, kinds[kind]) or whole):
         yield f"{path}: must be {kind}, not {value!r}"
     elif "enum" in schema and value not in schema["enum"]:
         yield f"{path}: must be one of {', '.join(schema['enum'])}, not {value!r}"
     elif not _fits(form, value):
-        yield f"{path}: {value!r} is no {form}"
+        yield f"{path}: {value!r} is not a valid {form}"
 
 
 def _fits(form: str, value: Any) -> bool:

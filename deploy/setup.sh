@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes what the pipeline needs in a Google Cloud project; what is there already stays as it is.
+# Creates the resources of the pipeline in a Google Cloud project; existing ones are kept.
 #
 #   PROJECT=my-project deploy/setup.sh             prints every command, changes nothing
 #   PROJECT=my-project deploy/setup.sh --apply     prints and runs them
-#   ... --public                                   opens the service to everybody (see README.md)
+#   ... --public                                   makes the service public (see README.md)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source deploy/names.sh
@@ -21,7 +21,7 @@ CONNECTION=${CONNECTION:-github}
 REPOSITORY_NAME=${REPOSITORY_NAME:-$NAME}
 SCHEDULE=${SCHEDULE:-0 6 2 * *}
 
-# print a command, and run it where that was asked for
+# print a command, and run it with --apply
 run() {
   printf '+'
   printf ' %q' "$@"
@@ -29,7 +29,7 @@ run() {
   [ $apply = no ] || "$@"
 }
 
-# run the command after --, unless the one before it finds what it would make
+# run the command after --, unless the one before it finds its resource
 unless() {
   local look=()
   while [ "$1" != -- ]; do look+=("$1"); shift; done
@@ -41,7 +41,7 @@ unless() {
   fi
 }
 
-role() { # role ROLE ACCOUNT COMMAND...: lets an account do something, on the smallest thing possible
+role() { # role ROLE ACCOUNT COMMAND...: grants a role to an account, on the smallest possible resource
   run "${@:3}" --member="serviceAccount:$2" --role="roles/$1"
 }
 
@@ -50,7 +50,7 @@ run gcloud services enable run.googleapis.com cloudbuild.googleapis.com iamcrede
   artifactregistry.googleapis.com containeranalysis.googleapis.com secretmanager.googleapis.com \
   pubsub.googleapis.com cloudscheduler.googleapis.com --project="$PROJECT"
 
-echo "# accounts: one that serves, one that builds, one that checks, one that may call the service"
+echo "# accounts: for the service, builds, pull requests, and calls to the service"
 for account in "$RUN_ACCOUNT" "$BUILD_ACCOUNT" "$CHECK_ACCOUNT" "$CALL_ACCOUNT"; do
   unless gcloud iam service-accounts describe "$account" --project="$PROJECT" -- \
     gcloud iam service-accounts create "${account%%@*}" --project="$PROJECT"
@@ -68,7 +68,7 @@ for bucket in "$DATA_BUCKET" "$MODEL_BUCKET"; do
     --uniform-bucket-level-access --public-access-prevention
 done
 
-echo "# who may do what; the account that serves may do nothing: its model is in its image"
+echo "# roles; the service's account has none, because the model is in the image"
 on_bucket() { role "$1" "$2" gcloud storage buckets add-iam-policy-binding "$3"; }
 on_project() { role "$1" "$2" gcloud projects add-iam-policy-binding "$PROJECT" --condition=None; }
 on_account() {
@@ -95,12 +95,12 @@ on_project run.invoker "$CALL_ACCOUNT"
 on_account iam.serviceAccountUser "$BUILD_ACCOUNT" "$RUN_ACCOUNT"
 on_account iam.serviceAccountTokenCreator "$BUILD_ACCOUNT" "$CALL_ACCOUNT"
 
-echo "# the image in which the steps run"
+echo "# the image that the steps run in"
 run gcloud builds submit deploy/builder --config=deploy/builder/cloudbuild.yaml --region="$REGION" \
   --project="$PROJECT" --substitutions="_IMAGE=$REPOSITORY/builder:1" --gcs-source-staging-dir="$DATA_BUCKET/source" \
   --service-account="projects/$PROJECT/serviceAccounts/$BUILD_ACCOUNT"
 
-echo "# triggers, and the clock that retrains (the repository has to be connected: see README.md)"
+echo "# triggers, and the schedule of retraining (the repository must be connected: see README.md)"
 unless gcloud pubsub topics describe "$RETRAIN_TOPIC" --project="$PROJECT" -- \
   gcloud pubsub topics create "$RETRAIN_TOPIC" --project="$PROJECT"
 for trigger in deploy/triggers/*.yaml; do
@@ -118,7 +118,7 @@ unless gcloud scheduler jobs describe "$RETRAIN_TOPIC" --location="$REGION" --pr
   --location="$REGION" --project="$PROJECT"
 
 if [ $public = yes ]; then
-  echo "# the public, to the service of $ENVIRONMENT, which must have been deployed once"
+  echo "# public access to the service of $ENVIRONMENT, which must have been deployed once"
   run gcloud run services add-iam-policy-binding "$SERVICE" --region="$REGION" \
     --project="$PROJECT" --member=allUsers --role=roles/run.invoker
 fi

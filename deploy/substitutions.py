@@ -1,4 +1,4 @@
-"""Cloud Build's substitutions: `$NAME`, `${NAME}`, and `$$` for a plain dollar sign."""
+"""Replace Cloud Build's substitutions: `$NAME`, `${NAME}`, and `$$` for a dollar sign."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 BUILT_IN = frozenset({"PROJECT_ID", "BUILD_ID", "COMMIT_SHA"})
-"""Those that a build from a trigger always has, as far as this project uses them."""
+"""Built-in substitutions that this project uses; every build from a trigger has them."""
 
 _USE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 
 
 class SubstitutionError(Exception):
-    """A substitution has no value; the text is meant for people."""
+    """Error for a substitution without a value."""
 
 
 def used(value: Any) -> Iterator[str]:
-    """Names that are used anywhere in data."""
+    """Yield the names used anywhere in data."""
     if isinstance(value, str):
         yield from (found[1] or found[2] for found in _USE.finditer(value) if found[0] != "$$")
     elif isinstance(value, list):
@@ -29,24 +29,24 @@ def used(value: Any) -> Iterator[str]:
 
 
 def resolve(defaults: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    """Values of all substitutions, those of others filled into each (`dynamicSubstitutions`).
+    """Return all substitutions, with references to others replaced (`dynamicSubstitutions`).
 
     Raises
     ------
     SubstitutionError
-        If one is used that has no value, or one needs itself.
+        If one has no value, or references itself.
     """
     found = {**defaults, **values}
     for _ in found:
         found = {name: expand(text, found) for name, text in found.items()}
     if circular := sorted(name for name, text in found.items() if list(used(text))):
-        message = f"these need themselves: {', '.join(circular)}"
+        message = f"circular substitutions: {', '.join(circular)}"
         raise SubstitutionError(message)
     return found
 
 
 def expand(value: Any, values: Mapping[str, str]) -> Any:
-    """Fill the values into data.
+    """Return data with its substitutions replaced.
 
     Raises
     ------
@@ -65,6 +65,6 @@ def _one(use: re.Match[str], values: Mapping[str, str]) -> str:
         return "$"
     name = use[1] or use[2]
     if name not in values:
-        message = f"the substitution {name} is used and defined nowhere"
+        message = f"the substitution {name} is used but not defined"
         raise SubstitutionError(message)
     return values[name]

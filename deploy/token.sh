@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets TOKEN, which opens the private service to the checks; sourced after names.sh.
-# A tag's address takes tokens made for the service's own.
+# Sets TOKEN, with which the checks call the private service; sourced after names.sh.
+# The URL of a tag accepts tokens for the service's URL.
 TOKEN=$(gcloud auth print-identity-token --impersonate-service-account="$CALL_ACCOUNT" \
   --audiences="$(get url)" --include-email)
 export TOKEN

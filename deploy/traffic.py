@@ -1,6 +1,6 @@
-"""Reads who gets the service's traffic: `python -m deploy.traffic stable`, `... url [TAG]`.
+"""Print the stable revision or a URL of the service: `python -m deploy.traffic stable|url [TAG]`.
 
-Prints nothing where the service does not exist yet.
+Prints nothing if the service does not exist yet.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import sys
 from typing import Any
 
 NOT_FOUND = "Cannot find service"
-"""What gcloud says of a service that is not there; every other failure is one."""
+"""gcloud's message for a service that does not exist; every other failure raises."""
 
 Service = dict[str, Any]
 
 
 def stable(service: Service) -> str:
-    """Name of the revision with the largest share of the traffic: the last good one.
+    """Return the name of the stable revision: the one with the largest share of the traffic.
 
-    A canary that was left half done never has more than the revision it was to replace.
+    The canary of a cancelled build always has a smaller share than the revision before it.
     """
     shares: dict[str, int] = {}
     for target in service["status"].get("traffic", []):
@@ -31,7 +31,7 @@ def stable(service: Service) -> str:
 
 
 def url(service: Service, tag: str | None = None) -> str:
-    """Address of the service, or of the revision with a tag.
+    """Return the URL of the service, or of the revision with a tag.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def url(service: Service, tag: str | None = None) -> str:
 
 
 def describe(name: str, region: str, project: str) -> Service | None:
-    """Ask gcloud for a service; nothing where there is none.
+    """Return a service from gcloud, or None if it does not exist.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def describe(name: str, region: str, project: str) -> Service | None:
 
 
 def main(question: str, *arguments: str) -> None:
-    """Answer one question about the service that the environment names."""
+    """Print the answer to one question about the service that the environment names."""
     service = describe(*(os.environ[name] for name in ("SERVICE", "REGION", "PROJECT")))
     if service is not None:
         answer = {"stable": stable, "url": url}[question](service, *arguments)

@@ -1,7 +1,7 @@
-"""Validates every YAML file of deploy/ without a cloud: `python -m deploy.validation`.
+"""Validate every YAML file of deploy/ without a cloud: `python -m deploy.validation`.
 
-First against Google's discovery documents, then for what those cannot say: that steps have names,
-wait for steps that exist, and use substitutions that are defined.
+Files are validated against Google's discovery documents, and for rules that those do not contain:
+steps have names, wait for earlier steps, and use substitutions that are defined.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SERVICE, JOB = "service.yaml", "job.yaml"
 TRIGGERS = "triggers"
 LIMITS = frozenset({"cpu", "memory"})
 AT_ONCE = "-"
-"""What a step waits for that starts at once."""
+"""Value of `waitFor` for a step that starts immediately."""
 
 SERVICE_EXAMPLE = {
     "SERVICE": "flight-delay",
@@ -61,22 +61,22 @@ Data = dict[str, Any]
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, which YAML's own loaders pass over."""
+    """YAML loader that rejects duplicate keys, which the default loaders ignore."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = Counter(self.construct_object(key, deep) for key, _ in node.value)
         if twice := [key for key, times in keys.items() if times > 1]:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} stands twice")
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {twice[0]}")
         return super().construct_mapping(node, deep)
 
 
 def load(text: str) -> Any:
-    """Read YAML, strictly."""
-    return yaml.load(text, _StrictLoader)  # noqa: S506 - a safe loader, made stricter
+    """Parse YAML and reject duplicate keys."""
+    return yaml.load(text, _StrictLoader)  # noqa: S506 - a subclass of SafeLoader
 
 
 def build_faults(build: Data) -> Iterator[str]:
-    """Name what is wrong with a build."""
+    """Yield the faults of a build."""
     found = list(schema.faults("cloudbuild.v1", "Build", build))
     yield from found
     if not found:
@@ -85,7 +85,7 @@ def build_faults(build: Data) -> Iterator[str]:
 
 
 def service_faults(service: Data) -> Iterator[str]:
-    """Name what is wrong with a Cloud Run service, its names filled in."""
+    """Yield the faults of a Cloud Run service whose placeholders are replaced."""
     found = list(schema.faults("run.v1", "Service", service))
     yield from found
     if found:
@@ -102,7 +102,7 @@ def service_faults(service: Data) -> Iterator[str]:
 
 
 def job_faults(job: Data) -> Iterator[str]:
-    """Name what is wrong with a Cloud Run job, its names filled in."""
+    """Yield the faults of a Cloud Run job whose placeholders are replaced."""
     found = list(schema.faults("run.v1", "Job", job))
     yield from found
     if found:
@@ -111,11 +111,11 @@ def job_faults(job: Data) -> Iterator[str]:
     for container in execution["template"]["spec"]["containers"]:
         yield from _container_faults(container)
     if execution["parallelism"] > execution["taskCount"]:
-        yield "spec.template.spec.parallelism: is more than taskCount"
+        yield "spec.template.spec.parallelism: is larger than taskCount"
 
 
 def trigger_faults(trigger: Data, folder: Path = DEPLOY.parent) -> Iterator[str]:
-    """Name what is wrong with a trigger, its names filled in; builds lie in the folder."""
+    """Yield the faults of a trigger; `folder` contains its build files."""
     found = list(schema.faults("cloudbuild.v1", "BuildTrigger", trigger))
     yield from found
     if found:
@@ -127,11 +127,11 @@ def trigger_faults(trigger: Data, folder: Path = DEPLOY.parent) -> Iterator[str]
     defined = load((folder / file).read_text()).get("substitutions", {})
     for name in trigger.get("substitutions", {}):
         if name not in defined:
-            yield f"substitutions.{name}: {file} does not know it"
+            yield f"substitutions.{name}: is not defined in {file}"
 
 
 def project_faults(folder: Path = DEPLOY) -> Iterator[str]:
-    """Name what is wrong with any YAML file of deploy/."""
+    """Yield the faults of all YAML files of deploy/."""
     for name in BUILDS:
         yield from (f"{name}: {fault}" for fault in build_faults(load((folder / name).read_text())))
     text = (folder / SERVICE).read_text()
@@ -143,7 +143,7 @@ def project_faults(folder: Path = DEPLOY) -> Iterator[str]:
 
 
 def example_trigger(path: Path) -> Data:
-    """Read a trigger with example names filled in."""
+    """Return a trigger with example values for its placeholders."""
     text = path.read_text()
     needed = {name: value for name, value in TRIGGER_EXAMPLE.items() if f"${{{name}}}" in text}
     found: Data = load(render(text, needed))
@@ -151,7 +151,7 @@ def example_trigger(path: Path) -> Data:
 
 
 def main() -> None:
-    """Print every fault; exit with 1 where there is one."""
+    """Print every fault, and exit with 1 if there is one."""
     try:
         found = list(project_faults())
     except (RenderError, yaml.YAMLError) as error:
@@ -175,7 +175,7 @@ def _step_faults(steps: list[Data]) -> Iterator[str]:
             if other not in {*before, AT_ONCE}:
                 yield f"steps[{number}].waitFor: there is no earlier step {other!r}"
         if step.get("id") in before:
-            yield f"steps[{number}].id: {step['id']!r} stands twice"
+            yield f"steps[{number}].id: {step['id']!r} is used twice"
         before.add(step.get("id", ""))
 
 
@@ -183,9 +183,9 @@ def _substitution_faults(build: Data) -> Iterator[str]:
     defined = build.get("substitutions", {})
     names = set(substitutions.used(build))
     for name in sorted(names - set(defined) - substitutions.BUILT_IN):
-        yield f"the substitution {name} is used and defined nowhere"
+        yield f"the substitution {name} is used but not defined"
     for name in sorted(set(defined) - names):
-        yield f"substitutions.{name}: is used nowhere"
+        yield f"substitutions.{name}: is not used"
 
 
 def _container_faults(container: Data) -> Iterator[str]:

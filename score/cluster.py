@@ -1,7 +1,7 @@
-"""The Dask engine: pieces are scored by the processes of a cluster, here or elsewhere.
+"""Score pieces with the processes of a Dask cluster, local or remote.
 
-`distributed` is installed with the group `dask` only. It
-hands out the work, watches the workers and repeats what was lost with one of them.
+`distributed` is installed with the group `dask` only. It schedules the work, monitors the workers
+and repeats the work of a lost one.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from score.pieces import Piece
 
 PLUGIN = "flight-delay-model"
 RETRIES = 3
-"""Times that a piece is begun again whose worker raised; lost workers are counted by Dask."""
+"""Retries of a piece whose worker raised; Dask counts lost workers itself."""
 
 
 class ModelPlugin(WorkerPlugin):
-    """Brings the model to every worker, and to those that replace a lost one.
+    """Plugin that loads the model in every worker, including replacements of lost ones.
 
     Parameters
     ----------
     files
-        Of the bundle: workers need no model store.
+        Files of the bundle: workers need no model store.
     """
 
     name = PLUGIN
@@ -44,7 +44,7 @@ class ModelPlugin(WorkerPlugin):
         self.predictor: Predictor | None = None
 
     def setup(self, worker: Worker) -> None:  # noqa: ARG002 - Dask's signature
-        """Read the bundle in the worker's process, checked against its sums."""
+        """Read the bundle in the worker's process and verify its checksums."""
         with tempfile.TemporaryDirectory() as folder:
             for name, content in self._files.items():
                 Path(folder, name).write_bytes(content)
@@ -54,20 +54,20 @@ class ModelPlugin(WorkerPlugin):
         return {"_files": self._files, "predictor": None}
 
 
-class Dask:
-    """The workers of a cluster.
+class DaskEngine:
+    """Engine that scores pieces with the workers of a cluster.
 
     Parameters
     ----------
     client
-        Connected to it.
+        Client connected to the cluster.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, bytes]]:
-        """Keep every worker supplied; what a lost worker had in work goes to another one."""
+        """Keep every worker busy; the pieces of a lost worker go to another one."""
         waiting = iter(pieces)
         working: dict[Key, Piece] = {}
         finished = as_completed(with_results=True, raise_errors=True)
@@ -81,7 +81,7 @@ class Dask:
             raise EngineError(message) from failure
 
     def processes(self) -> dict[str, int]:
-        """Process id of every worker, by its address."""
+        """Return the process id of every worker, by its address."""
         found: dict[str, int] = self._client.run(os.getpid)
         return found
 
@@ -98,25 +98,25 @@ class Dask:
 @contextmanager
 def cluster(
     bundle: Bundle, workers: int, memory: str, scheduler: str | None = None
-) -> Iterator[Dask]:
-    """Connect to a cluster, or start one of so many processes on this machine.
+) -> Iterator[DaskEngine]:
+    """Connect to a cluster, or start one with `workers` processes on this machine.
 
     Parameters
     ----------
     memory
-        Most that a process of the local cluster may take, e.g. ``"1GiB"``: one that takes more is
-        ended and replaced.
+        Memory limit of each process of the local cluster, e.g. ``"1GiB"``; a process above it is
+        restarted.
     scheduler
-        Address of a scheduler that runs already; its workers need this project's code.
+        Address of a running scheduler; its workers need this project's code.
 
     Raises
     ------
     ClusterError
-        If nothing answers there.
+        If the scheduler does not answer.
     """
     with connected(workers, memory, scheduler) as client:
         client.register_plugin(ModelPlugin(bundle.files()))
-        yield Dask(client)
+        yield DaskEngine(client)
 
 
 def _score_here(piece: Piece) -> bytes:

@@ -1,4 +1,4 @@
-"""CSV of any size, block by block: no record is lost, whatever is wrong with it."""
+"""Read CSV of any size in blocks; malformed records are reported, and none is lost."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from data.read_table import GZIP_MAGIC, LATIN_1, UTF8_OR_BOM
+from score.columns import Layout, find_layout, known_columns
 from score.errors import InputError
-from score.layout import Layout, find_layout, known_columns
-from score.pieces import PIECE_ROWS, Held, Malformed, Piece, Rows
+from score.pieces import PIECE_ROWS, LoadedRows, Malformed, Piece, Rows
 
 BLOCK_BYTES = 1 << 20
 LONGEST_RECORD = 1 << 24
-"""Bytes without an end of line from which on it is no CSV."""
+"""Longest line in bytes; a file with a longer one is not CSV."""
 LONGEST_HEADER = csv.field_size_limit()
-"""Bytes: a longer one is a single field for the delimiters that it does not contain."""
+"""Bytes. Each candidate delimiter is tried, and one that the header lacks gives a single field."""
 MOST_LINES = 100
-"""Over which a quoted field may reach; beyond, its first line is refused and the next one read."""
+"""Lines of a quoted field. A longer one is malformed: reading resumes after its first line."""
 DELIMITERS = (",", ";", "\t", "|")
 
 NOT_CLOSED = "a quote is not closed"
-QUOTE_INSIDE = "a quote stands inside a value"
+QUOTE_INSIDE = "a quote is inside a value"
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the records of one file are cut.
+    """Format of the records of one file.
 
     Attributes
     ----------
     columns
-        How many each record has.
+        Number of columns of each record.
     """
 
     delimiter: str
@@ -48,13 +48,13 @@ class Dialect:
     encoding: str
 
     def wrong_count(self, found: int) -> str:
-        """Reason against a record with another number of columns."""
+        """Return the reason for a record with another number of columns."""
         return f"{found} columns instead of {self.columns}"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Records that were cut: the table of the good ones, position and text of the others."""
+    """Parsed records: a table of the valid ones, and the malformed ones."""
 
     table: pa.Table
     malformed: tuple[Malformed, ...]
@@ -65,26 +65,26 @@ class Block:
 
 
 def csv_pieces(stream: IO[bytes], size: int, name: str) -> Iterator[Piece]:
-    """Cut a CSV file, gzip or not, into pieces.
+    """Split a CSV file, gzip-compressed or not, into pieces.
 
     Parameters
     ----------
     stream
-        At its beginning.
+        The file, at its beginning.
     size
-        Bytes of the stream, for the progress; 0 where nobody knows.
+        Bytes of the stream, for the progress; 0 if unknown.
     name
-        What to call it in errors.
+        Name of the file in errors.
 
     Raises
     ------
     InputError
-        Where it is no CSV of flights, or ends in the middle.
+        If it is not a CSV file of flights, or is truncated.
     """
     try:
         yield from _pieces(_plain(stream), name, lambda: stream.tell() / size if size else 0.0)
     except (EOFError, zlib.error, gzip.BadGzipFile) as failure:
-        message = f"{name}: its gzip data is cut short or damaged ({failure}): get it again."
+        message = f"{name}: its gzip data is truncated or damaged ({failure}): get it again."
         raise InputError(message) from failure
 
 
@@ -98,11 +98,11 @@ def _pieces(stream: IO[bytes], name: str, progress: Callable[[], float]) -> Iter
         waiting += len(block)
         if waiting >= PIECE_ROWS:
             rows = _join(blocks, start)
-            yield Piece(number, rows.count, Held(rows), progress())
+            yield Piece(number, rows.count, LoadedRows(rows), progress())
             number, start, waiting, blocks = number + 1, start + rows.count, 0, []
     if waiting:
         rows = _join(blocks, start)
-        yield Piece(number, rows.count, Held(rows), 1.0)
+        yield Piece(number, rows.count, LoadedRows(rows), 1.0)
 
 
 def _plain(stream: IO[bytes]) -> IO[bytes]:
@@ -112,20 +112,20 @@ def _plain(stream: IO[bytes]) -> IO[bytes]:
 
 
 def _header(stream: IO[bytes], name: str) -> tuple[bytes, bytes]:
-    """The first line that is not empty, and what was read beyond it."""
+    """Return the first line that is not empty, and the bytes read after it."""
     content = _read(stream)
     line, ended, rest = content.lstrip(b"\r\n").partition(b"\n")
     if b"\0" in line or line.lstrip()[:1] == b"<":
-        message = f"{name}: is neither CSV nor Parquet, but a web page or some other file."
+        message = f"{name}: is neither CSV nor Parquet, but a web page or another kind of file."
         raise InputError(message)
     if not line.strip():
         message = f"{name}: is empty."
         raise InputError(message)
     if not ended and b"\r" in line.strip():
-        message = f"{name}: its lines end in a carriage return alone: end them in a line feed."
+        message = f"{name}: its lines end in a carriage return only: end them in a line feed."
         raise InputError(message)
     if len(line) > LONGEST_HEADER:
-        message = f"{name}: has a header of more than {LONGEST_HEADER:,} bytes: it is no CSV."
+        message = f"{name}: has a header of more than {LONGEST_HEADER:,} bytes: it is not CSV."
         raise InputError(message)
     return line, rest
 
@@ -139,7 +139,7 @@ def _dialect(header: bytes, name: str) -> Dialect:
     try:
         cut = {mark: next(csv.reader([text.strip("\r")], delimiter=mark)) for mark in DELIMITERS}
     except csv.Error as failure:
-        message = f"{name}: its header cannot be cut into columns ({failure})."
+        message = f"{name}: its header cannot be split into columns ({failure})."
         raise InputError(message) from failure
     delimiter = max(cut, key=lambda mark: known_columns(cut[mark]))
     columns = cut[delimiter]
@@ -152,7 +152,7 @@ def _blocks(stream: IO[bytes], rest: bytes, dialect: Dialect, name: str) -> Iter
         text = rest + more
         whole, rest = (text, b"") if not more else _whole_lines(text)
         if len(rest) > LONGEST_RECORD:
-            message = f"{name}: has a line of more than {LONGEST_RECORD:,} bytes: it is no CSV."
+            message = f"{name}: has a line of more than {LONGEST_RECORD:,} bytes: it is not CSV."
             raise InputError(message)
         if whole:
             block, open_tail = _cut(whole, dialect, last=not more)
@@ -163,7 +163,7 @@ def _blocks(stream: IO[bytes], rest: bytes, dialect: Dialect, name: str) -> Iter
 
 
 def _read(stream: IO[bytes]) -> bytes:
-    """The next block, always of the same size but for the last: a stream may give less at once."""
+    """Return the next block; all but the last have the same size, even if reads are short."""
     parts = []
     wanted = BLOCK_BYTES
     while wanted and (part := stream.read(wanted)):
@@ -178,7 +178,7 @@ def _whole_lines(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _cut(text: bytes, dialect: Dialect, *, last: bool) -> tuple[Block, bytes]:
-    """Cut whole lines into records; what may go on in the next block is given back."""
+    """Parse whole lines into records; also return the lines of an unfinished last record."""
     lines = _normal(text, dialect.encoding)
     block = _cut_fast(lines, dialect)
     if block is not None and len(block) == lines.count(b"\n"):
@@ -187,7 +187,7 @@ def _cut(text: bytes, dialect: Dialect, *, last: bool) -> tuple[Block, bytes]:
 
 
 def _normal(text: bytes, encoding: str) -> bytes:
-    """UTF-8 without fault, each line ended by a line feed, none of them empty."""
+    """Return valid UTF-8 with line feeds and without empty lines."""
     if not text.isascii():
         text = text.decode(encoding, errors="replace").encode()
     if b"\r" in text:
@@ -200,7 +200,7 @@ def _normal(text: bytes, encoding: str) -> bytes:
 
 
 def _cut_fast(lines: bytes, dialect: Dialect) -> Block | None:
-    """Cut by Arrow; nothing where it stumbles, as it does over quotes out of place."""
+    """Parse with Arrow; return None if it fails, as it does on misplaced quotes."""
     quoted = b'"' in lines
     malformed: list[Malformed] = []
 
@@ -239,7 +239,7 @@ def _options(
 
 
 def _cut_carefully(lines: Sequence[bytes], dialect: Dialect, *, last: bool) -> tuple[Block, bytes]:
-    """Cut record by record, where quotes are not what they should be."""
+    """Parse record by record; used if quotes are misplaced."""
     good: list[list[str]] = []
     malformed: list[Malformed] = []
     at = 0
@@ -258,7 +258,7 @@ def _cut_carefully(lines: Sequence[bytes], dialect: Dialect, *, last: bool) -> t
 
 
 def _record_lines(lines: Sequence[bytes], at: int) -> int | None:
-    """Over how many lines the record that begins here reaches; none where its quote stays open."""
+    """Return the number of lines of the record at `at`, or None if its quote is not closed."""
     quotes = 0
     for span, line in enumerate(lines[at : at + MOST_LINES], start=1):
         quotes += line.count(b'"')

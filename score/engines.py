@@ -1,4 +1,4 @@
-"""Who scores the pieces: threads of this process, or the workers of a Dask cluster."""
+"""Score pieces with threads of this process, and the interface of engines."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from score.pieces import Piece
 from score.scoring import score_rows
 
 AHEAD = 2
-"""Pieces in work or waiting, per worker: the next one is at hand, and memory stays flat."""
+"""Pieces per worker that are being scored or queued; bounds the memory."""
 
 
 class Engine(Protocol):
-    """Scores pieces, in any order."""
+    """Interface of an engine that scores pieces in any order."""
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, bytes]]:
-        """Yield each piece with its scores, see `Scored.to_bytes`, as they are done."""
+        """Yield each piece with its scores (`Scored.to_bytes`) as it is finished."""
         ...
 
 
-class Threads:
-    """Threads of this process: LightGBM, Arrow and most of numpy work side by side in them.
+class ThreadEngine:
+    """Engine with threads of this process; LightGBM, Arrow and most of numpy release the GIL.
 
     Parameters
     ----------
     predictor
-        With one thread of its own: pieces are its parallelism.
+        Predictor with one LightGBM thread, because pieces are scored in parallel.
     threads
-        How many.
+        Number of threads.
     """
 
     def __init__(self, predictor: Predictor, threads: int) -> None:
@@ -38,7 +38,7 @@ class Threads:
         self._threads = threads
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, bytes]]:
-        """Score as many pieces at a time as there are threads."""
+        """Score one piece per thread at a time."""
         working: dict[Future[bytes], Piece] = {}
         with ThreadPoolExecutor(self._threads) as pool:
             try:

@@ -1,23 +1,23 @@
-"""What can go wrong when a file is scored.
+"""Errors of scoring a file.
 
 ScoreError
-├── InputError      the input is no table of flights that can be read
-├── OutputError     the output cannot be written there, or somebody else is at it
-└── EngineError     the engine that was asked for is not there, or gave up
+├── InputError      the input is not a readable table of flights
+├── OutputError     the output cannot be written, or another run writes it
+└── EngineError     the engine is not available, or failed
 """
 
 
 class ScoreError(Exception):
-    """Base of this package's errors; its text is meant for people."""
+    """Base of this package's errors; the message is meant for users."""
 
 
 class InputError(ScoreError):
-    """The input is no table of flights that can be read."""
+    """Input that is not a readable table of flights."""
 
 
 class OutputError(ScoreError):
-    """The output cannot be written there, or somebody else is at it."""
+    """Output that cannot be written, or that another run writes."""
 
 
 class EngineError(ScoreError):
-    """The engine that was asked for is not there, or gave up."""
+    """Engine that is not available, or that failed."""

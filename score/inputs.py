@@ -1,4 +1,4 @@
-"""Opens an input, by what its bytes are: CSV, gzip or not, or Parquet; a path or a bucket."""
+"""Open an input: CSV, gzip-compressed CSV or Parquet, at a path or in a bucket."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from score.pieces import Piece, public_name
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input that is there.
+    """Input file or object that exists.
 
     Attributes
     ----------
     path
-        For fsspec.
+        Path or URL for fsspec.
     size
-        Bytes; 0 where nobody knows.
+        Bytes; 0 if unknown.
     version
-        Changes when its content does.
+        Value that changes with the content.
     rows
-        How many it has, where that is known without reading it.
+        Number of rows; None if it is not known before reading.
     """
 
     path: str
@@ -43,16 +43,16 @@ class Input:
 
     @property
     def name(self) -> str:
-        """What to call it, without passwords or signatures."""
+        """Return the name for messages, without passwords or signatures."""
         return public_name(self.path)
 
     def pieces(self) -> Iterator[Piece]:
-        """Cut it into pieces, in order.
+        """Yield the pieces in order.
 
         Raises
         ------
         InputError
-            Where it is no table of flights, or ends in the middle.
+            If it is not a table of flights, or is truncated.
         """
         with _opened(self.path, self.name) as stream:
             if self.rows is None:
@@ -62,12 +62,12 @@ class Input:
 
 
 def find_input(path: str) -> Input:
-    """Look whether an input is there, and what it is.
+    """Return the input at a path or URL.
 
     Raises
     ------
     InputError
-        Where it is not, or is a folder, or may not be read.
+        If it does not exist, is a folder, or cannot be read.
     """
     name = public_name(path)
     with _opened(path, name) as stream:
@@ -79,10 +79,10 @@ def find_input(path: str) -> Input:
 
 
 def same_file(path: str, other: str) -> bool:
-    """Tell whether two paths or addresses lead to one file or object, through links too.
+    """Whether two paths or URLs are the same file or object; links are followed.
 
-    Of a chained address such as ``zip://a.csv::b.zip`` the last part counts: it is what a writer
-    would replace.
+    For a chained URL such as ``zip://a.csv::b.zip`` the last part is compared, because a writer
+    would replace it.
     """
     (system, inner), (other_system, other_inner) = (
         url_to_fs(each.rpartition("::")[2]) for each in (path, other)
@@ -101,7 +101,7 @@ def _opened(path: str, name: str) -> Iterator[IO[bytes]]:
     except FileNotFoundError as failure:
         message = f"{name}: there is no such file or object."
         raise InputError(message) from failure
-    except Exception as failure:  # each bucket's client has exceptions of its own
+    except Exception as failure:  # each storage client has its own exceptions
         message = f"{name}: cannot be read ({type(failure).__name__}: {failure})."
         raise InputError(message) from failure
     with stream:

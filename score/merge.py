@@ -1,4 +1,4 @@
-"""From finished pieces to the two files that were asked for: scores, and rows that have none."""
+"""Merge finished pieces into two files: scores, and rejected rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REJECTS_SUFFIX = ".rejects.csv"
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Rows of the input and what became of them; `rows` is always the sum of the others."""
+    """Counts of rows: `rows` of the input are `scored` plus `rejected`."""
 
     rows: int = 0
     scored: int = 0
@@ -31,10 +31,10 @@ class Totals:
 
 
 class Writer(Protocol):
-    """Writes tables one after the other."""
+    """Interface of a writer of tables."""
 
     def write_table(self, table: pa.Table) -> None:
-        """Write one."""
+        """Append a table."""
         ...
 
 
@@ -42,12 +42,12 @@ Opener = Callable[[IO[bytes], pa.Schema], AbstractContextManager[Writer]]
 
 
 def split_name(path: str) -> tuple[str, str]:
-    """Name of an output without its ending, and the ending, which tells the format.
+    """Split an output's name into its stem and its ending, which gives the format.
 
     Raises
     ------
     OutputError
-        If it is none of .parquet, .csv and .csv.gz.
+        If the ending is not .parquet, .csv or .csv.gz.
     """
     for ending in _FORMATS:
         if path.endswith(ending):
@@ -57,24 +57,24 @@ def split_name(path: str) -> tuple[str, str]:
 
 
 def rejects_of(output: str) -> str:
-    """Where the rejected rows of an output stand."""
+    """Return the path of the rejects file of an output."""
     return split_name(output)[0] + REJECTS_SUFFIX
 
 
 def first_reject(output: str) -> str:
-    """The first rejected row of a finished output, with its reason: often that of all."""
+    """Return the first rejected row of an output with its reason, often that of all."""
     with fsspec.open(rejects_of(output), "rt", encoding="utf-8", newline="") as stream:
         first = next(csv.DictReader(stream))
     return f"row {first['row']}, {first['reason']}"
 
 
 def merge(store: Store, names: Sequence[str], model: str) -> Totals:
-    """Put pieces together, in order; the scores are in place last.
+    """Merge pieces in order; the scores are written last.
 
     Returns
     -------
     Totals
-        Counted again from the files themselves.
+        Counts from the pieces' files.
     """
     rejects = rejects_of(store.path)
     totals = _merge_rejects(store, names, rejects)
@@ -100,7 +100,7 @@ def _merge_rejects(store: Store, names: Sequence[str], path: str) -> Totals:
             stream.write(piece.rejects)
     if rows != scored + rejected:
         message = (
-            f"{rows} rows read, but {scored} scored and {rejected} rejected: a mistake of ours"
+            f"{rows} rows read, but {scored} scored and {rejected} rejected: an internal error"
         )
         raise AssertionError(message)
     return Totals(rows, scored, rejected)
@@ -125,14 +125,14 @@ def _csv(stream: IO[bytes], schema: pa.Schema) -> AbstractContextManager[Writer]
 
 
 class _GzipCsv:
-    """CSV under gzip: two streams to be closed, the inner one first."""
+    """Writer of gzip-compressed CSV; closes the CSV writer before the compressed stream."""
 
     def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
         self._packed = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0)
         self._writer = arrow_csv.CSVWriter(self._packed, schema)
 
     def write_table(self, table: pa.Table) -> None:
-        """Write one."""
+        """Append a table."""
         self._writer.write_table(table)
 
     def __enter__(self) -> Writer:

@@ -1,4 +1,4 @@
-"""Parquet of any size: row groups are read where they are scored, large ones part by part."""
+"""Read Parquet of any size: workers read the row groups; large groups are read in parts."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from score.columns import find_layout
 from score.errors import InputError
-from score.layout import find_layout
-from score.pieces import PIECE_ROWS, Held, Piece, Rows, public_name
+from score.pieces import PIECE_ROWS, LoadedRows, Piece, Rows, public_name
 
 LARGEST_GROUP = 4 * PIECE_ROWS
-"""Rows up to which a row group is read at once, by each who scores a part of it."""
+"""Rows of a row group up to which every worker reads the whole group for its part."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowGroups:
-    """Row groups of a file, or a part of one, read by whoever scores them.
+    """Row groups of a file, or a part of one; the worker that scores them reads them.
 
     Attributes
     ----------
     path
-        For fsspec.
+        Path or URL for fsspec.
     columns
         Name in the file of each field.
     groups
-        Their positions in the file.
+        Indexes of the row groups.
     start, count
         First row, from 1, and number of rows.
     skip
-        Rows of the groups before the first one.
+        Rows of the groups to skip.
     """
 
     path: str
@@ -46,10 +46,10 @@ class RowGroups:
     skip: int = 0
 
     def read(self) -> Rows:
-        """Open the file anew and read them."""
+        """Open the file and read the rows."""
         names = list(self.columns.values())
         with (
-            _told(public_name(self.path)),
+            _input_errors(public_name(self.path)),
             fsspec.open(self.path, "rb") as stream,
             pq.ParquetFile(stream) as file,
         ):
@@ -59,47 +59,47 @@ class RowGroups:
 
 
 def parquet_pieces(stream: IO[bytes], path: str, name: str) -> Iterator[Piece]:
-    """Cut a Parquet file into pieces.
+    """Split a Parquet file into pieces.
 
     Parameters
     ----------
     stream
-        The file, open.
+        The open file.
     path
-        The same file for another process.
+        Path or URL of the file, for other processes.
     name
-        What to call it in errors.
+        Name of the file in errors.
 
     Raises
     ------
     InputError
-        Where it is no Parquet file of flights.
+        If it is not a Parquet file of flights.
     """
-    with _told(name), pq.ParquetFile(stream) as file:
+    with _input_errors(name), pq.ParquetFile(stream) as file:
         yield from _pieces(file, path, name)
 
 
 def row_count(stream: IO[bytes], name: str) -> int:
-    """Rows of a Parquet file, by its footer; the stream is left at its beginning.
+    """Return the number of rows in a Parquet footer; the stream is rewound.
 
     Raises
     ------
     InputError
-        Where there is none.
+        If there is no valid footer.
     """
-    with _told(name):
+    with _input_errors(name):
         rows: int = pq.read_metadata(stream).num_rows
     stream.seek(0)
     return rows
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Put what Arrow says against a file into a sentence."""
+def _input_errors(name: str) -> Iterator[None]:
+    """Raise errors of Arrow as `InputError`."""
     try:
         yield
     except (pa.ArrowException, OSError) as failure:
-        message = f"{name}: its Parquet data is damaged or ends in the middle ({failure})."
+        message = f"{name}: its Parquet data is damaged or truncated ({failure})."
         raise InputError(message) from failure
 
 
@@ -116,7 +116,7 @@ def _pieces(file: pq.ParquetFile, path: str, name: str) -> Iterator[Piece]:
 
 def _sources(
     file: pq.ParquetFile, path: str, columns: Mapping[str, str]
-) -> Iterator[RowGroups | Held]:
+) -> Iterator[RowGroups | LoadedRows]:
     start = 1
     for groups, rows in _runs(file):
         if rows <= LARGEST_GROUP:
@@ -126,19 +126,19 @@ def _sources(
             continue
         for batch in file.iter_batches(PIECE_ROWS, groups, list(columns.values())):
             table = _named(pa.Table.from_batches([batch]), columns)
-            yield Held(Rows(start, table.num_rows, table))
+            yield LoadedRows(Rows(start, table.num_rows, table))
             start += table.num_rows
 
 
 def _parts(rows: int) -> Iterator[tuple[int, int]]:
-    """Cut a row group evenly: to read it once more costs a hundredth of scoring a part of it."""
+    """Split a row group evenly; reading it again costs 1 % of scoring a part of it."""
     parts = -(-rows // PIECE_ROWS)
     bounds = [rows * part // parts for part in range(parts + 1)]
     yield from ((first, last - first) for first, last in pairwise(bounds))
 
 
 def _runs(file: pq.ParquetFile) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Neighbouring row groups that make a piece together, and how many rows they have."""
+    """Yield adjacent row groups that form a piece, and their number of rows."""
     groups: tuple[int, ...] = ()
     rows = 0
     for group in range(file.num_row_groups):
@@ -152,5 +152,5 @@ def _runs(file: pq.ParquetFile) -> Iterator[tuple[tuple[int, ...], int]]:
 
 
 def _named(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
-    """Only the wanted columns, by the names of their fields."""
+    """Return the needed columns, named by their fields."""
     return table.select(list(columns.values())).rename_columns(list(columns))

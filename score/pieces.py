@@ -1,4 +1,4 @@
-"""Pieces of an input: runs of its rows, each small enough to be held in memory and scored alone."""
+"""Pieces of an input: consecutive rows that fit into memory and are scored on their own."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from data.download import public_address
 from data.flights import IntArray
 
 PIECE_ROWS = 65_536
-"""Rows that make a piece, as near as the input's own blocks allow."""
+"""Target number of rows per piece; the input's blocks or row groups decide the exact number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A record that could not be cut into columns.
+    """Record that could not be split into columns.
 
     Attributes
     ----------
     row
-        Of the input, from 1; the header does not count.
+        Row in the input, from 1; the header does not count.
     text
-        The record as it stands there.
+        Text of the record in the input.
     reason
-        What is wrong with it.
+        Reason why it is malformed.
     """
 
     row: int
@@ -36,17 +36,17 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a piece, read.
+    """Rows of a piece.
 
     Attributes
     ----------
     start, count
-        First row in the input, from 1, and number of rows, the malformed ones among them.
+        First row in the input, from 1, and number of rows, including malformed ones.
     table
-        The rows that have columns, in order: columns of `score.layout.FIELDS`, those that the
+        The well-formed rows, in order, with those columns of `score.columns.FIELDS` that the
         input has.
     malformed
-        The others.
+        The malformed rows.
     """
 
     start: int
@@ -56,28 +56,28 @@ class Rows:
 
     @property
     def numbers(self) -> IntArray:
-        """Row in the input of each row of the table, shape ``(n,)``."""
+        """Return the row in the input of each row of the table, shape ``(n,)``."""
         numbers = np.arange(self.start, self.start + self.count)
         return np.setdiff1d(numbers, [each.row for each in self.malformed], assume_unique=True)
 
 
 class Source(Protocol):
-    """Where the rows of a piece are; can be sent to another process."""
+    """Interface of a source of a piece's rows; it can be pickled for another process."""
 
     def read(self) -> Rows:
-        """Read them."""
+        """Read the rows."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Rows that were read already."""
+class LoadedRows:
+    """Rows that are already in memory."""
 
     rows: Rows
 
     @property
     def count(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return self.rows.count
 
     def read(self) -> Rows:
@@ -87,18 +87,20 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of rows: always the same one for the same input, so that finished ones are known.
+    """Consecutive rows of an input.
+
+    The same input always gives the same pieces, so that a resumed run recognises finished ones.
 
     Attributes
     ----------
     number
-        From 0, in the order of the input.
+        Index in the input, from 0.
     rows
-        How many.
+        Number of rows.
     source
-        Reads them.
+        Source of the rows.
     progress
-        Share of the input that ends with this piece, 0 to 1.
+        Share of the input up to the end of this piece, 0 to 1.
     """
 
     number: int
@@ -108,10 +110,10 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """Name of the file that holds its scores."""
+        """Return the name of the file with the piece's scores."""
         return f"piece-{self.number:08}.arrow"
 
 
 def public_name(path: str) -> str:
-    """What to call an input in messages: no passwords, no signatures."""
+    """Return the name of an input for messages, without passwords or signatures."""
     return public_address(path) if "://" in path else path

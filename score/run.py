@@ -1,4 +1,4 @@
-"""One run: find what is done, score the rest, put it together."""
+"""Run a scoring job: find finished pieces, score the others, merge them."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from score.pieces import PIECE_ROWS, Piece, public_name
 from score.store import SUFFIX, JsonObject, Store
 
 FORMAT = 2
-"""Of the pieces; raised when a change would misread those of an older run."""
+"""Version of the pieces' format; increased when a change could misread older pieces."""
 QUIET_SECONDS = 30.0
-"""Between lines of progress where nobody watches."""
+"""Seconds between lines of progress if standard error is not a terminal."""
 
 logger = logging.getLogger("score")
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The part of an input that one of several tasks scores: every `count`-th piece."""
+    """Part of an input that one of `count` tasks scores: every `count`-th piece."""
 
     index: int = 0
     count: int = 1
 
     @classmethod
     def of(cls, index: int, count: int) -> Shard:
-        """Check that there is such a task.
+        """Return a shard after checking its index.
 
         Raises
         ------
         InputError
-            If there is not.
+            If `index` is not less than `count`.
         """
         if index >= count:
-            message = f"there is no task {index} among {count}: the first one is 0."
+            message = f"there is no task {index} of {count}: indexes start at 0."
             raise InputError(message)
         return cls(index, count)
 
     def output(self, path: str) -> str:
-        """The task's own output: its place and their number before the name's ending."""
+        """Return the task's output: its index and the count are added before the ending."""
         if self.count == 1:
             return path
         stem, ending = split_name(path)
@@ -59,8 +59,8 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be scored, by what, and where to.
+class ScoringJob:
+    """Input, output, model and shard of a run.
 
     Attributes
     ----------
@@ -74,36 +74,36 @@ class Order:
     shard: Shard = Shard()
 
 
-def run(order: Order, make_engine: AbstractContextManager[Engine]) -> Totals:
-    """Score an input, or what is left of it.
+def run(job: ScoringJob, make_engine: AbstractContextManager[Engine]) -> Totals:
+    """Score an input, or the rest of it after an interrupted run.
 
     Returns
     -------
     Totals
-        Of the whole output, whichever run scored which piece.
+        Counts of the whole output, including pieces of earlier runs.
 
     Raises
     ------
     score.errors.ScoreError
-        Where the input, the output or the engine is at fault.
+        If the input cannot be read, the output cannot be written, or the engine fails.
     """
-    split_name(order.output)
-    source = find_input(order.source)
-    output = order.shard.output(order.output)
-    _check_output(order.source, output)
+    split_name(job.output)
+    source = find_input(job.source)
+    output = job.shard.output(job.output)
+    _check_output(job.source, output)
     store = Store(output)
     with store.lock(), store.cleared_on_failure():
-        done = store.begin(_manifest(order, source))
+        done = store.begin(_manifest(job, source))
         if done:
-            logger.info("going on after %s pieces of an earlier run", len(done))
-        names = _score(order, source, store, done, make_engine)
-        totals = merge(store, names, order.model)
+            logger.info("resuming after %s pieces of an earlier run", len(done))
+        names = _score(job, source, store, done, make_engine)
+        totals = merge(store, names, job.model)
         store.clear()
     return totals
 
 
 def _check_output(source: str, output: str) -> None:
-    """Refuse, before anything is written, an output that is a folder or would destroy the input.
+    """Check, before anything is written, that the output is no folder and spares the input.
 
     Raises
     ------
@@ -123,16 +123,16 @@ def _check_output(source: str, output: str) -> None:
 
 
 def _score(
-    order: Order,
+    job: ScoringJob,
     source: Input,
     store: Store,
     done: set[str],
     make_engine: AbstractContextManager[Engine],
 ) -> list[str]:
-    """Score what is left; return the names of all pieces of the shard, in order."""
+    """Score the missing pieces; return the names of all pieces of the shard, in order."""
     names: list[str] = []
-    with _bar(source, order.shard) as bar:
-        todo = _todo(source, order.shard, done, names, bar)
+    with _bar(source, job.shard) as bar:
+        todo = _todo(source, job.shard, done, names, bar)
         with make_engine as engine:
             for piece, content in engine.run(todo):
                 store.write(piece.name, content)
@@ -143,7 +143,7 @@ def _score(
 def _todo(
     source: Input, shard: Shard, done: set[str], names: list[str], bar: tqdm[Never]
 ) -> Iterator[Piece]:
-    """The shard's pieces that nobody has scored; every one of the shard is noted in `names`."""
+    """Yield the shard's pieces that are not finished; append the name of each piece to `names`."""
     rows = 0
     for piece in source.pieces():
         rows += piece.rows
@@ -170,11 +170,11 @@ def _bar(source: Input, shard: Shard) -> tqdm[Never]:
     return bar
 
 
-def _manifest(order: Order, source: Input) -> JsonObject:
+def _manifest(job: ScoringJob, source: Input) -> JsonObject:
     return {
         "format": FORMAT,
         "input": asdict(source),
-        "model": order.model,
+        "model": job.model,
         "piece_rows": PIECE_ROWS,
-        "shard": asdict(order.shard),
+        "shard": asdict(job.shard),
     }

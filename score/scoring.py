@@ -1,4 +1,4 @@
-"""Scores one piece: its valid rows with all that the service would say, its others with reasons."""
+"""Score one piece: the service's prediction for valid rows, a reason for the others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from data.dictionary_column import DictionaryColumn, pairs
 from data.flights import Flights, IntArray
 from model.inference.decision import RISK_NAMES
 from model.inference.predictor import Predictor
-from score.check import check, texts
 from score.pieces import Rows
+from score.validation import texts, validate
 
 BATCH_ROWS = 4096
-"""Flights whose features are made at once: their matrix stays in the processor's cache."""
+"""Flights per feature matrix, so that the matrix fits into the CPU cache."""
 
 SCHEMA = pa.schema(
     {
@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
         "unknown": pa.string(),
     }
 )
-"""The output: the row of the input, the flight as it was understood, the service's prediction."""
+"""Columns of the output: row of the input, parsed flight, prediction."""
 REJECT_COLUMNS = ("row", "reason", "record")
 
 _ROWS, _REJECTED, _REJECTS = b"rows", b"rejected", b"rejects"
@@ -46,16 +46,16 @@ Probabilities = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What became of the rows of a piece.
+    """Result of a piece.
 
     Attributes
     ----------
     table
-        Of `SCHEMA`, in the order of the input.
+        Scored rows with the columns of `SCHEMA`, in the order of the input.
     rows, rejected
-        How many were read, and how many of them are not in the table.
+        Number of rows read, and of those rejected.
     rejects
-        Lines of CSV with `REJECT_COLUMNS`, without a header, one per rejected row.
+        CSV lines with `REJECT_COLUMNS`, without a header, one per rejected row.
     """
 
     table: pa.Table
@@ -64,7 +64,7 @@ class Scored:
     rejects: bytes
 
     def to_bytes(self) -> bytes:
-        """All of it in one file, so that it is there whole or not at all: an Arrow stream."""
+        """Return the result as one Arrow stream, so that a single file holds all of it."""
         facts = {
             _ROWS: str(self.rows).encode(),
             _REJECTED: str(self.rejected).encode(),
@@ -79,7 +79,7 @@ class Scored:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Scored:
-        """Read what `to_bytes` wrote."""
+        """Parse the output of `to_bytes`."""
         table = pa.ipc.open_stream(content).read_all()
         facts = table.schema.metadata
         return cls(
@@ -96,23 +96,26 @@ def score_rows(rows: Rows, predictor: Predictor) -> Scored:
     Raises
     ------
     score.errors.InputError
-        Where a column is of a type that can be neither text nor time.
+        If a column's type cannot be read as text or time.
     """
-    checked = check(rows.table, predictor.builder.home)
+    validated = validate(rows.table, predictor.builder.home)
     numbers = rows.numbers
-    table = _table(numbers[checked.valid], checked.flights, predictor)
-    refused = np.flatnonzero(~checked.valid)
+    table = _table(numbers[validated.valid], validated.flights, predictor)
+    invalid = np.flatnonzero(~validated.valid)
     rejects = [
         *((m.row, m.reason, m.text) for m in rows.malformed),
         *zip(
-            numbers[refused].tolist(), checked.reasons, _records(rows.table, refused), strict=True
+            numbers[invalid].tolist(),
+            validated.reasons,
+            _records(rows.table, invalid),
+            strict=True,
         ),
     ]
     return Scored(table, rows.count, len(rejects), _lines(rejects))
 
 
 def probabilities(flights: Flights, predictor: Predictor) -> Probabilities:
-    """Probability of each flight, shape ``(n,)``."""
+    """Return the probability of each flight, shape ``(n,)``."""
     found = np.empty(len(flights))
     for start in range(0, len(flights), BATCH_ROWS):
         stop = start + BATCH_ROWS
@@ -142,23 +145,23 @@ def _table(numbers: IntArray, flights: Flights, predictor: Predictor) -> pa.Tabl
 
 
 def _unknown(flights: Flights, predictor: Predictor) -> Sequence[str]:
-    """Names of the fields whose value training never saw; asked once per pair of them."""
-    asked = DictionaryColumn.of(pairs(flights.airline, flights.destination))
-    first = np.zeros(len(asked.values), dtype=np.int64)
-    first[asked.code[::-1]] = np.arange(len(asked))[::-1]
+    """Return the fields with values unknown to training; found once per distinct pair."""
+    distinct = DictionaryColumn.of(pairs(flights.airline, flights.destination))
+    first = np.zeros(len(distinct.values), dtype=np.int64)
+    first[distinct.code[::-1]] = np.arange(len(distinct))[::-1]
     names = map(",".join, predictor.builder.unknown(flights.pick(first)))
-    return DictionaryColumn(asked.code, list(names))
+    return DictionaryColumn(distinct.code, list(names))
 
 
 def _texts(column: Sequence[str | None]) -> pa.Array:
-    """A column of text, each distinct value of a `DictionaryColumn` one made once."""
+    """Return a column of text; each distinct value of a `DictionaryColumn` is converted once."""
     if isinstance(column, DictionaryColumn):
         return pa.array(column.values, pa.string()).take(pa.array(column.code))
     return pa.array(column, pa.string())
 
 
 def _records(table: pa.Table, rows: IntArray) -> list[str]:
-    """The rows' columns as one JSON object each, as they stood in the input."""
+    """Return each row's columns in the input as a JSON object."""
     if not len(rows):
         return []
     chosen = table.take(pa.array(rows))

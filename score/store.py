@@ -1,4 +1,4 @@
-"""Whole files or none, beside the output: what a killed run had finished, the next one finds."""
+"""Store finished pieces next to the output, with atomic writes, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ JsonObject = dict[str, Any]
 
 
 class Store:
-    """The finished pieces of one output, in a folder beside it, on disk or in a bucket.
+    """Folder with the finished pieces of one output, on disk or in a bucket.
 
-    On disk a file is written under another name and renamed; an object of a bucket appears whole
-    by itself. So each file is there with all its bytes, or not at all, whenever the process dies.
+    On disk a file is written under another name and renamed; bucket writes are atomic. A killed
+    process therefore never leaves a partial file under its final name.
 
     Parameters
     ----------
     output
-        Path or address of the file that is made.
+        Path or URL of the output.
 
     Attributes
     ----------
     path
-        The same, without what tells on which system.
+        Path of the output inside its file system.
     """
 
     def __init__(self, output: str) -> None:
@@ -46,12 +46,12 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep others away while this process lives; on disk only: a bucket knows no locks.
+        """Lock the output for this process; only on disk, because buckets have no locks.
 
         Raises
         ------
         OutputError
-            If another process is at it, or the folder cannot be written.
+            If another process has the lock, or the folder cannot be written.
         """
         with self._writing():
             self._system.makedirs(self._folder, exist_ok=True)
@@ -62,29 +62,29 @@ class Store:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as failure:
-                message = f"another run is at work on {self.path}: wait for it, or end it."
+                message = f"another run writes {self.path}: wait for it, or stop it."
                 raise OutputError(message) from failure
             yield
 
     @contextmanager
     def cleared_on_failure(self) -> Iterator[None]:
-        """Remove the folder after a failure, but where the same command could go on from it.
+        """Remove the folder after a failure, unless the same command could resume from it.
 
-        It could not where the input is at fault, because a mended one begins anew. A full disk
-        needs the room.
+        After an error of the input it cannot resume, because a corrected input is a new one. On
+        a full disk the space is needed.
         """
         try:
             yield
         except BaseException as failure:
-            with suppress(OSError):  # the failure itself is what counts
+            with suppress(OSError):  # report the original failure
                 if isinstance(failure, InputError | OutputError) or not self._pieces():
                     self.clear()
             raise
 
     def begin(self, manifest: JsonObject) -> set[str]:
-        """Names of the pieces that an earlier run with the same manifest finished.
+        """Return the names of the pieces that an earlier run with the same manifest finished.
 
-        Pieces with another manifest are thrown away: they are of another input or model.
+        Pieces with another manifest are deleted: they belong to another input or model.
         """
         known = self._read_manifest()
         if known != manifest:
@@ -94,14 +94,14 @@ class Store:
         return self._pieces()
 
     def names(self) -> list[str]:
-        """Names of the finished files."""
+        """Return the names of the finished files."""
         self._system.invalidate_cache()
         paths = self._system.ls(self._folder, detail=False) if self._exists(self._folder) else []
         names = sorted(str(path).rstrip("/").rpartition("/")[2] for path in paths)
         return [name for name in names if name != "lock" and not name.endswith(_UNFINISHED)]
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file of the folder, whole."""
+        """Write a file of the folder atomically."""
         path = f"{self._folder}/{name}"
         if not self._is_local:
             self._system.pipe_file(path, content)
@@ -117,7 +117,7 @@ class Store:
 
     @contextmanager
     def output(self, target: str) -> Iterator[IO[bytes]]:
-        """Open a file beside the folder; it is in place when the block ends, and only then."""
+        """Open a file next to the folder; it gets its final name when the block ends."""
         if not self._is_local:
             with self._system.transaction, self._system.open(target, "wb") as stream:
                 yield stream
@@ -131,18 +131,18 @@ class Store:
             unfinished.replace(target)
 
     def drop(self, path: str) -> None:
-        """Remove a file beside the folder, where there is one."""
+        """Remove a file, if it exists."""
         if self._exists(path):
             self._system.rm_file(path)
 
     def clear(self) -> None:
-        """Remove the folder; the manifest goes first, so that what is left is never believed."""
+        """Remove the folder, manifest first, so that no run resumes from a partial folder."""
         self.drop(f"{self._folder}/{MANIFEST}")
         self._system.rm(self._folder, recursive=True)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Say in one sentence that the system refused to write."""
+        """Raise write errors as `OutputError`."""
         try:
             yield
         except OSError as failure:
@@ -154,7 +154,9 @@ class Store:
             with self._writing():
                 return Path(self._folder, "lock").open("w", encoding="utf-8")
         except OutputError:
-            with suppress(OSError):  # pieces of an earlier run stay
+            with suppress(
+                OSError
+            ):  # fails if the folder has pieces of an earlier run, which are kept
                 Path(self._folder).rmdir()
             raise
 

@@ -24,15 +24,16 @@ from serving.models import store
 from tests.support.server import Server, running_server
 
 EVERY = 12
-SLOW_MARKERS = ("server", "container", "browser", "training")
-"""Markers of tests that also get the marker `slow`."""
+SLOW_MARKERS = ("server", "container")
+SLOW_FIXTURES = {"browser", "live", "server"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by the option -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests as slow that start a server, a container or a browser, or train a model."""
+    """Mark tests as slow that start a server, a container or a browser."""
     for item in items:
-        if any(item.get_closest_marker(name) for name in SLOW_MARKERS):
+        slow = any(item.get_closest_marker(name) for name in SLOW_MARKERS)
+        if slow or SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.slow)
 
 

@@ -1,4 +1,4 @@
-"""The three engines behind one contract: the same answers and errors to thousands of requests."""
+"""Three engines, one contract: the same answers and errors to thousands of requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.inference.bundle import Bundle
 from serving.api.application import Application
 from serving.batching.engines import Unbatched, score_batch
 from serving.settings import Batching, Settings
-from tests.support.runtime import make_runtime
+from tests.support.runtime import make_runtime, not_reached
 from tests.support.server import Server
 from tests.test_service import STATE, as_json
 
@@ -31,7 +31,7 @@ Breaker = Callable[[Body, random.Random], bytes]
 
 
 def _field(name: str, *values: Any) -> Breaker:
-    """Breaks one flight of a request by a value that its field cannot have."""
+    """Return a function that puts an invalid value into a field of one flight."""
 
     def broken(body: Body, rng: random.Random) -> bytes:
         rng.choice(body["flights"])[name] = rng.choice(values)
@@ -53,7 +53,7 @@ def _scrambled(body: Body, rng: random.Random) -> bytes:
 
 
 def _doubled(body: Body, rng: random.Random) -> bytes:
-    """One key twice: the last one counts."""
+    """Write one key twice; the last one counts."""
     text = json.dumps(body)
     return text.replace("{", f'{{"explain": {rng.choice(["true", "1"])}, ', 1).encode()
 
@@ -79,7 +79,7 @@ BREAKERS: tuple[Breaker, ...] = (
 
 
 def requests(frame: pd.DataFrame) -> list[bytes]:
-    """Real flights in requests of every kind, a third of them broken in some way."""
+    """Return requests of every kind with real flights, a third of them invalid."""
     rng = random.Random(11)  # noqa: S311 - the same requests every time are what is wanted
     rows = as_json(frame.sample(4 * REQUESTS, random_state=2, replace=True))
     bodies = []
@@ -97,12 +97,8 @@ def requests(frame: pd.DataFrame) -> list[bytes]:
     return bodies
 
 
-async def _inside(scope: Any, receive: Any, send: Any) -> None:
-    raise AssertionError(scope, receive, send)
-
-
 async def post_all(client: httpx.AsyncClient, bodies: list[bytes]) -> list[httpx.Response]:
-    """Send all bodies, some at a time; answers in their order."""
+    """Send all bodies on `CONNECTIONS` connections; return the answers in their order."""
     gate = asyncio.Semaphore(CONNECTIONS)
     headers = {"content-type": "application/json"}
 
@@ -115,28 +111,28 @@ async def post_all(client: httpx.AsyncClient, bodies: list[bytes]) -> list[httpx
 
 @pytest.fixture(scope="module")
 def bodies(frame: pd.DataFrame) -> list[bytes]:
-    """What is sent to every engine."""
+    """Return the bodies that are sent to every engine."""
     return requests(frame)
 
 
 @pytest.fixture(scope="module")
 def expected(bodies: list[bytes], bundle: Bundle) -> list[tuple[int, Any]]:
-    """Status and document of each, from a front door without server, sockets or batching."""
+    """Return status and document of each, without server, sockets or batching."""
     settings = Settings(batching=Batching.OFF)
     engine = Unbatched(partial(score_batch, bundle.predictor), settings.max_batch)
     runtime = make_runtime(bundle, settings, engine=engine)
-    door = Application(_inside, lambda: runtime, settings)
+    application = Application(not_reached, lambda: runtime, settings)
 
     async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app=door)
+        transport = httpx.ASGITransport(app=application)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return await post_all(client, bodies)
 
     return [(answer.status_code, answer.json()) for answer in asyncio.run(ask())]
 
 
-def test_the_requests_are_worth_sending(expected: list[tuple[int, Any]]) -> None:
-    """Most of them are answered, hundreds are refused, and for more than one reason."""
+def test_the_requests_cover_answers_and_errors(expected: list[tuple[int, Any]]) -> None:
+    """More than half of them are answered, and hundreds get 400 or 422."""
     statuses = [status for status, _ in expected]
     assert set(statuses) == {200, 400, 422}
     assert statuses.count(200) > REQUESTS / 2
@@ -146,7 +142,7 @@ def test_the_requests_are_worth_sending(expected: list[tuple[int, Any]]) -> None
 def test_every_engine_gives_the_same_answers(
     server: Server, bodies: list[bytes], expected: list[tuple[int, Any]]
 ) -> None:
-    """At 64 connections each request gets the status, scores or problem that are its own."""
+    """At 64 connections each request gets its own status, scores or problem document."""
 
     async def ask() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=CONNECTIONS)
@@ -160,7 +156,7 @@ def test_every_engine_gives_the_same_answers(
 
 
 def same(found: Any, wanted: Any) -> bool:
-    """Whether two JSON documents are equal, numbers to 1e-9."""
+    """Return whether two JSON documents are equal, numbers to 1e-9."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         return found.keys() == wanted.keys() and all(same(found[k], wanted[k]) for k in found)
     if isinstance(found, list) and isinstance(wanted, list):

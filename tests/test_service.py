@@ -1,4 +1,4 @@
-"""The service as its users run it: a real `bentoml serve`, with each batching engine."""
+"""Contract of a real `bentoml serve`, with each batching engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCORED_FLIGHTS = 5_000
 
 
 def as_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Flights of a frame as the contract writes them."""
+    """Return the flights of a frame as JSON of the contract."""
     columns = ["airline", "flight_number", "destination", "scheduled_departure", "flight_type"]
     table = frame[columns].assign(
         scheduled_departure=frame["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M:%S")
@@ -38,13 +38,13 @@ def as_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def flights(frame: pd.DataFrame) -> pd.DataFrame:
-    """Flights from all over the year, in no order."""
+    """Return flights of the whole year, in random order."""
     return frame.sample(SCORED_FLIGHTS, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def expected(flights: pd.DataFrame, bundle: Bundle) -> np.ndarray:
-    """What LightGBM's own Python package says about them, in the mean with the line."""
+    """Return their scores by LightGBM's own package, averaged with the logistic regression."""
     predictor = bundle.predictor
     matrix = predictor.builder.transform(Flights.from_columns(flights))
     trees = lgb.Booster(model_str=predictor.booster.text).predict(matrix, raw_score=True)
@@ -65,10 +65,10 @@ def test_http_scores_equal_the_training_side(
     assert np.abs(np.array(scored) - expected[: len(rows)]).max() < 1e-9
 
 
-def test_one_bad_request_harms_no_other(
+def test_an_invalid_request_affects_no_other(
     server: Server, flights: pd.DataFrame, expected: np.ndarray
 ) -> None:
-    """Among many concurrent requests, the broken ones fail alone and the good ones are right."""
+    """Among concurrent requests, the invalid ones get 422 and the valid ones their own scores."""
     rows = as_json(flights)[:300]
     bodies = [{"flights": [row]} for row in rows]
     for position in range(0, 300, 3):
@@ -85,7 +85,7 @@ def test_one_bad_request_harms_no_other(
 
 @pytest.fixture(scope="module")
 def day(frame: pd.DataFrame) -> pd.DataFrame:
-    """Flights of one morning, some within reach of what was observed at eight and some not."""
+    """Return flights of one morning, a part of them within three hours after `STATE`."""
     departure = frame["scheduled_departure"]
     morning = (departure >= "2017-07-14T06:00") & (departure < "2017-07-14T14:00")
     return frame[morning]
@@ -101,11 +101,11 @@ STATE = {
 def test_flights_with_and_without_a_state_share_batches(
     server: Server, day: pd.DataFrame, bundle: Bundle
 ) -> None:
-    """Sent at the same time, both kinds of request get what the training side says of each."""
+    """Sent at the same time, both kinds of request get the scores of the training side."""
     rows = as_json(day)
     flights, state = Flights.from_columns(day), AirportState.model_validate_json(json.dumps(STATE))
-    told = to_flights([Flight.model_validate_json(json.dumps(row)) for row in rows], state)
-    plain, fresh = (bundle.predictor.score(each).tolist() for each in (flights, told))
+    with_state = to_flights([Flight.model_validate_json(json.dumps(row)) for row in rows], state)
+    plain, fresh = (bundle.predictor.score(each).tolist() for each in (flights, with_state))
     bodies = [{"flights": [row], **more} for row in rows for more in ({}, {"airport_state": STATE})]
     answers = asyncio.run(post_all(server, bodies))
     scored = [answer.json()["predictions"][0]["probability"] for answer in answers]
@@ -114,30 +114,32 @@ def test_flights_with_and_without_a_state_share_batches(
     assert plain != fresh
 
 
-def test_a_state_changes_only_flights_within_its_reach(server: Server, day: pd.DataFrame) -> None:
-    """In one request, flights before the observation or hours after it are scored as without."""
+def test_a_state_changes_only_flights_of_the_next_three_hours(
+    server: Server, day: pd.DataFrame
+) -> None:
+    """Flights before the observation or over three hours after it are scored without the state."""
     rows = as_json(day)
     answers = asyncio.run(
         post_all(server, [{"flights": rows}, {"flights": rows, "airport_state": STATE}])
     )
-    plain, told = ([p["probability"] for p in a.json()["predictions"]] for a in answers)
+    plain, with_state = ([p["probability"] for p in a.json()["predictions"]] for a in answers)
     ahead = day["scheduled_departure"] - pd.Timestamp(str(STATE["observed_at"]))
     within = (ahead >= pd.Timedelta(0)) & (ahead <= pd.Timedelta(hours=3))
-    changed = [a != b for a, b in zip(plain, told, strict=True)]
+    changed = [a != b for a, b in zip(plain, with_state, strict=True)]
     assert changed == within.tolist()
 
 
 def test_explanations_add_up_and_change_no_score(server: Server, day: pd.DataFrame) -> None:
-    """Asked to explain, the service gives the same probabilities and what each is made of."""
+    """The field `explain` changes no probability, and each is the sum of its contributions."""
     body: dict[str, Any] = {"flights": as_json(day)[:40], "airport_state": STATE}
     bodies = [body, {**body, "explain": True}]
-    plain, told = (
+    plain, explained = (
         PredictionResponse.model_validate_json(answer.content).predictions
         for answer in asyncio.run(post_all(server, bodies))
     )
-    assert [each.probability for each in told] == [each.probability for each in plain]
+    assert [each.probability for each in explained] == [each.probability for each in plain]
     assert all(each.explanation is None for each in plain)
-    for each in told:
+    for each in explained:
         assert each.explanation is not None
         changes = [one.change for one in each.explanation.contributions]
         assert each.explanation.base + sum(changes) == pytest.approx(each.probability)
@@ -148,11 +150,11 @@ def test_explanations_add_up_and_change_no_score(server: Server, day: pd.DataFra
     [
         ({"observed_at": "soon"}, "/airport_state/observed_at"),
         ({"last_hour": {"departures": -1}}, "/airport_state/last_hour/departures"),
-        ({"mood": "fine"}, "/airport_state/mood"),
+        ({"weather": "fine"}, "/airport_state/weather"),
     ],
 )
 def test_an_invalid_state_is_named(server: Server, change: dict[str, Any], pointer: str) -> None:
-    """What is wrong with the airport's state is refused like anything else, by its place."""
+    """An invalid field of the airport's state gets 422 with its JSON pointer."""
     body = {**EXAMPLE, "airport_state": STATE | change}
     answer = httpx.post(f"{server.url}/predict_delay", json=body)
     assert answer.status_code == 422
@@ -161,14 +163,14 @@ def test_an_invalid_state_is_named(server: Server, change: dict[str, Any], point
 
 
 async def post_all(server: Server, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
-    """Send all requests, 64 connections at a time; answers in the order of the requests."""
+    """Send all requests on 64 connections; return the answers in the order of the requests."""
     limits = httpx.Limits(max_connections=64)
     async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=60) as client:
         return await asyncio.gather(*(client.post("/predict_delay", json=b) for b in bodies))
 
 
 def test_the_example_gets_the_documented_answer(server: Server, registered: str) -> None:
-    """The request that the README shows is answered by the contract, naming the model."""
+    """The request of the README is answered by the contract, with the tag of the model."""
     answer = httpx.post(f"{server.url}/predict_delay", json=EXAMPLE)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -176,7 +178,7 @@ def test_the_example_gets_the_documented_answer(server: Server, registered: str)
 
 
 def test_model_card_names_the_model_and_its_data(server: Server, registered: str) -> None:
-    """`GET /model` tells which model answers, from which data, and where its threshold lies."""
+    """`GET /model` publishes the tag of the model, its data and its threshold."""
     card = httpx.get(f"{server.url}/model").json()
     assert card["model"] == registered
     assert ("warning" in card) == card["data"]["is_sample"]
@@ -184,13 +186,13 @@ def test_model_card_names_the_model_and_its_data(server: Server, registered: str
 
 
 def test_probes_answer(server: Server) -> None:
-    """The process says that it lives and that it can predict."""
+    """Liveness and readiness probes answer 200."""
     for path in ("/livez", "/readyz"):
         assert httpx.get(server.url + path).status_code == 200
 
 
 def test_metrics_count_requests(server: Server) -> None:
-    """Prometheus can read how many requests were answered."""
+    """`GET /metrics` counts the answered requests."""
     httpx.post(f"{server.url}/predict_delay", json=EXAMPLE)
     lines = httpx.get(f"{server.url}/metrics").text.splitlines()
     count = next(
@@ -200,7 +202,7 @@ def test_metrics_count_requests(server: Server) -> None:
 
 
 def test_the_runner_is_not_reachable_from_outside(server: Server) -> None:
-    """BentoML's own routes are closed, and with them its pickle media type."""
+    """BentoML's own routes answer 404, and its pickle media type gets 415."""
     headers = {"content-type": "application/vnd.bentoml+pickle"}
     for path in ("/score", "/predict_delay/", "/docs.json"):
         assert httpx.post(server.url + path, content=b"x", headers=headers).status_code == 404

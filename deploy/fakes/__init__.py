@@ -1,1 +1,1 @@
-"""Stand-ins for gcloud, docker and make, which record what they are asked and keep state."""
+"""Fakes of gcloud, docker and make that record their calls and keep state."""

@@ -1,4 +1,4 @@
-"""What the stand-ins remember between two calls, in one folder; and the record of all calls."""
+"""State of the fakes in one folder, and the record of all calls."""
 
 from __future__ import annotations
 
@@ -27,18 +27,22 @@ EMPTY: dict[str, Any] = {
 State = dict[str, Any]
 
 
+class CommandError(Exception):
+    """Error message with which a fake command fails, worded like the real one."""
+
+
 class Cloud:
-    """A folder that stands for a project in the cloud.
+    """Folder with the state of a fake cloud project.
 
     Parameters
     ----------
     folder
-        Made where it does not exist.
+        Folder of the state; it is created if it does not exist.
 
     Attributes
     ----------
     objects
-        Folder with one file for each object, below its bucket's name.
+        Folder with one file per object, below its bucket's name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,12 +52,12 @@ class Cloud:
 
     @classmethod
     def of_environment(cls) -> Cloud:
-        """Open the one that the environment names."""
+        """Open the cloud that the environment variable names."""
         return cls(Path(os.environ[FOLDER_VARIABLE]))
 
     @contextmanager
     def change(self) -> Iterator[State]:
-        """Yield the state to be changed, to one process at a time; kept where nothing is raised."""
+        """Yield the state for changes, under a lock; it is saved unless an exception is raised."""
         path = self._folder / "state.json"
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -62,24 +66,24 @@ class Cloud:
             path.write_text(json.dumps(state, indent=1))
 
     def read(self) -> State:
-        """Return the state as it is."""
+        """Return the current state."""
         with self.change() as state:
             return state
 
     def record(self, tool: str, arguments: Sequence[str]) -> None:
-        """Write a call down."""
+        """Append a call to the record."""
         with (self._folder / "calls.jsonl").open("a") as calls:
             calls.write(json.dumps([tool, *arguments]) + "\n")
 
     def calls(self, *beginning: str) -> list[list[str]]:
-        """All calls so far, in order, that begin with these words."""
+        """Return the calls so far, in order, that begin with these words."""
         path = self._folder / "calls.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         found: list[list[str]] = [json.loads(line) for line in lines]
         return [call for call in found if call[: len(beginning)] == list(beginning)]
 
     def put(self, url: str, content: bytes) -> None:
-        """Write an object, and give it a new generation."""
+        """Write an object with a new generation."""
         path = self.path(url)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -88,10 +92,10 @@ class Cloud:
             state["generations"][url] = last + 1
 
     def get(self, url: str) -> bytes | None:
-        """Read an object; nothing where there is none."""
+        """Return an object's content, or None if it does not exist."""
         path = self.path(url)
         return path.read_bytes() if path.is_file() else None
 
     def path(self, url: str) -> Path:
-        """File of an object of ``gs://bucket/name``."""
+        """Return the file of an object ``gs://bucket/name``."""
         return self.objects / url.removeprefix("gs://")

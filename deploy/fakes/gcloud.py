@@ -1,7 +1,7 @@
-"""A stand-in for gcloud: knows the commands that the scripts use, and refuses all else.
+"""Fake of gcloud with the commands that the scripts use; it rejects all others.
 
-Which flags a command takes was learned from a real Cloud SDK (`flags.json`, by `learn.py`). What it
-answers is shaped like the real answers, as far as the scripts read them. It reaches no network.
+The flags of each command come from a real Cloud SDK (`flags.json`, written by `update_flags.py`).
+Answers have the real ones' fields, as far as the scripts read them. It uses no network.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from deploy.fakes import run, storage
-from deploy.fakes.cloud import Cloud
-from deploy.fakes.errors import Refusal
+from deploy.fakes.cloud import Cloud, CommandError
 
-LEARNED = json.loads(Path(__file__).with_name("flags.json").read_text())
-TOKEN = "stand-in-identity-token"  # noqa: S105 - opens nothing
+KNOWN_FLAGS = json.loads(Path(__file__).with_name("flags.json").read_text())
+TOKEN = "fake-identity-token"  # noqa: S105 - not a secret
 RESOURCES = {
     "artifacts repositories": "repository",
     "iam service-accounts": "account",
@@ -29,13 +28,7 @@ RESOURCES = {
 
 @dataclass
 class Call:
-    """One call: its command, positional arguments and flags.
-
-    Attributes
-    ----------
-    answer
-        What the command found, for ``--format``; nothing where it prints nothing.
-    """
+    """Parsed call: command, positional arguments and flags."""
 
     cloud: Cloud
     command: str
@@ -44,32 +37,32 @@ class Call:
 
 
 def main(words: list[str]) -> None:
-    """Answer one call, or refuse it with gcloud's exit code 1."""
+    """Execute one call, or exit with its error and code 1, as gcloud does."""
     cloud = Cloud.of_environment()
     cloud.record("gcloud", words)
     try:
         call = parse(cloud, words)
         show(HANDLERS[call.command](call), call.flags.get("--format", ""))
-    except Refusal as refusal:
-        sys.exit(f"ERROR: (gcloud) {refusal}")
+    except CommandError as error:
+        sys.exit(f"ERROR: (gcloud) {error}")
 
 
 def parse(cloud: Cloud, words: list[str]) -> Call:
-    """Split the words of a call.
+    """Parse the words of a call.
 
     Raises
     ------
-    Refusal
-        If the command is unknown here, or takes no such flag in the real gcloud.
+    CommandError
+        If the command is not supported, or the real gcloud has no such flag for it.
     """
     plain = [word for word in words if not word.startswith("--")]
-    known = LEARNED["commands"]
+    known = KNOWN_FLAGS["commands"]
     lengths = [n for n in range(len(plain), 0, -1) if " ".join(plain[:n]) in known]
     if not lengths:
         message = f"Invalid choice: {' '.join(words)}"
-        raise Refusal(message)
+        raise CommandError(message)
     command = " ".join(plain[: lengths[0]])
-    allowed = {**LEARNED["everywhere"], **known[command]}
+    allowed = {**KNOWN_FLAGS["everywhere"], **known[command]}
     call = Call(cloud, command, plain[lengths[0] :])
     for word in words:
         if word.startswith("--"):
@@ -83,14 +76,14 @@ def _require_flag(allowed: dict[str, Any], name: str, *, takes_value: bool) -> N
     kind = allowed.get(name, allowed.get(name.replace("--no-", "--", 1)))
     if kind is None:
         message = f"unrecognized arguments: {name}"
-        raise Refusal(message)
+        raise CommandError(message)
     if takes_value != (kind != "bool"):
         message = f"argument {name}: {'ignored' if takes_value else 'expected'} one argument"
-        raise Refusal(message)
+        raise CommandError(message)
 
 
 def show(answer: Any, form: str) -> None:
-    """Print an answer as ``json`` or as ``value(path)``; bytes as they are."""
+    """Print an answer as ``json`` or as ``value(path)``; bytes are written unchanged."""
     if answer is None:
         return
     if isinstance(answer, bytes):
@@ -109,16 +102,16 @@ def show(answer: Any, form: str) -> None:
 
 
 def builds_describe(call: Call) -> Any:
-    """Status of a build."""
+    """Return the status of a build."""
     status = call.cloud.read()["builds"].get(call.arguments[0])
     if status is None:
         message = f"NOT_FOUND: Requested entity was not found: {call.arguments[0]}"
-        raise Refusal(message)
+        raise CommandError(message)
     return {"id": call.arguments[0], "status": status}
 
 
 def logging_read(call: Call) -> Any:
-    """Errors that people met, of the revision that the filter names."""
+    """Return the errors of the revision in the filter."""
     errors = call.cloud.read()["errors"]
     words = call.arguments[0].replace("=", " ").split()
     revision = words[words.index("resource.labels.revision_name") + 1]
@@ -126,47 +119,47 @@ def logging_read(call: Call) -> Any:
 
 
 def identity_token(call: Call) -> Any:
-    """A token, which has to say for whom it is."""
+    """Return a token; it needs an audience."""
     if "--audiences" not in call.flags:
         message = "a service account's token needs --audiences"
-        raise Refusal(message)
+        raise CommandError(message)
     return TOKEN
 
 
 def sbom_load(call: Call) -> Any:
-    """Take an SBOM for an image that is named by its digest."""
+    """Accept an SBOM for an image that is named by its digest."""
     if "@sha256:" not in call.flags["--uri"]:
         message = "Invalid URI: name the image by its digest"
-        raise Refusal(message)
+        raise CommandError(message)
     json.loads(Path(call.flags["--source"]).read_text())
 
 
 def create(call: Call) -> Any:
-    """Make a resource, once."""
+    """Create a resource that does not exist yet."""
     name = _resource(call)
     with call.cloud.change() as state:
         if name in state["resources"]:
             message = f"ALREADY_EXISTS: {name}"
-            raise Refusal(message)
+            raise CommandError(message)
         state["resources"].append(name)
 
 
 def describe(call: Call) -> Any:
-    """Find a resource."""
+    """Return a resource that exists."""
     name = _resource(call)
     if name not in call.cloud.read()["resources"]:
         message = f"NOT_FOUND: {name}"
-        raise Refusal(message)
+        raise CommandError(message)
     return {"name": name}
 
 
 def import_trigger(call: Call) -> Any:
-    """Take a trigger's file, if there is one."""
+    """Read a trigger's file, which must exist."""
     Path(call.flags["--source"]).read_text()
 
 
 def accept(_call: Call) -> Any:
-    """Do as if it were done: repeating it changes nothing in the real cloud either."""
+    """Accept an idempotent command without recording state."""
 
 
 def _resource(call: Call) -> str:
@@ -175,9 +168,9 @@ def _resource(call: Call) -> str:
 
 
 HANDLERS: dict[str, Callable[[Call], Any]] = {
-    **dict.fromkeys(LEARNED["commands"], accept),
-    **dict.fromkeys([c for c in LEARNED["commands"] if c.split()[-1] == "create"], create),
-    **dict.fromkeys([c for c in LEARNED["commands"] if c.split()[-1] == "describe"], describe),
+    **dict.fromkeys(KNOWN_FLAGS["commands"], accept),
+    **dict.fromkeys([c for c in KNOWN_FLAGS["commands"] if c.split()[-1] == "create"], create),
+    **dict.fromkeys([c for c in KNOWN_FLAGS["commands"] if c.split()[-1] == "describe"], describe),
     "scheduler jobs create pubsub": create,
     "builds describe": builds_describe,
     "builds triggers import": import_trigger,

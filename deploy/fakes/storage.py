@@ -1,4 +1,4 @@
-"""The stand-in's buckets: objects are files, each with a generation that writing it changes."""
+"""Fake of Cloud Storage: objects are files, each with a generation that changes on write."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploy.fakes.errors import Refusal
+from deploy.fakes.cloud import CommandError
 
 BUCKET = "gs://"
 CONDITION = "--if-generation-match"
 
 
 def buckets_create(call: Any) -> Any:
-    """Make a bucket, once."""
+    """Create a bucket that does not exist yet."""
     with call.cloud.change() as state:
         if call.arguments[0] in state["buckets"]:
             message = "HTTPError 409: Your previous request to create the named bucket succeeded"
-            raise Refusal(message)
+            raise CommandError(message)
         state["buckets"].append(call.arguments[0])
 
 
 def buckets_describe(call: Any) -> Any:
-    """Find a bucket."""
+    """Return a bucket that exists."""
     _require_bucket(call, call.arguments[0])
     return {"name": call.arguments[0].removeprefix(BUCKET)}
 
 
 def copy(call: Any) -> Any:
-    """Copy into a bucket, or out of it; ``-`` is what stands on the standard input."""
+    """Copy into a bucket or out of it; ``-`` is standard input."""
     *sources, target = call.arguments
     for source in sources:
         content = _read(call, source)
@@ -39,18 +39,18 @@ def copy(call: Any) -> Any:
 
 
 def cat(call: Any) -> Any:
-    """Return an object's content; one with ``#generation`` only if it still is that one."""
+    """Return an object's content; with ``#generation``, only of that generation."""
     return _read(call, call.arguments[0])
 
 
 def list_objects(call: Any) -> Any:
-    """Name an object, if there is one."""
+    """Return the name of an object that exists."""
     _read(call, call.arguments[0])
     return call.arguments[0]
 
 
 def remove(call: Any) -> Any:
-    """Remove an object, under its condition."""
+    """Remove an object if the generation condition holds."""
     url = call.arguments[0]
     _read(call, url)
     _require_generation(call, url)
@@ -60,7 +60,7 @@ def remove(call: Any) -> Any:
 
 
 def describe(call: Any) -> Any:
-    """Generation of an object."""
+    """Return the generation of an object."""
     _read(call, call.arguments[0])
     return {"generation": call.cloud.read()["generations"][call.arguments[0]]}
 
@@ -76,7 +76,7 @@ def _read(call: Any, source: str) -> bytes:
     stale = generation and generation != str(call.cloud.read()["generations"].get(url))
     if content is None or stale:
         message = f"One or more URLs matched no objects: {source}"
-        raise Refusal(message)
+        raise CommandError(message)
     return content
 
 
@@ -90,19 +90,19 @@ def _write(call: Any, target: str, content: bytes) -> None:
 
 
 def _require_generation(call: Any, url: str) -> None:
-    """Hold the condition; 0 means that there must be no such object."""
+    """Check the generation condition; 0 means that the object must not exist."""
     wanted = call.flags.get(CONDITION)
     found = call.cloud.read()["generations"].get(url, 0)
     if wanted is not None and wanted != str(found):
         message = "HTTPError 412: At least one of the pre-conditions you specified did not hold."
-        raise Refusal(message)
+        raise CommandError(message)
 
 
 def _require_bucket(call: Any, url: str) -> None:
     bucket = "/".join(url.split("/")[:3])
     if bucket not in call.cloud.read()["buckets"]:
         message = f"{bucket} not found: 404."
-        raise Refusal(message)
+        raise CommandError(message)
 
 
 HANDLERS: dict[str, Callable[[Any], Any]] = {

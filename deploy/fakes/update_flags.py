@@ -1,7 +1,7 @@
-"""Learns from an installed Cloud SDK which flags its commands take: `python deploy/fakes/learn.py`.
+"""Write `flags.json` from an installed Cloud SDK: `python deploy/fakes/update_flags.py`.
 
-Writes `flags.json` beside this file, by which the stand-in for gcloud refuses what the real one
-would. To be run again after a command is added to the scripts.
+The fake gcloud rejects commands and flags that are not in `flags.json`, as the real one does. Run
+this again after a script uses a new command.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ COMPLETIONS = "data/cli/gcloud_completions.py"
 
 
 def main() -> None:
-    """Look up every command that the stand-in knows in the completions of the installed SDK."""
+    """Look up the flags of each supported command in the completions of the installed SDK."""
     gcloud = Path(shutil.which("gcloud") or "gcloud").resolve()
     root = runpy.run_path(str(gcloud.parents[1] / COMPLETIONS))["STATIC_COMPLETION_CLI_TREE"]
     done = subprocess.run([gcloud, "version"], capture_output=True, text=True, check=True)  # noqa: S603 - the SDK found above
     commands = (HERE / "commands.txt").read_text().splitlines()
-    learned = {
+    flags = {
         "sdk": re.findall(r"Google Cloud SDK (\S+)", done.stdout)[0],
         "everywhere": dict(sorted(root["flags"].items())),
         "commands": {command: _flags(root, command) for command in commands},
     }
-    (HERE / "flags.json").write_text(json.dumps(learned, indent=1) + "\n")
+    (HERE / "flags.json").write_text(json.dumps(flags, indent=1) + "\n")
 
 
 def _flags(root: dict[str, Any], command: str) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""The container image: how it is built, what it holds, what it is checked for."""
+"""Build and check the container image."""

@@ -1,14 +1,14 @@
-"""Builds the image: `python -m deploy.image.build`, `make image`.
+"""Build the image: `python -m deploy.image.build`, `make image`.
 
-The bento is built with the registered model inside and `bentoml containerize` makes the image of
-it. Settings are environment variables:
+The bento contains the registered model; `bentoml containerize` builds the image from it. Settings
+are environment variables, with their defaults:
 
 IMAGE           name and tag of the image; `flight-delay-service:latest`
-BASE_IMAGE      what it is built on; `python:3.11-slim`
-REQUIRE_DIGEST  1 refuses a BASE_IMAGE that is not pinned by digest (`name@sha256:...`)
-REVISION        what the image is labelled with; the commit of the checkout
-SBOM            where the bill of materials is written; `build/sbom.cdx.json`
-CACHE_FROM      an image whose layers may be reused; where it cannot be had, everything is built
+BASE_IMAGE      base image; `python:3.11-slim`
+REQUIRE_DIGEST  1 rejects a BASE_IMAGE that is not pinned by digest (`name@sha256:...`)
+REVISION        label of the image; the commit of the checkout
+SBOM            file of the bill of materials; `build/sbom.cdx.json`
+CACHE_FROM      image whose layers may be reused; if it is missing, all layers are built
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from serving.settings import settings
 
 PROJECT = Path(__file__).parents[2]
 RESULTS = PROJECT / "build"
-"""Where `sbom.cdx.json` and `image.json` are written, if nothing else is said."""
+"""Default folder of `sbom.cdx.json` and `image.json`."""
 DEFAULT_IMAGE = "flight-delay-service:latest"
 DEFAULT_BASE = "python:3.11-slim"
 TEMPLATE = "deploy/image/Dockerfile.j2"
@@ -44,12 +44,12 @@ logger = logging.getLogger("image")
 
 
 class BuildError(Exception):
-    """The image cannot be built; the text says why."""
+    """Error of a failed build; the message says why."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be built, from environment variables.
+    """Settings of a build.
 
     Raises
     ------
@@ -65,12 +65,12 @@ class Plan:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Plan:
-        """Read the settings; empty is as good as absent."""
+        """Read the settings from environment variables; an empty value counts as absent."""
         base = environment.get("BASE_IMAGE") or DEFAULT_BASE
         if environment.get("REQUIRE_DIGEST") == "1" and not is_pinned(base):
             message = (
-                f"BASE_IMAGE is {base!r}: a tag, which may name another image tomorrow. "
-                "Name a digest: python:3.11-slim@sha256:..."
+                f"BASE_IMAGE is {base!r}, a tag, which may point to another image later. "
+                "Use a digest: python:3.11-slim@sha256:..."
             )
             raise BuildError(message)
         image = environment.get("IMAGE") or DEFAULT_IMAGE
@@ -80,7 +80,7 @@ class Plan:
 
 
 def main() -> None:
-    """Build the image, write its bill of materials beside it and say how large it is."""
+    """Build the image, write its bill of materials and log its size."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         build(Plan.of(os.environ))
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def build(plan: Plan) -> None:
-    """Carry out the plan; what comes of it stands in `build/`."""
+    """Build the image of a plan, and write its description to `build/`."""
     engine.require()
     tag, bundle = store.require(settings().model)
     with tempfile.TemporaryDirectory(prefix="flight-delay-image-") as scratch:
@@ -104,10 +104,10 @@ def build(plan: Plan) -> None:
 
 
 def build_bento(folder: Path) -> str:
-    """Build the bento from the project's own bentofile, with our Dockerfile in place of BentoML's.
+    """Build the bento from bentofile.yaml with this project's Dockerfile template.
 
-    The template is not named in `bentofile.yaml` itself: with it, a plain `bentoml containerize`
-    works in no folder but that of temporary files (docs/decisions/0010).
+    `bentofile.yaml` itself does not name the template, because then a plain `bentoml containerize`
+    would only work in the folder of temporary files (docs/decisions/0010).
     """
     options = yaml.safe_load((PROJECT / "bentofile.yaml").read_text())
     options["docker"] = {**options.get("docker", {}), "dockerfile_template": TEMPLATE}
@@ -118,12 +118,12 @@ def build_bento(folder: Path) -> str:
 
 
 def containerize(plan: Plan, bento: str, named: Mapping[str, str], folder: Path) -> None:
-    """Let BentoML make the image.
+    """Build the image with BentoML.
 
     Raises
     ------
     BuildError
-        If it failed: BentoML ends with success even then.
+        If no image was built; BentoML exits with 0 even then.
     """
     options = [f"label={name}={value}" for name, value in named.items()]
     options += [f"build-arg=BASE_IMAGE={plan.base}", "progress=plain"]
@@ -133,12 +133,12 @@ def containerize(plan: Plan, bento: str, named: Mapping[str, str], folder: Path)
     command = ("containerize", bento, "--backend", "docker", "--image-tag", plan.image)
     printed = bentoml(*command, *arguments, cwd=folder, TMPDIR=str(folder))
     if f'built Bento container for "{bento}"' not in printed:
-        message = f"bentoml containerize made no image:\n{printed[-3000:]}"
+        message = f"bentoml containerize built no image:\n{printed[-3000:]}"
         raise BuildError(message)
 
 
 def labels(plan: Plan, tag: str, card: Mapping[str, Any], bento: str) -> dict[str, str]:
-    """What the image says about itself, in the keys of the OCI image specification and our own."""
+    """Return the image's labels, with keys of the OCI image specification and our own."""
     standard = {
         "title": "flight-delay-service",
         "description": "Probability that a departure from Santiago de Chile leaves late",
@@ -157,7 +157,7 @@ def labels(plan: Plan, tag: str, card: Mapping[str, Any], bento: str) -> dict[st
 
 
 def summary(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What later steps want to know of the image."""
+    """Return the description of the image for later steps."""
     return {
         "image": plan.image,
         "id": facts["Id"],
@@ -185,9 +185,9 @@ def bentoml(*arguments: str, cwd: Path, **environment: str) -> str:
 
 
 def git(*arguments: str) -> str:
-    """Ask git about the checkout; `unknown` where this is none."""
+    """Return the output of a git command, or `unknown` outside a repository."""
     done = subprocess.run(  # noqa: S603 - the commands are the project's own
-        ["git", *arguments],  # noqa: S607 - wherever it is installed
+        ["git", *arguments],  # noqa: S607 - found on PATH
         cwd=PROJECT,
         capture_output=True,
         text=True,

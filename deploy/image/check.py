@@ -1,7 +1,7 @@
-"""Checks an image before its contract is tested: `python -m deploy.image.check`.
+"""Check an image before its contract is tested: `python -m deploy.image.check`.
 
-hadolint reads the very Dockerfile that the image was made with, container-structure-test looks at
-its settings and files. The image is the one that IMAGE names.
+hadolint checks the Dockerfile that the image was built with, container-structure-test its settings
+and files. The environment variable IMAGE names the image.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TOOLS = Path(sys.executable).parent
 
 
 def main() -> None:
-    """Run both tools; leave with what they found."""
+    """Run both tools, and exit with their code."""
     image = os.environ.get("IMAGE") or DEFAULT_IMAGE
     try:
         dockerfile = engine.run_inside(image, "cat", DOCKERFILE)
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _tool(name: str, *arguments: str, given: str = "") -> int:
-    """Exit code of a tool of the environment, which prints for itself."""
+    """Run a tool of the environment and return its exit code."""
     done = subprocess.run(  # noqa: S603 - the project's own tools
         [TOOLS / name, *arguments], input=given, text=True, check=False
     )

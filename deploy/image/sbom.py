@@ -1,4 +1,4 @@
-"""The image's bill of materials: every Python and Debian package in it, as CycloneDX JSON."""
+"""Write the image's bill of materials: its Python and Debian packages, as CycloneDX JSON."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ print(json.dumps({"python": sorted(found), "debian": debian}))
 
 
 class SbomError(Exception):
-    """What was written is no valid CycloneDX document."""
+    """Error for a document that is not valid CycloneDX."""
 
 
 def write(image: str, facts: Mapping[str, Any], path: Path) -> None:
-    """Ask the image what is installed in it, and write that down.
+    """List the packages installed in the image, and write the document.
 
     Parameters
     ----------
     facts
-        What the engine knows of the image: its id and its labels become the document's subject.
+        Output of the engine's `inspect`; the image's id and labels describe the main component.
 
     Raises
     ------
@@ -46,16 +46,16 @@ def write(image: str, facts: Mapping[str, Any], path: Path) -> None:
     """
     found = json.loads(run_inside(image, "python", "-c", QUERY))
     components = [*python_packages(found["python"]), *debian_packages(found["debian"])]
-    path.write_text(document(subject(image, facts), components))
+    path.write_text(document(image_component(image, facts), components))
 
 
 def document(about: Component, components: list[Component]) -> str:
-    """Return the document as text, checked against the schema of CycloneDX 1.6.
+    """Return the document as text, validated against the schema of CycloneDX 1.6.
 
     Raises
     ------
     SbomError
-        If it does not follow it.
+        If it is not valid.
     """
     bom = Bom(components=components)
     bom.metadata.component = about
@@ -67,8 +67,8 @@ def document(about: Component, components: list[Component]) -> str:
     return text
 
 
-def subject(image: str, facts: Mapping[str, Any]) -> Component:
-    """The image itself: its id is what a registry's digest is made from."""
+def image_component(image: str, facts: Mapping[str, Any]) -> Component:
+    """Return the component of the image; its reference is the image's id."""
     labels: Mapping[str, str] = facts["Config"]["Labels"] or {}
     return Component(
         type=ComponentType.CONTAINER,
@@ -79,14 +79,14 @@ def subject(image: str, facts: Mapping[str, Any]) -> Component:
 
 
 def python_packages(found: list[tuple[str, str]]) -> Iterator[Component]:
-    """Python packages by name and version, those of the base image too."""
+    """Yield the Python packages, including those of the base image."""
     for name, version in found:
         purl = PackageURL("pypi", name=name.lower().replace("_", "-"), version=version)
         yield Component(name=name, version=version, purl=purl, bom_ref=purl.to_string())
 
 
 def debian_packages(listing: str) -> Iterator[Component]:
-    """Debian's packages, from dpkg's list of name, version and architecture."""
+    """Yield the Debian packages from dpkg's list of name, version and architecture."""
     for line in listing.splitlines():
         name, version, architecture = line.split("\t")
         qualifiers = {"arch": architecture, "distro": "debian"}

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Gives all traffic back to the last good revision and closes the candidate's address.
+# Returns all traffic to the stable revision and removes the candidate's tag.
 set -euo pipefail
 source deploy/names.sh
 
 trap - ERR
 stable=$(get stable)
 if [ -z "$stable" ]; then
-  echo "there is no good revision to go back to: the service is new" >&2
+  echo "there is no stable revision to return to: the service is new" >&2
   exit 0
 fi
-echo "going back to $stable" >&2
+echo "returning traffic to $stable" >&2
 gcloud run services update-traffic "$SERVICE" --region="$REGION" --project="$PROJECT" \
   --to-revisions="$stable=100" --remove-tags=candidate

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gives the candidate a tenth of the traffic and watches it; takes it back where it fails.
+# Sends a tenth of the traffic to the candidate and checks it; returns the traffic if it fails.
 set -euo pipefail
 source deploy/names.sh
 

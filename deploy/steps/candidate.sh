@@ -8,7 +8,7 @@ stable=$("$BIN/python" -m deploy.traffic stable)
 put stable "$stable"
 put candidate "$revision"
 
-# at the very first deployment there is nothing else that could serve
+# the first deployment has no other revision that could serve
 "$BIN/python" -m deploy.render deploy/service.yaml \
   SERVICE="$SERVICE" IMAGE="$(get image)" RUN_ACCOUNT="$RUN_ACCOUNT" COMMIT="$COMMIT" \
   MODEL="flight_delay:$(get model)" CANDIDATE="$revision" STABLE="${stable:-$revision}" \

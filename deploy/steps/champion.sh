@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Pulls the model that is in production: the champion that a new one has to stand up to.
+# Pulls the champion: the model in production, with which the gate compares a new one.
 set -euo pipefail
 source deploy/names.sh
 
 pointer=$MODEL_BUCKET/releases/production/model
 if ! exists "$pointer"; then
-  echo "no model is in production yet: the first one has nothing to stand up to"
+  echo "no model is in production yet: there is no champion to compare with"
   exit 0
 fi
 version=$(gcloud storage cat "$pointer")

@@ -14,6 +14,6 @@ if exists "$archive"; then
   cached=yes
 fi
 make .venv/dev.stamp
-# pull requests may read the cache and never write it, so a refusal stops nothing
+# pull requests can read the cache but not write it, so a failed write is not an error
 [ $cached = yes ] || tar -cz -C "$UV_CACHE_DIR" . \
   | gcloud storage cp - "$archive" --if-generation-match=0 || echo "the package cache was not saved"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the structure of that very image, and runs it.
+# Tests the structure of the image, then runs it and tests its contract.
 set -euo pipefail
 source deploy/names.sh
 

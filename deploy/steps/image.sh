@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the bento and its image; takes the image that there is for this commit and model.
+# Builds the bento and its image, or reuses the image of this commit and model.
 set -euo pipefail
 source deploy/names.sh
 
@@ -7,9 +7,9 @@ image=$REPOSITORY/service:${COMMIT:0:12}-$(get model)
 gcloud auth configure-docker "${REPOSITORY%%/*}" --quiet
 sbom=$MODEL_BUCKET/sboms/${image##*:}.cdx.json
 if docker pull --quiet "$image" && gcloud storage cp "$sbom" "$WORK/sbom.cdx.json"; then
-  echo "there is an image of this commit and model already: $image"
+  echo "an image of this commit and model exists: $image"
 else
-  # layers of the last image are taken over where nothing in them changed
+  # unchanged layers of the last image are reused
   cache=$REPOSITORY/service:cache-$ENVIRONMENT
   docker pull --quiet "$cache" || true
   IMAGE=$image REVISION=$COMMIT CACHE_FROM=$cache SBOM=$WORK/sbom.cdx.json make image

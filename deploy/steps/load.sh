@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the candidate under a short, steady load; takes it back where it is slow or fails.
+# Runs a short load test on the candidate; rolls back if it is slow or fails.
 set -euo pipefail
 source deploy/names.sh
 

@@ -3,14 +3,14 @@
 set -euo pipefail
 source deploy/names.sh
 
-# An object that may be created only where there is none is a lock (--if-generation-match=0). A
-# build that fails leaves it behind: a lock whose build no longer runs is taken away.
+# The lock is an object that is created only if it does not exist (--if-generation-match=0). A
+# failed build leaves it behind: a lock whose build no longer runs is removed.
 lock=$MODEL_BUCKET/locks/$ENVIRONMENT
-patience=${LOCK_SECONDS:-3600}
+timeout=${LOCK_SECONDS:-3600}
 pause=${LOCK_PAUSE:-20}
 until printf '%s' "$BUILD" | gcloud storage cp - "$lock" --if-generation-match=0; do
-  ((SECONDS < patience)) || { echo "$lock could not be had in $patience s" >&2; exit 1; }
-  # where it was given back just now there is nothing to describe, or to read
+  ((SECONDS < timeout)) || { echo "$lock is still taken after $timeout s" >&2; exit 1; }
+  # a lock that was released in the meantime cannot be described or read
   generation=$(gcloud storage objects describe "$lock" --format='value(generation)') || { sleep 1; continue; }
   holder=$(gcloud storage cat "$lock#$generation") || { sleep 1; continue; }
   [ "$holder" != "$BUILD" ] || break
@@ -20,7 +20,7 @@ until printf '%s' "$BUILD" | gcloud storage cp - "$lock" --if-generation-match=0
       echo "build $holder deploys to $ENVIRONMENT: waiting"
       sleep "$pause" ;;
     *)
-      echo "build $holder ended ($state) and left its lock: taken away"
+      echo "build $holder ended ($state) and left its lock: removed"
       gcloud storage rm "$lock" --if-generation-match="$generation" || true ;;
   esac
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pushes the image; from here on it is known by its digest alone. Attaches the SBOM to it.
+# Pushes the image and attaches its SBOM; later steps use only the digest.
 set -euo pipefail
 source deploy/names.sh
 
@@ -9,7 +9,7 @@ docker push --quiet "$tag"
 image=$(docker inspect --format='{{range .RepoDigests}}{{println .}}{{end}}' "$tag" | grep "^$name@sha256:")
 put image "$image"
 
-# Cloud Build signs the provenance of what stands under `images:` at the end of the build
+# Cloud Build signs the provenance of the images under `images:` at the end of the build
 docker tag "$tag" "$name:build-$BUILD"
 docker tag "$tag" "$name:cache-$ENVIRONMENT"
 docker push --quiet "$name:cache-$ENVIRONMENT"

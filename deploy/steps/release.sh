@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gives the candidate all traffic, watches once more, and records the release.
+# Sends all traffic to the candidate, checks it again, and records the release.
 set -euo pipefail
 source deploy/names.sh
 
@@ -8,7 +8,7 @@ gcloud run services update-traffic "$SERVICE" --region="$REGION" --project="$PRO
   --to-revisions="$(get candidate)=100"
 deploy/steps/watch.sh
 
-# what `make rollback` and the next champion gate read; the pointers go last
+# `make rollback` and the next champion gate read these; the pointers are written last
 stable=$(get stable)
 record=$RELEASES/$(get candidate)
 printf '%s %s %s' "$(get model)" "$(get image)" "${stable:-none}" | gcloud storage cp - "$record"

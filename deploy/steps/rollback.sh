@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make rollback: gives all traffic to the release before this one, or to the revision in TO.
+# make rollback: sends all traffic to the previous release, or to the revision in TO.
 set -euo pipefail
 source deploy/names.sh
 
@@ -12,5 +12,5 @@ read -r model _ < <(gcloud storage cat "$RELEASES/$target" && echo)
 echo "from $current back to $target, with model flight_delay:$model"
 gcloud run services update-traffic "$SERVICE" --region="$REGION" --project="$PROJECT" \
   --to-revisions="$target=100"
-# the next model has to stand up to the one that serves
+# the next model is compared with the one that serves now
 printf '%s' "$model" | gcloud storage cp - "$RELEASES/model"

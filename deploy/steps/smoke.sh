@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks the candidate a few real questions; takes it back where an answer is wrong.
+# Runs the smoke test on the candidate; rolls back if it fails.
 set -euo pipefail
 source deploy/names.sh
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the whole test suite on the flights that were fetched.
+# Runs the whole test suite on the fetched flights.
 set -euo pipefail
 source deploy/names.sh
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gives the environment's lock back.
+# Releases the environment's lock.
 set -euo pipefail
 source deploy/names.sh
 

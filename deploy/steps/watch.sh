@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Watches what the traffic meets: asks the service itself, then reads real users' errors.
+# Checks the service under traffic: a load test, then the errors of real requests in the logs.
 set -euo pipefail
 source deploy/names.sh
 
@@ -11,7 +11,7 @@ filter="resource.type=cloud_run_revision AND resource.labels.service_name=$SERVI
 errors=$(gcloud logging read "$filter" --freshness=10m --limit=5 --project="$PROJECT" \
   --format='value(httpRequest.status)')
 if [ -n "$errors" ]; then
-  echo "$(get candidate) answered people with ${errors//$'\n'/, }" >&2
+  echo "$(get candidate) answered requests with ${errors//$'\n'/, }" >&2
   exit 1
 fi
-echo "no request of anybody failed on $(get candidate)"
+echo "no request failed on $(get candidate)"

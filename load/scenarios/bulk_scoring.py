@@ -35,10 +35,10 @@ from load.tools.made_up_flights import write_flights
 from load.tools.server_process import PROJECT, pss_kb, tree
 from load.tools.stats import summary
 from model.inference.bundle import Bundle
-from score.check import check
-from score.engines import Threads
-from score.run import Order, run
+from score.engines import ThreadEngine
+from score.run import ScoringJob, run
 from score.scoring import probabilities
+from score.validation import validate
 from serving.models import store
 from serving.settings import settings
 
@@ -112,8 +112,8 @@ def beside_booster(
         booster.predict(matrix, raw_score=True, num_threads=threads)
         alone.append(COMPARED_ROWS / (time.perf_counter() - started))
         started = time.perf_counter()
-        engine = nullcontext(Threads(predictor, threads))
-        run(Order(str(source), str(output), tag), engine)
+        engine = nullcontext(ThreadEngine(predictor, threads))
+        run(ScoringJob(str(source), str(output), tag), engine)
         bulk.append(COMPARED_ROWS / (time.perf_counter() - started))
     ratios = summary([served / limit for served, limit in zip(bulk, alone, strict=True)])
     logger.info("%.0f flights/s, %.2f of the Booster alone", np.median(bulk), ratios["median"])
@@ -132,7 +132,7 @@ def stages(bundle: Bundle, folder: Path) -> dict[str, float]:
         now = time.thread_time()
         found[stage], clock = (now - clock) / rows * 1e6, now
 
-    flights = check(table).flights
+    flights = validate(table).flights
     note("validation")
     matrix = predictor.builder.transform(flights)
     note("features, at once")
@@ -182,7 +182,7 @@ def _run_command(source: Path, rows: int, engine: str, workers: int) -> Command:
 
 
 def _flights(source: Path) -> Flights:
-    return check(pq.read_table(source)).flights
+    return validate(pq.read_table(source)).flights
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The front door: answers the contract's routes itself and refuses all others in one voice.
+"""ASGI application that answers the routes of the contract, with problem documents for errors.
 
-It is the outermost ASGI application of the BentoML service. BentoML's own request handling costs
-several times what a prediction costs (docs/decisions/), so the contract's routes never reach it;
-it keeps the process, its workers, its life cycle and the batchable method.
+It is the outermost application of the BentoML service. BentoML's own request handling costs
+several times as much as a prediction (docs/decisions/), so no request for a route of the contract
+reaches it; BentoML runs the process, its workers, its life cycle and the batchable method.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from serving.api.asgi import (
     send_answer,
 )
 from serving.api.auth import ApiKeys, require_key
-from serving.api.openapi import About, openapi_document
+from serving.api.openapi import ServedModel, openapi_document
 from serving.api.predict import PredictDelay
 from serving.errors import InternalError, MethodNotAllowed, NotFound
 from serving.models.loaded import Runtime
@@ -38,11 +38,11 @@ from serving.settings import Settings
 Handler = Callable[[Scope, Receive], Awaitable[Answer]]
 
 SCHEMA = "/schema.json"
-"""The public route that BentoML answers: what its own Python client asks for first."""
+"""Route that BentoML answers; its own Python client reads it first."""
 
 GUARDED = ("/predict_delay", "/model", "/metrics")
-"""Routes that ask for a key where keys are set. The others tell nothing that is not public, or
-have a token of their own."""
+"""Routes that need a key if keys are configured. The others give public information, or need the
+admin token."""
 
 OK = 200
 
@@ -52,25 +52,25 @@ _JSON: Headers = (JSON,)
 
 
 class Application:
-    """ASGI application that owns every public route.
+    """ASGI application with every public route.
 
     Parameters
     ----------
     app
-        The BentoML application behind it; sees only `GET /schema.json` and life-cycle events.
+        BentoML's application; gets only `GET /schema.json` and life-cycle events.
     runtime
         Returns the loaded model; called per request, so that a reload takes effect at once.
     settings
         Limits of the process.
     admin
-        Answers the administrator; without it there is no such route.
+        Handler of the administrator's route; without it the route does not exist.
 
     Attributes
     ----------
     predict_delay
-        Answers prediction requests, here and on the short way.
+        Handler of prediction requests; the fast path calls it too.
     keys
-        Who is let in; ``None`` where no key is asked for.
+        Accepted API keys; ``None`` if no key is needed.
     """
 
     def __init__(
@@ -93,40 +93,37 @@ class Application:
             "/readyz": {"GET": self._readyz},
             "/metrics": {"GET": self._metrics},
             "/openapi.json": {"GET": self._openapi_json},
-            SCHEMA: {"GET": self._of_bentoml},
+            SCHEMA: {"GET": self._forward},
         }
         for path, (headers, body) in pages().items():
             self._routes[path] = {"GET": _fixed(headers, body)}
         if admin:
             self._routes[ADMIN_PATH] = {"POST": admin.reload}
         if self.keys:
-            self._guard(self.keys)
-
-    def _guard(self, keys: ApiKeys) -> None:
-        """Ask for a key where the model answers, or tells about itself or its callers."""
-        for path in GUARDED:
-            self._routes[path] = {
-                method: require_key(handler, keys) for method, handler in self._routes[path].items()
-            }
+            for path in GUARDED:
+                handlers = self._routes[path].items()
+                self._routes[path] = {
+                    method: require_key(handler, self.keys) for method, handler in handlers
+                }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; hand life-cycle events inside."""
+        """Answer a request; pass life-cycle events to BentoML's application."""
         if scope["type"] != "http":
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})  # refuses the handshake with 403
                 return
             await self._app(scope, receive, send)
             return
-        name = request_id.response_headers(scope["headers"])
+        id_headers = request_id.response_headers(scope["headers"])
         try:
             status, body, headers = await self._handler(scope)(scope, receive)
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
-            status, body, headers = problem_response(error, name)
+            status, body, headers = problem_response(error, id_headers)
         if status != OK and scope["path"] == "/predict_delay":
             metrics.buffer.refused(status)
-        headers = (*headers, *name)
+        headers = (*headers, *id_headers)
         await send_answer(send, status, body, headers, head=scope["method"] == "HEAD")
 
     def _handler(self, scope: Scope) -> Handler:
@@ -141,14 +138,14 @@ class Application:
             raise MethodNotAllowed(detail, headers=((b"allow", allowed.encode()),))
         return handler
 
-    async def _of_bentoml(self, scope: Scope, receive: Receive) -> Answer:
-        """Ask the BentoML application, as GET: what HEAD has no need of is left out later."""
+    async def _forward(self, scope: Scope, receive: Receive) -> Answer:
+        """Return the answer of BentoML's application to GET, for HEAD too."""
         messages: list[Message] = []
 
-        async def keep(message: Message) -> None:
+        async def collect(message: Message) -> None:
             messages.append(message)
 
-        await self._app({**scope, "method": "GET"}, receive, keep)
+        await self._app({**scope, "method": "GET"}, receive, collect)
         start, *pieces = messages
         body = b"".join(piece.get("body", b"") for piece in pieces)
         headers = ((name, value) for name, value in start["headers"] if name == b"content-type")
@@ -163,19 +160,19 @@ class Application:
     async def _readyz(self, _scope: Scope, _receive: Receive) -> Answer:
         if self._runtime().ready():
             return OK, b"ready\n", _PLAIN
-        raise InternalError("A test prediction did not work.")  # noqa: EM101, TRY003
+        raise InternalError("A test prediction failed.")  # noqa: EM101, TRY003
 
     async def _metrics(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, metrics.exposition(), _METRICS
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
         runtime = self._runtime()
-        about = About(runtime.predictor.builder.home, runtime.example)
-        return OK, openapi_document(about, keys=self.keys is not None, admin=self._admin), _JSON
+        model = ServedModel(runtime.predictor.builder.home, runtime.example)
+        return OK, openapi_document(model, keys=self.keys is not None, admin=self._admin), _JSON
 
 
 def _fixed(headers: Headers, body: bytes) -> Handler:
-    """Handler of something that never changes."""
+    """Return a handler that always gives the same answer."""
 
     async def handler(_scope: Scope, _receive: Receive) -> Answer:
         return OK, body, headers

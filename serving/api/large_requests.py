@@ -1,4 +1,8 @@
-"""Large requests, kept from getting into the way of small ones."""
+"""Decoding of large requests in pieces, so that small ones are answered in between.
+
+JSON is parsed and validated in one call, which blocks the event loop: tens of milliseconds for ten
+thousand flights. A large body is cut into small bodies that are decoded one by one.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,7 @@ from serving.contract.schema import MAX_FLIGHTS
 from serving.errors import Invalid, NotJson, Overloaded
 
 LARGE_BODY = 65_536
-"""Bytes from which on a body is read in pieces."""
-
+"""Bytes above which a body is decoded in pieces."""
 PIECE_BYTES = 8_192
 
 _SPACE = rb"[ \t\r\n]*"
@@ -26,29 +29,29 @@ _begin = re.compile(
 _between = re.compile(rb"\}" + _SPACE + rb"(,)" + _SPACE + rb"\{").search
 _LONGEST_REST = 4_096
 
-_LATER = ((b"retry-after", b"1"), (b"connection", b"close"))
+_RETRY_LATER = ((b"retry-after", b"1"), (b"connection", b"close"))
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedRequest:
-    """What a valid request asks: the delay of flights, and reasons for it or not."""
+    """Flights of a valid request, and whether to explain their probabilities."""
 
     flights: Flights
     explain: bool
 
 
 class BulkReader:
-    """Reads large bodies between the other work of the event loop, and bounds what they hold.
+    """Decoder that yields to the event loop between pieces of a large body.
 
-    A body is read in pieces, and everybody else gets a turn after each of them: one body at a
-    time, so that many do not take as many turns. One that cannot be cut, or is refused, is read
-    in a thread instead. That is slower for all: the interpreter runs one thread at a time, and
-    the loop waits for it again and again.
+    Bodies are decoded one after the other, so that together they use no more turns of the loop
+    than one. A body that cannot be cut, or is not valid, is decoded whole in a thread. That is
+    slower for all requests: the interpreter runs one thread at a time, and the loop repeatedly
+    waits for it.
 
     Parameters
     ----------
     max_bytes
-        What all large bodies together may hold; what would exceed it is refused.
+        Limit for the sum of all large bodies; further ones are refused.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -57,32 +60,34 @@ class BulkReader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bulk")
 
     @contextmanager
-    def room(self) -> Iterator[Callable[[int], None]]:
-        """Hold room for one body; call what is given with each size that it is known to reach.
+    def reservation(self) -> Iterator[Callable[[int], None]]:
+        """Reserve memory for one body, released at the end.
+
+        Yields a function to call with the size of the body, whenever more of it is known.
 
         Raises
         ------
         Overloaded
-            By that call, if large bodies hold too much already.
+            By that function, if all large bodies together would exceed the limit.
         """
         held = 0
 
-        def grow(size: int) -> None:
+        def reserve(size: int) -> None:
             nonlocal held
             more = size - held if size > LARGE_BODY else 0
             if more > self._free:
-                detail = "too many large requests are being read: try again in a second"
-                raise Overloaded(detail, headers=_LATER)
+                detail = "Too many large requests are being read: try again in a second."
+                raise Overloaded(detail, headers=_RETRY_LATER)
             self._free -= max(more, 0)
             held += max(more, 0)
 
         try:
-            yield grow
+            yield reserve
         finally:
             self._free += held
 
     async def read(self, body: bytes) -> DecodedRequest:
-        """Validate a body, large or small.
+        """Decode and validate a body, large or small.
 
         Raises
         ------
@@ -92,16 +97,17 @@ class BulkReader:
             return read(body)
         pieces = cut(body)
         if len(pieces) > 1:
-            with suppress(NotJson, Invalid):  # a refusal has to name places in the whole
+            # The problem of a piece would point to places in the piece, not in the body.
+            with suppress(NotJson, Invalid):
                 async with self._turn:
-                    asked = await _read_pieces(pieces)
-                if len(asked.flights) <= MAX_FLIGHTS:
-                    return asked
+                    request = await _read_pieces(pieces)
+                if len(request.flights) <= MAX_FLIGHTS:
+                    return request
         return await asyncio.get_running_loop().run_in_executor(self._thread, read, body)
 
 
 def read(body: bytes) -> DecodedRequest:
-    """Validate a body in one go.
+    """Decode and validate a body in one call.
 
     Raises
     ------
@@ -121,19 +127,19 @@ async def _read_pieces(pieces: list[bytes]) -> DecodedRequest:
 
 
 def cut(body: bytes) -> list[bytes]:
-    """Bodies that together ask what one body asks; that body alone where it cannot be cut.
+    """Return small bodies with the flights of a large one in order, or the body itself.
 
-    All that is said beside the flights stands in the first. Only a body that begins with its
-    flights is cut, where a comma stands between braces. That may be inside a text, too: then a
-    piece is no JSON, and its reader has to take the whole body. No piece can leave the list,
-    because it ends at the first bracket that could close it. So where all pieces are valid the
-    whole is, with the same flights in the same order: lists of JSON values, joined by commas, are
-    a list of these values.
+    The first piece also holds all other fields. A body is cut only if it begins with its flights,
+    at commas between braces. Such a comma may be part of a string: then the pieces are not JSON,
+    and the caller must decode the whole body. No piece extends beyond the list of flights, because
+    that part ends at the first closing bracket. So if all pieces are valid, the whole body is
+    valid and has the same flights: lists of JSON values, joined by commas, are a list of these
+    values.
     """
     begin = _begin(body)
     end = -1 if begin is None else body.find(b"]", begin.end())
     rest = body[end:]
-    if begin is None or end < 0 or not _is_modest(rest):
+    if begin is None or end < 0 or not _is_simple(rest):
         return [body]
     at = begin.end()
     pieces = []
@@ -145,6 +151,6 @@ def cut(body: bytes) -> list[bytes]:
     return [b'{"flights":[%b%b' % both for both in zip(pieces, ends, strict=True)]
 
 
-def _is_modest(rest: bytes) -> bool:
-    """Whether what stands behind the flights is short, and does not name flights once more."""
+def _is_simple(rest: bytes) -> bool:
+    """Return whether the text after the flights is short and cannot hold a second list of them."""
     return len(rest) < _LONGEST_REST and b"flights" not in rest and b"\\" not in rest

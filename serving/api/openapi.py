@@ -1,4 +1,4 @@
-"""The OpenAPI document of the contract, made from its models: what is served is what is said."""
+"""OpenAPI document of the contract, made from the models that validate requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from data.airports.config import AirportConfig
 from serving.api.admin import PATH as ADMIN_PATH
 from serving.api.admin import ReloadRequest
-from serving.api.asgi import problem
+from serving.api.asgi import problem_document
 from serving.contract.schema import (
     EXAMPLE_FLIGHT,
     EXAMPLE_STATE,
@@ -41,69 +41,63 @@ from serving.errors import (
 )
 
 VERSION = "1.0.0"
-"""Of the HTTP contract, and so of the service; stands here alone."""
+"""Version of the HTTP contract and of the service; defined only here."""
 _REFERENCE = "#/components/schemas/{model}"
-_ABOUT = (
+_DESCRIPTION = (
     "Probability that a departure leaves more than 15 minutes late. Every answer to a request that"
-    " was read carries an `X-Request-ID`: the caller's own where it sends one of 1 to 128 letters,"
+    " was read carries an `X-Request-ID`: the client's own if it sends one of 1 to 128 letters,"
     " digits and `._:/+=@-`. Every error is a problem document (RFC 9457)."
 )
 
 JsonObject = dict[str, Any]
-Words = tuple[type[ProblemError], str]
-"""A kind of refusal and when it comes."""
+ProblemCase = tuple[type[ProblemError], str]
+"""Kind of problem, and the condition under which a route answers with it."""
 
-_ANYWHERE: tuple[Words, ...] = (
-    (BadRequest, "What arrived is not HTTP; the connection is closed."),
-    (RequestTimeout, "The request did not arrive whole in time; the connection is closed."),
+_ANYWHERE: tuple[ProblemCase, ...] = (
+    (BadRequest, "The request is not valid HTTP; the connection is closed."),
+    (RequestTimeout, "The request did not arrive in time; the connection is closed."),
     (HeadTooLarge, "The head of the request is too long; the connection is closed."),
-    (InternalError, "The service failed; the fault is not the caller's."),
+    (InternalError, "The service failed; the fault is not the client's."),
 )
-"""What any route may answer."""
+"""Problems of every route."""
 
-_WITH_KEYS: tuple[Words, ...] = (
-    (Unauthorized, "Only where the service asks for keys: none was sent."),
-    (Forbidden, "Only where the service asks for keys: this one is not accepted."),
-    (
-        RateLimited,
-        "Only where the service asks for keys: more than this one allows at once.",
-    ),
+_WITH_KEYS: tuple[ProblemCase, ...] = (
+    (Unauthorized, "Only if the service needs keys: none was sent."),
+    (Forbidden, "Only if the service needs keys: this one is not accepted."),
+    (RateLimited, "Only if the service needs keys: the rate limit of this one is exceeded."),
 )
 
-_TOO_MANY_CONNECTIONS: Words = (Overloaded, "Too many connections are open; try again.")
+_TOO_MANY_CONNECTIONS: ProblemCase = (Overloaded, "Too many connections are open; try again.")
 
-_PREDICTING: tuple[Words, ...] = (
+_PREDICTING: tuple[ProblemCase, ...] = (
     (NotJson, "The body is not JSON."),
     (TooLarge, "The body is longer than the service accepts."),
-    (UnsupportedType, "The body is declared to be something else than JSON."),
-    (Invalid, "Not valid; every guilty field is named, with the index of its flight."),
+    (UnsupportedType, "The content type or encoding of the body is not plain JSON."),
+    (Invalid, "Not valid; the invalid fields are listed, each with the index of its flight."),
     (Overloaded, "More work is waiting than is accepted; try again after `Retry-After` seconds."),
     (DeadlineExceeded, "The time given in `X-Request-Timeout-Ms` has passed."),
 )
 
-_RELOADING: tuple[Words, ...] = (
+_RELOADING: tuple[ProblemCase, ...] = (
     (NotJson, "The body is not JSON: send none to load the newest model."),
     (Unauthorized, "The admin token is missing or wrong."),
-    (Conflict, "A model is being loaded already."),
+    (Conflict, "Another reload is in progress."),
     (TooLarge, "The body is longer than the service accepts."),
-    (
-        Invalid,
-        "Not such a request; or a model that is not fit, and the one in place goes on.",
-    ),
-    (ModelRefused, "The model cannot be read, is damaged or answers far from the one in place."),
+    (Invalid, "The body is not a valid reload request; or the model failed its checks."),
+    (ModelRefused, "The model cannot be read, is damaged or differs too far from the current one."),
     _TOO_MANY_CONNECTIONS,
 )
 
 _TIMEOUT = {
     "name": "X-Request-Timeout-Ms",
     "in": "header",
-    "description": "Milliseconds after which the answer is of no use; flights are not scored then.",
+    "description": "Milliseconds allowed for the answer; later, flights are not scored any more.",
     "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_TIMEOUT_MS},
     "example": 2000,
 }
 
 _REQUEST_ID = {
-    "description": "Name of the request, in the service's log too.",
+    "description": "Id of the request, also in the service's log.",
     "schema": {"type": "string"},
 }
 
@@ -118,10 +112,10 @@ _CARD = {
             "description": "Lower bound of each band of `risk`.",
             "additionalProperties": {"type": "number"},
         },
-        "data": {"type": "object", "description": "What it was trained on."},
+        "data": {"type": "object", "description": "Training data."},
         "features": {"type": "array", "items": {"type": "string"}},
         "evaluation": {"type": "object", "description": "Figures of each protocol."},
-        "warning": {"type": "string", "description": "Where it was trained on generated flights."},
+        "warning": {"type": "string", "description": "Present if the training data was generated."},
     },
 }
 
@@ -129,26 +123,22 @@ _CHANGE = {
     "type": "object",
     "required": ["model", "before", "changed"],
     "properties": {
-        "model": {"type": "string", "description": "What answers now."},
-        "before": {"type": "string", "description": "What answered before."},
+        "model": {"type": "string", "description": "Model that is served now."},
+        "before": {"type": "string", "description": "Model that was served before."},
         "changed": {"type": "boolean"},
     },
 }
 
 
-_HOME = "the home airport"
-"""How the contract's models call it."""
-
-
-class About(NamedTuple):
-    """Whom the document of a running service speaks of: what its model knows.
+class ServedModel(NamedTuple):
+    """Properties of the served model that the document of a running service describes.
 
     Attributes
     ----------
     home
-        The airport that the flights leave from.
+        Airport that the flights leave from.
     flight
-        The example, one that the model knows.
+        Example flight whose codes the model knows.
     """
 
     home: AirportConfig
@@ -157,16 +147,16 @@ class About(NamedTuple):
 
 @cache
 def openapi_document(
-    about: About | None = None, *, keys: bool = False, admin: bool = False
+    model: ServedModel | None = None, *, keys: bool = False, admin: bool = False
 ) -> bytes:
     """Return the document as JSON text.
 
     Parameters
     ----------
-    about
-        The served model's airport and example. Without it: words that hold for any airport.
+    model
+        Served model; without it, the document holds for any airport.
     keys
-        Whether the service asks for API keys.
+        Whether the service needs API keys.
     admin
         Whether it has the administrator's route.
     """
@@ -181,70 +171,68 @@ def openapi_document(
     document = {
         "openapi": "3.1.0",
         "info": {
-            "title": f"Flight delays at {_HOME}",
+            "title": "Flight delays at the home airport",
             "version": VERSION,
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
         },
         "paths": _paths(keys=keys) | ({ADMIN_PATH: {"post": _reload()}} if admin else {}),
         "components": {"schemas": definitions["$defs"], **_schemes(keys=keys, admin=admin)},
     }
-    if about is None:
-        return json.dumps(document).encode()
-    _tell_of(about, document)
-    return json.dumps(document).replace(_HOME, _escaped(about.home.place)).encode()
+    if model is not None:
+        _describe(model, document)
+    return json.dumps(document).encode()
 
 
-def _tell_of(about: About, document: JsonObject) -> None:
-    """Put the airport's clock and the model's example in place of the contract's own."""
-    document["info"]["title"] += f" ({about.home.airport})"
+def _describe(model: ServedModel, document: JsonObject) -> None:
+    """Name the model's airport in the document, and use its example flight everywhere."""
+    home = model.home
+    document["info"]["title"] = f"Flight delays at {home.place} ({home.airport})"
     document["info"]["description"] += (
-        f" Times without an offset are on the wall clock of {about.home.time_zone}."
+        f" The home airport is {home.place} ({home.airport}); times without an offset are on the"
+        f" wall clock of {home.time_zone}."
     )
-    departure = about.flight.scheduled_departure.isoformat()
-    flight = about.flight.model_dump() | {"scheduled_departure": departure}
+    departure = model.flight.scheduled_departure.isoformat()
+    flight = model.flight.model_dump() | {"scheduled_departure": departure}
+    schemas = document["components"]["schemas"]
     for name, value in flight.items():
-        document["components"]["schemas"]["Flight"]["properties"][name]["examples"] = [value]
+        schemas["Flight"]["properties"][name]["examples"] = [value]
     examples = _examples(flight)
-    request = document["components"]["schemas"]["PredictionRequest"]
-    request["examples"] = [examples[name]["value"] for name in ("schedule", "live")]
+    schemas["PredictionRequest"]["examples"] = [
+        examples[name]["value"] for name in ("schedule", "live")
+    ]
     content = document["paths"]["/predict_delay"]["post"]["requestBody"]["content"]
     content["application/json"]["examples"] = examples
 
 
 def _examples(flight: JsonObject) -> JsonObject:
-    asked = {"flights": [flight]}
+    request = {"flights": [flight]}
     return {
-        "schedule": {"summary": "One flight", "value": asked},
+        "schedule": {"summary": "One flight", "value": request},
         "explained": {
-            "summary": "The same, and what its probability is made of",
-            "value": asked | {"explain": True},
+            "summary": "The same flight, with an explanation of its probability",
+            "value": request | {"explain": True},
         },
         "live": {
-            "summary": "The same, with the airport as it is now",
-            "value": asked | {"airport_state": EXAMPLE_STATE},
+            "summary": "The same flight, with the current state of the airport",
+            "value": request | {"airport_state": EXAMPLE_STATE},
         },
     }
 
 
-def _escaped(text: str) -> str:
-    """Text as it stands inside a JSON string."""
-    return json.dumps(text)[1:-1]
-
-
 def _paths(*, keys: bool) -> JsonObject:
     read = [
-        ("/model", "model", "Card of the model that answers.", _json(_CARD), True),
-        ("/livez", "livez", "Whether the process lives.", _TEXT, False),
-        ("/healthz", "healthz", "The same, by another name.", _TEXT, False),
-        ("/readyz", "readyz", "Whether a real prediction works.", _TEXT, False),
+        ("/model", "model", "Card of the served model.", _json(_CARD), True),
+        ("/livez", "livez", "Whether the process runs.", _TEXT, False),
+        ("/healthz", "healthz", "Same as `/livez`.", _TEXT, False),
+        ("/readyz", "readyz", "Whether a prediction works.", _TEXT, False),
         ("/metrics", "metrics", "Metrics in Prometheus' text format.", _TEXT, True),
         ("/openapi.json", "openapi", "This document.", _json({"type": "object"}), False),
     ]
     return {
-        "/predict_delay": {"post": _predict_delay() | _asks(keys=keys)},
+        "/predict_delay": {"post": _predict_delay() | _security(keys=keys)},
         **{
-            path: {"get": _get(name, words, content, guarded) | _asks(keys=keys and guarded)}
-            for path, name, words, content, guarded in read
+            path: {"get": _get(name, summary, content, guarded) | _security(keys=keys and guarded)}
+            for path, name, summary, content, guarded in read
         },
     }
 
@@ -259,7 +247,7 @@ def _schemes(*, keys: bool, admin: bool) -> JsonObject:
     return {"securitySchemes": schemes} if schemes else {}
 
 
-def _asks(*, keys: bool) -> JsonObject:
+def _security(*, keys: bool) -> JsonObject:
     return {"security": [{"key": []}, {"bearer": []}]} if keys else {}
 
 
@@ -277,7 +265,7 @@ def _predict_delay() -> JsonObject:
             },
         },
         "responses": {
-            "200": _good("One prediction per flight, in order.", _json(answer)),
+            "200": _success("One prediction per flight, in order.", _json(answer)),
             **_problems(*_ANYWHERE, *_WITH_KEYS, *_PREDICTING),
         },
     }
@@ -287,26 +275,26 @@ def _reload() -> JsonObject:
     schema = ReloadRequest.model_json_schema()
     return {
         "operationId": "reload",
-        "summary": "Put the newest model in place, or the version that is named.",
+        "summary": "Serve the newest model, or the given version.",
         "security": [{"admin": []}],
         "requestBody": {"required": False, "content": _json(schema)},
         "responses": {
-            "200": _good("What answers now, and what did before.", _json(_CHANGE)),
+            "200": _success("Model that is served now, and the one before.", _json(_CHANGE)),
             **_problems(*_ANYWHERE, *_RELOADING),
         },
     }
 
 
 def _get(operation: str, summary: str, content: JsonObject, guarded: bool) -> JsonObject:
-    words = (*_ANYWHERE, *(_WITH_KEYS if guarded else ()), _TOO_MANY_CONNECTIONS)
+    cases = (*_ANYWHERE, *(_WITH_KEYS if guarded else ()), _TOO_MANY_CONNECTIONS)
     return {
         "operationId": operation,
         "summary": summary,
-        "responses": {"200": _good(summary, content), **_problems(*words)},
+        "responses": {"200": _success(summary, content), **_problems(*cases)},
     }
 
 
-def _good(description: str, content: JsonObject) -> JsonObject:
+def _success(description: str, content: JsonObject) -> JsonObject:
     return {
         "description": description,
         "headers": {"X-Request-ID": _REQUEST_ID},
@@ -321,21 +309,16 @@ def _json(schema: JsonObject) -> JsonObject:
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
-def _problems(*words: Words) -> JsonObject:
-    """Answers by status; two kinds of one status share an answer with an example each."""
+def _problems(*cases: ProblemCase) -> JsonObject:
+    """Return the answers by status; kinds of one status share an answer with an example each."""
     answers: JsonObject = {}
-    for refusal, description in sorted(words, key=lambda each: each[0].status):
+    for kind, description in sorted(cases, key=lambda case: case[0].status):
         schema = {"$ref": _REFERENCE.format(model="Problem")}
         content = {"schema": schema, "examples": {}}
         answer = answers.setdefault(
-            str(refusal.status),
+            str(kind.status),
             {"description": description, "content": {"application/problem+json": content}},
         )
-        example = json.loads(problem(_refusal(refusal, description))[1])
-        examples = answer["content"]["application/problem+json"]["examples"]
-        examples[refusal.kind] = {"summary": refusal.title, "value": example}
+        example = {"summary": kind.title, "value": problem_document(kind(description))}
+        answer["content"]["application/problem+json"]["examples"][kind.kind] = example
     return answers
-
-
-def _refusal(kind: type[ProblemError], detail: str) -> ProblemError:
-    return DeadlineExceeded() if kind is DeadlineExceeded else kind(detail)

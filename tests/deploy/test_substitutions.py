@@ -1,4 +1,4 @@
-"""Substitutions, names in braces, and who gets the traffic."""
+"""Tests of substitutions, placeholders and the service's traffic."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from deploy import substitutions, traffic
 from deploy.render import RenderError, render
 
 
-def test_substitutions_are_filled_in_everywhere() -> None:
-    """In lists and mappings, with braces and without; two dollar signs are one."""
+def test_substitutions_are_replaced_everywhere() -> None:
+    """They are replaced in lists and mappings, with and without braces; `$$` becomes `$`."""
     value = {"a": ["$X-${X}", 7], "b": "$$X"}
     assert substitutions.expand(value, {"X": "1"}) == {"a": ["1-1", 7], "b": "$X"}
 
 
-def test_an_unknown_substitution_is_an_error() -> None:
-    """And is named."""
-    with pytest.raises(substitutions.SubstitutionError, match="_Y is used and defined nowhere"):
+def test_an_unknown_substitution_raises() -> None:
+    """The error names it."""
+    with pytest.raises(substitutions.SubstitutionError, match="_Y is used but not defined"):
         substitutions.expand("$_Y", {"X": "1"})
 
 
-def test_substitutions_may_use_others() -> None:
-    """Through several steps, and those given from outside win."""
+def test_substitutions_may_reference_others() -> None:
+    """References are resolved recursively, and given values override defaults."""
     defaults = {"_A": "${_B}/a", "_B": "${_C}/b", "_C": "c"}
     assert substitutions.resolve(defaults, {"_C": "d"})["_A"] == "d/b/a"
 
 
-def test_substitutions_that_need_themselves_are_an_error() -> None:
-    """They would grow for ever."""
-    with pytest.raises(substitutions.SubstitutionError, match="themselves: _A, _B"):
+def test_circular_substitutions_raise() -> None:
+    """The error names all of them."""
+    with pytest.raises(substitutions.SubstitutionError, match="circular substitutions: _A, _B"):
         substitutions.resolve({"_A": "$_B", "_B": "$_A"}, {})
 
 
-def test_names_in_braces_are_filled_in() -> None:
-    """Those of Cloud Build stay."""
+def test_placeholders_are_replaced() -> None:
+    """Substitutions of Cloud Build are kept."""
     assert render("${NAME} ${_REGION} $NAME", {"NAME": "x"}) == "x ${_REGION} $NAME"
 
 
 @pytest.mark.parametrize(
-    ("values", "message"), [({}, "no value for NAME"), ({"NAME": "x", "Z": "y"}, "nowhere: Z")]
+    ("values", "message"), [({}, "no value for NAME"), ({"NAME": "x", "Z": "y"}, "not used: Z")]
 )
-def test_names_and_values_belong_together(values: dict[str, str], message: str) -> None:
-    """One that is missing, or left over, is an error."""
+def test_missing_and_unused_values_raise(values: dict[str, str], message: str) -> None:
+    """Every placeholder needs a value, and every value a placeholder."""
     with pytest.raises(RenderError, match=message):
         render("${NAME}", values)
 
@@ -58,18 +58,18 @@ SERVICE = {
 }
 
 
-def test_the_last_good_revision_has_most_of_the_traffic() -> None:
-    """Also where a build ended in the middle of its canary."""
+def test_the_stable_revision_has_the_largest_share() -> None:
+    """A build that was cancelled during its canary does not change it."""
     assert traffic.stable(SERVICE) == "old"
 
 
-def test_a_service_without_traffic_has_no_good_revision() -> None:
-    """There is nothing to go back to."""
+def test_a_service_without_traffic_has_no_stable_revision() -> None:
+    """The result is empty."""
     assert traffic.stable({"status": {"traffic": [{"revisionName": "a", "tag": "b"}]}}) == ""
 
 
-def test_addresses() -> None:
-    """Of the service and of a tag; a tag that nobody has is an error."""
+def test_urls() -> None:
+    """The service and each tag have a URL; an unknown tag raises."""
     assert traffic.url(SERVICE) == "https://service"
     assert traffic.url(SERVICE, "candidate") == "https://candidate---service"
     with pytest.raises(LookupError, match="no revision is tagged blue"):

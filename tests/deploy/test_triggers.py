@@ -1,16 +1,39 @@
-"""Which triggers a change starts."""
+"""Tests of the triggers: which file changes start them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from deploy import validation
 from deploy.validation import DEPLOY
-from deploy.watched import fires, matches
 
 DEPLOYING = ("production", "staging")
+
+
+def fires(trigger: dict[str, Any], changed: Iterable[str]) -> bool:
+    """Whether a push that changed these files starts a trigger.
+
+    Ignored files do not count; one included file among the others is enough. Source: Cloud
+    Build's manual, "Included and ignored files".
+    """
+    included = trigger.get("includedFiles", ["**"])
+    ignored = trigger.get("ignoredFiles", [])
+    return any(_any_matches(included, name) and not _any_matches(ignored, name) for name in changed)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a path matches a glob: ``**`` crosses folders, ``*`` does not."""
+    parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+    return bool(re.fullmatch("".join(words.get(part, re.escape(part)) for part in parts), name))
+
+
+def _any_matches(patterns: Iterable[str], name: str) -> bool:
+    return any(matches(pattern, name) for pattern in patterns)
 
 
 def _trigger(name: str) -> dict[str, Any]:
@@ -19,15 +42,15 @@ def _trigger(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", [*DEPLOYING, "pull-request"])
 @pytest.mark.parametrize("changed", ["docs/load.md", "README.md", "deploy/README.md"])
-def test_documents_deploy_nothing(name: str, changed: str) -> None:
-    """Nor are they tested."""
+def test_documents_start_no_trigger(name: str, changed: str) -> None:
+    """A change of documents is neither deployed nor tested."""
     assert not fires(_trigger(name), [changed])
 
 
 @pytest.mark.parametrize("name", DEPLOYING)
 @pytest.mark.parametrize("changed", ["tests/test_service.py", "load/tools/wrk.py", ".gitignore"])
-def test_what_is_not_served_deploys_nothing(name: str, changed: str) -> None:
-    """Tests and load generators are checked in the pull request alone."""
+def test_tests_and_load_generators_are_not_deployed(name: str, changed: str) -> None:
+    """They only start the trigger of pull requests."""
     assert not fires(_trigger(name), [changed])
     assert fires(_trigger("pull-request"), [changed])
 
@@ -46,26 +69,26 @@ def test_what_is_not_served_deploys_nothing(name: str, changed: str) -> None:
         *("serving/page/index.html", "requirements/serve.lock", "deploy/steps/lock.sh"),
     ],
 )
-def test_model_and_service_deploy(name: str, changed: str) -> None:
-    """Also where documents changed with them."""
+def test_model_and_service_are_deployed(name: str, changed: str) -> None:
+    """The trigger starts even if documents changed in the same push."""
     assert fires(_trigger(name), ["README.md", changed])
 
 
 def test_each_environment_has_its_own_branch() -> None:
-    """Main goes to production, develop to staging."""
+    """Main is deployed to production, develop to staging."""
     for name, branch in (("production", "^main$"), ("staging", "^develop$")):
         trigger = _trigger(name)
         assert trigger["repositoryEventConfig"]["push"]["branch"] == branch
         assert trigger["substitutions"]["_ENVIRONMENT"] == name
 
 
-def test_the_clock_always_retrains() -> None:
-    """The flights may have changed where the code has not."""
+def test_the_schedule_always_retrains() -> None:
+    """The flights may have changed even if the code has not."""
     assert _trigger("retrain")["substitutions"]["_RETRAIN"] == "always"
 
 
-def test_pull_requests_run_as_an_account_that_may_deploy_nothing() -> None:
-    """Their code is not reviewed yet."""
+def test_pull_requests_run_as_an_account_that_cannot_deploy() -> None:
+    """The code of a pull request is not reviewed yet."""
     accounts = {name: _trigger(name)["serviceAccount"] for name in (*DEPLOYING, "pull-request")}
     assert accounts["pull-request"] not in {accounts["production"], accounts["staging"]}
 
@@ -84,5 +107,5 @@ def test_pull_requests_run_as_an_account_that_may_deploy_nothing() -> None:
     ],
 )
 def test_globs(pattern: str, name: str, expected: bool) -> None:
-    """Two stars cross folders, one does not."""
+    """`**` crosses folders, `*` does not."""
     assert matches(pattern, name) is expected

@@ -1,4 +1,4 @@
-"""Every YAML file of deploy/ is valid, and no misspelling in any of them would pass."""
+"""Tests that the YAML files of deploy/ are valid, and that every misspelling is found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _builds() -> Iterator[tuple[str, Data, Check]]:
 
 
 def _files() -> list[tuple[str, Data, Check]]:
-    """All files, each with the check that stands for it."""
+    """Return all files, each with the function that checks it."""
     text = (DEPLOY / validation.SERVICE).read_text()
     service = validation.load(render.render(text, validation.SERVICE_EXAMPLE))
     text = (DEPLOY / validation.JOB).read_text()
@@ -47,7 +47,7 @@ every_file = pytest.mark.parametrize(("name", "data", "check"), FILES, ids=[f[0]
 
 
 def _places(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Paths of everything in the data."""
+    """Yield the paths of all values in the data."""
     items: Any = ()
     if isinstance(value, dict):
         items = value.items()
@@ -65,13 +65,13 @@ def _at(data: Any, path: Path) -> Any:
 
 
 def test_all_files_are_valid() -> None:
-    """What is committed passes."""
+    """The committed files have no faults."""
     assert list(validation.project_faults()) == []
 
 
 @every_file
-def test_every_misspelt_key_is_refused(name: str, data: Data, check: Check) -> None:
-    """One letter more, in any key of any depth, is a fault."""
+def test_every_misspelt_key_is_found(name: str, data: Data, check: Check) -> None:
+    """An extra letter in any key at any depth is a fault."""
     passed, tried = [], 0
     for path in _places(data):
         if isinstance(path[-1], str):
@@ -86,8 +86,8 @@ def test_every_misspelt_key_is_refused(name: str, data: Data, check: Check) -> N
 
 
 @every_file
-def test_every_wrong_type_is_refused(name: str, data: Data, check: Check) -> None:
-    """Text where a number belongs, a number where text belongs, and a list where neither does."""
+def test_every_wrong_type_is_found(name: str, data: Data, check: Check) -> None:
+    """Text in place of a number, a number in place of text, and a list in place of both."""
     passed = []
     for path in _places(data):
         found = _at(data, path)
@@ -101,8 +101,10 @@ def test_every_wrong_type_is_refused(name: str, data: Data, check: Check) -> Non
 
 
 @every_file
-def test_every_list_and_mapping_must_be_one(name: str, data: Data, check: Check) -> None:
-    """A single word in the place of several is a fault."""
+def test_a_scalar_in_place_of_a_list_or_mapping_is_found(
+    name: str, data: Data, check: Check
+) -> None:
+    """A single word in place of a list or mapping is a fault."""
     passed = []
     for path in _places(data):
         if isinstance(_at(data, path), (dict, list)):
@@ -116,7 +118,7 @@ def test_every_list_and_mapping_must_be_one(name: str, data: Data, check: Check)
 @pytest.mark.parametrize("key", ["id", "name", "waitFor"])
 @pytest.mark.parametrize("name", validation.BUILDS)
 def test_a_step_needs_name_image_and_order(name: str, key: str) -> None:
-    """Cloud Build would run such a step; nobody could say when."""
+    """Cloud Build would accept such a step, but its order would be unclear."""
     data = validation.load((DEPLOY / name).read_text())
     for number in range(len(data["steps"])):
         broken = copy.deepcopy(data)
@@ -133,7 +135,7 @@ def _build(**changes: Any) -> Data:
 
 
 def test_a_step_waits_only_for_earlier_steps() -> None:
-    """For a name that no step has, or a later one has, it would wait in vain."""
+    """A missing or later step in `waitFor` is a fault."""
     assert list(validation.build_faults(_build())) == []
     for other in ("three", "two"):
         broken = _build()
@@ -143,46 +145,46 @@ def test_a_step_waits_only_for_earlier_steps() -> None:
         ]
 
 
-def test_two_steps_of_one_name_are_refused() -> None:
-    """Waiting for the name would mean either."""
+def test_duplicate_step_ids_are_found() -> None:
+    """`waitFor` would be ambiguous."""
     broken = _build()
     broken["steps"][1]["id"] = "one"
-    assert "steps[1].id: 'one' stands twice" in list(validation.build_faults(broken))
+    assert "steps[1].id: 'one' is used twice" in list(validation.build_faults(broken))
 
 
 @pytest.mark.parametrize(
     ("substitutions", "use", "fault"),
     [
-        ({}, "$_REGION", "the substitution _REGION is used and defined nowhere"),
-        ({}, "${_REGION}", "the substitution _REGION is used and defined nowhere"),
-        ({"_REGION": "here"}, "plain", "substitutions._REGION: is used nowhere"),
-        ({"_REGION": "here"}, "$$_REGION", "substitutions._REGION: is used nowhere"),
+        ({}, "$_REGION", "the substitution _REGION is used but not defined"),
+        ({}, "${_REGION}", "the substitution _REGION is used but not defined"),
+        ({"_REGION": "here"}, "plain", "substitutions._REGION: is not used"),
+        ({"_REGION": "here"}, "$$_REGION", "substitutions._REGION: is not used"),
     ],
 )
 def test_substitutions_are_defined_and_used(
     substitutions: dict[str, str], use: str, fault: str
 ) -> None:
-    """A dollar sign that stands twice is no use of one."""
+    """An escaped dollar sign (`$$`) does not use a substitution."""
     broken = _build(substitutions=substitutions, tags=[use])
     assert list(validation.build_faults(broken)) == [fault]
 
 
-def test_a_key_that_stands_twice_is_refused() -> None:
-    """YAML itself would take the last one and say nothing."""
-    with pytest.raises(yaml.YAMLError, match="timeout stands twice"):
+def test_a_duplicate_key_raises() -> None:
+    """PyYAML alone would silently use the last one."""
+    with pytest.raises(yaml.YAMLError, match="duplicate key timeout"):
         validation.load("timeout: 1s\ntimeout: 2s\n")
 
 
-def test_what_google_fills_in_may_not_be_given() -> None:
-    """The API would pass over it."""
+def test_output_only_fields_are_found() -> None:
+    """The API would ignore them."""
     assert list(schema.faults("cloudbuild.v1", "Build", {"status": "SUCCESS"})) == [
-        "status: is filled in by Google alone"
+        "status: is output only"
     ]
 
 
 @pytest.mark.parametrize("timeout", ["90", "1m", "s", "1.s", "-1s"])
 def test_durations_are_seconds(timeout: str) -> None:
-    """As the API writes them."""
+    """Other units are faults."""
     assert list(schema.faults("cloudbuild.v1", "Build", {"timeout": timeout}))
 
 
@@ -191,7 +193,7 @@ def _service() -> Data:
 
 
 def test_secrets_come_from_secret_manager() -> None:
-    """A secret in the file itself is refused, a reference to one is not."""
+    """A secret in the file is a fault, a reference to one is not."""
     broken = _service()
     environment = broken["spec"]["template"]["spec"]["containers"][0]["env"]
     environment.append({"name": "API_TOKEN", "value": "1234"})
@@ -206,17 +208,17 @@ def _job() -> Data:
     return copy.deepcopy(next(data for name, data, _ in FILES if name == validation.JOB))
 
 
-def test_no_more_tasks_run_at_once_than_there_are() -> None:
-    """Cloud Run refuses it."""
+def test_the_parallelism_is_at_most_the_number_of_tasks() -> None:
+    """Cloud Run rejects a larger one."""
     broken = _job()
     broken["spec"]["template"]["spec"]["parallelism"] = 11
     assert list(validation.job_faults(broken)) == [
-        "spec.template.spec.parallelism: is more than taskCount"
+        "spec.template.spec.parallelism: is larger than taskCount"
     ]
 
 
-def test_a_job_keeps_secrets_and_limits_as_the_service_does() -> None:
-    """A secret in the file itself, or a limit left out, is refused in a job too."""
+def test_secrets_and_limits_of_a_job_are_checked() -> None:
+    """A secret in the file and a missing limit are faults."""
     broken = _job()
     container = broken["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
     container["env"].append({"name": "API_TOKEN", "value": "1234"})
@@ -226,8 +228,8 @@ def test_a_job_keeps_secrets_and_limits_as_the_service_does() -> None:
     assert any(fault.startswith("resources.limits: must name cpu and memory") for fault in found)
 
 
-def test_the_job_gives_a_command_line_that_the_scorer_takes() -> None:
-    """Its arguments are read by the command's own parser, and none of them is unknown to it."""
+def test_the_command_line_of_the_job_is_valid() -> None:
+    """The scorer's own parser accepts its arguments."""
     container = _job()["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
     assert container["command"] == ["python", "-m", "score"]
     context = get_command(app).make_context("score", list(container["args"]))
@@ -237,7 +239,7 @@ def test_the_job_gives_a_command_line_that_the_scorer_takes() -> None:
 
 
 def test_the_traffic_adds_up() -> None:
-    """Cloud Run refuses anything but 100 percent."""
+    """Cloud Run only accepts 100 percent."""
     broken = _service()
     broken["spec"]["traffic"][0]["percent"] = 90
     assert list(validation.service_faults(broken)) == [
@@ -246,7 +248,7 @@ def test_the_traffic_adds_up() -> None:
 
 
 def test_the_service_is_private_bounded_and_probed() -> None:
-    """What a careless edit would take away."""
+    """The service keeps its ingress, limits and probes."""
     service = _service()
     annotations = service["metadata"]["annotations"]
     assert annotations["run.googleapis.com/invoker-iam-disabled"] == "false"

@@ -1,4 +1,4 @@
-"""What the tests of bulk scoring share: flights as the contract writes them, and files of them."""
+"""Fixtures of bulk scoring: flights, and files of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ROWS = 5000
 
 @pytest.fixture(scope="session")
 def schedule(frame: pd.DataFrame) -> pd.DataFrame:
-    """Some flights, only what is known before departure, in random order."""
+    """Return the schedule of some flights in random order."""
     chosen: pd.DataFrame = frame[list(SCHEDULE_COLUMNS)].sample(ROWS, random_state=7)
     return chosen.reset_index(drop=True)
 
 
 @pytest.fixture(scope="session")
 def raw(schedule: pd.DataFrame) -> pd.DataFrame:
-    """The same with the names of dataset_SCL.csv, as text."""
+    """Return the schedule with the columns of dataset_SCL.csv, as text."""
     names = {english: raw.value for raw, english in ENGLISH.items()}
     text = schedule.astype({"scheduled_departure": "str"}).rename(columns=names)
     return text.assign(**{Raw.ORIGIN.value: "SCEL", "MES": "1"})
@@ -31,7 +31,7 @@ def raw(schedule: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut inputs into pieces of about a thousand rows."""
+    """Split inputs into pieces of about a thousand rows."""
     for module in (pieces, csv_input, parquet_input):
         monkeypatch.setattr(module, "PIECE_ROWS", 1000)
     monkeypatch.setattr(csv_input, "BLOCK_BYTES", 20_000)
@@ -40,7 +40,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def csv_pieces(tmp_path: Path) -> Callable[[bytes], list[pieces.Rows]]:
-    """Read bytes as an input file, piece by piece."""
+    """Return a function that reads bytes as a CSV input, piece by piece."""
 
     def read(content: bytes) -> list[pieces.Rows]:
         path = tmp_path / "input"

@@ -1,4 +1,4 @@
-"""A Dask cluster gives the same results, also when one of its workers is killed."""
+"""Tests that a Dask cluster gives the same results, even if one of its workers is killed."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ import pytest
 from distributed import LocalCluster
 
 from model.inference.bundle import Bundle
-from score.cluster import Dask, cluster
-from score.engines import Threads
+from score.cluster import DaskEngine, cluster
+from score.engines import ThreadEngine
 from score.merge import Totals
 from score.pieces import Piece
-from score.run import Order, run
+from score.run import ScoringJob, run
 
 pytestmark = [
     pytest.mark.usefixtures("small_pieces"),
-    # sockets of a process that was killed are closed by nobody
+    # a killed process does not close its sockets
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    # a busy machine is slow to make folders
+    # a busy machine creates folders slowly
     pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning"),
 ]
 MEMORY = "2GiB"
 
 
-class Killing:
-    """A cluster that loses a worker after its first piece.
+class KillingEngine:
+    """Engine on a cluster that loses a worker after its first piece.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Killing:
         Process that was killed.
     """
 
-    def __init__(self, dask: Dask) -> None:
+    def __init__(self, dask: DaskEngine) -> None:
         self._dask = dask
         self.killed = 0
 
@@ -55,33 +55,33 @@ class Killing:
 
 @pytest.fixture(scope="module")
 def source(schedule: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Flights in small row groups, one of them without an airline."""
+    """Return a file of flights in small row groups, one flight without an airline."""
     path = tmp_path_factory.mktemp("cluster") / "in.parquet"
     table = schedule.assign(airline=schedule["airline"].mask(schedule.index == 17))
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path, 500)
     return path
 
 
-def test_a_worker_killed_in_the_middle_changes_nothing(
+def test_a_killed_worker_does_not_change_the_result(
     source: Path, bundle: Bundle, tmp_path: Path
 ) -> None:
-    """Its pieces are scored by others, once, and the result is the same as that of threads."""
+    """Other workers score its pieces once, and the result equals that of threads."""
     here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
 
     @contextmanager
-    def threads() -> Iterator[Threads]:
-        yield Threads(bundle.predictor, 2)
+    def threads() -> Iterator[ThreadEngine]:
+        yield ThreadEngine(bundle.predictor, 2)
 
-    engines: list[Killing] = []
+    engines: list[KillingEngine] = []
 
     @contextmanager
-    def killing() -> Iterator[Killing]:
+    def killing() -> Iterator[KillingEngine]:
         with cluster(bundle, workers=2, memory=MEMORY) as dask:
-            engines.append(Killing(dask))
+            engines.append(KillingEngine(dask))
             yield engines[0]
 
-    run(Order(str(source), str(here), "model:1"), threads())
-    totals = run(Order(str(source), str(there), "model:1"), killing())
+    run(ScoringJob(str(source), str(here), "model:1"), threads())
+    totals = run(ScoringJob(str(source), str(there), "model:1"), killing())
     assert totals == Totals(5000, 4999, 1)
     assert engines[0].killed
     assert pq.read_table(there).equals(pq.read_table(here))
@@ -90,13 +90,11 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
     ).read_text()
 
 
-def test_a_scheduler_that_runs_already_is_used(
-    source: Path, bundle: Bundle, tmp_path: Path
-) -> None:
-    """By its address; its workers get the model with the first piece of work."""
+def test_a_running_scheduler_is_used(source: Path, bundle: Bundle, tmp_path: Path) -> None:
+    """Its workers get the model with the first piece."""
     with LocalCluster(
         n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     ) as running:
         engine = cluster(bundle, 1, MEMORY, running.scheduler_address)
-        totals = run(Order(str(source), str(tmp_path / "o.csv"), "model:1"), engine)
+        totals = run(ScoringJob(str(source), str(tmp_path / "o.csv"), "model:1"), engine)
     assert totals.scored == 4999

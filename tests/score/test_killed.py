@@ -1,4 +1,4 @@
-"""A run that is killed at any moment loses nothing and repeats nothing.
+"""Tests that a run killed at any time loses no row and scores none twice.
 
 `make kills` runs the same at full size: larger files, more kills, and a Dask cluster.
 """
@@ -33,13 +33,13 @@ FULL = bool(os.environ.get("KILLS_FULL"))
 """Whether to run at full size: `make kills`."""
 ROWS, KILLS = (300_000, 12) if FULL else (40_000, 2)
 BAD_EVERY = 100
-"""Each so many rows, one that must be rejected."""
+"""Every such number of rows, one must be rejected."""
 LONGEST_PAUSE, MERGE_PAUSE = (0.5, 0.2) if FULL else (0.02, 0.02)
-"""Seconds between what a run shows of its progress and the kill."""
+"""Seconds between a run's progress and the kill."""
 FROM_THE_START = 0.25
-"""Share of the moments that are drawn from the whole run, its start among them."""
+"""Share of the kills whose time is drawn from the whole run, including its start."""
 MOST_RUNS = 10 * KILLS
-"""A bound, should the moments always come too late."""
+"""Maximum number of runs, in case the kills always come too late."""
 HANGS = 600.0
 SMALL_PIECES = """
 from score import csv_input, parquet_input
@@ -48,21 +48,21 @@ csv_input.BLOCK_BYTES = 50_000
 from score.__main__ import app
 app()
 """
-"""The command, with small pieces, so that there are many of them in a small file."""
+"""The command with small pieces, so that a small file has many of them."""
 
 logger = logging.getLogger("score")
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is killed, and when."""
+    """Process to kill, and when."""
 
     name: str
     options: tuple[str, ...] = ("-j", "2")
     merging: bool = False
-    """Only while the output is put together."""
+    """Whether to kill only during the merge."""
     worker: bool = False
-    """One worker of the cluster instead of the command with all of its processes."""
+    """Whether to kill one worker of the cluster instead of the whole process group."""
 
 
 DASK = ("--engine", "dask", "-j", "2")
@@ -76,7 +76,7 @@ if FULL:
 
 
 class Target:
-    """An input that is scored again and again, and what a run left alone makes of it."""
+    """Input that is scored repeatedly, and the output of a run without kills."""
 
     def __init__(self, source: Path, model: str, options: tuple[str, ...]) -> None:
         self._command = [str(source), "--model", model]
@@ -89,7 +89,7 @@ class Target:
         self.seconds = time.monotonic() - started
 
     def start(self, output: Path) -> subprocess.Popen[bytes]:
-        """Start the command at the head of a process group of its own."""
+        """Start the command in its own process group."""
         program = ["-m", "score"] if FULL else ["-c", SMALL_PIECES]
         log = output.with_suffix(".log").open("wb")
         with log:
@@ -101,11 +101,11 @@ class Target:
             )
 
     def said(self) -> str:
-        """What the last run said."""
+        """Return the log of the last run."""
         return self.output.with_suffix(".log").read_text()
 
     def progress(self) -> dict[str, int]:
-        """When each file was written that is finished or being put together."""
+        """Return the write times of the finished files and of the output being merged."""
         found = {}
         for path in self.folder.glob("*"):
             if path.name.startswith(("piece-", "scores.")) and ".arrow.unf" not in path.name:
@@ -114,13 +114,13 @@ class Target:
         return found
 
     def pieces(self) -> dict[str, int]:
-        """When each finished piece was written: a piece that is written twice has two times."""
+        """Return the write time of each finished piece; writing it again changes the time."""
         return {name: at for name, at in self.progress().items() if name.startswith("piece-")}
 
 
 @pytest.fixture(scope="module")
 def flights(frame: pd.DataFrame) -> pd.DataFrame:
-    """Flights in random order, every hundredth of them without a destination."""
+    """Return flights in random order; every hundredth has no destination."""
     chosen = frame.sample(ROWS, random_state=11, replace=True).reset_index(drop=True)
     chosen["scheduled_departure"] = chosen["scheduled_departure"].astype("str")
     chosen.loc[::BAD_EVERY, "destination"] = "nowhere"
@@ -130,23 +130,23 @@ def flights(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.timeout(3600 if FULL else 600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_killed_at_random_moments(
+def test_killed_at_random_times(
     flights: pd.DataFrame, registered: str, tmp_path: Path, ending: str, case: Case
 ) -> None:
-    """Killed several times and begun again, a run ends with every row, scored once."""
+    """A run that is killed several times and resumed has every row once."""
     source = tmp_path / f"in.{ending}"
     if ending == "csv":
         flights.to_csv(source, index=False)
     else:
         pq.write_table(pa.Table.from_pandas(flights), source, ROWS // 40)
     target = Target(source, registered, case.options)
-    kills, files = kill_repeatedly(target, case, random.Random(5))  # noqa: S311 - it only picks moments
+    kills, files = kill_repeatedly(target, case, random.Random(5))  # noqa: S311 - not for cryptography
     logger.info("%s, %s: %s, %d outputs", case.name, ending, dict(sorted(kills.items())), files)
     assert kills.total() == KILLS
 
 
 def kill_repeatedly(target: Target, case: Case, moments: random.Random) -> tuple[Counter[str], int]:
-    """Kill until there are enough kills, and finish what is begun; kills by moment, and outputs."""
+    """Kill and resume runs until there are enough kills; return kills by phase, and outputs."""
     kills: Counter[str] = Counter()
     runs = files = 0
     while (kills.total() < KILLS or target.folder.exists()) and runs < MOST_RUNS:
@@ -163,7 +163,7 @@ def kill_repeatedly(target: Target, case: Case, moments: random.Random) -> tuple
                 continue
         else:
             assert run.wait(HANGS) == EXIT_REJECTED, target.said()
-            assert not known or f"going on after {len(known)} pieces" in target.said()
+            assert not known or f"resuming after {len(known)} pieces" in target.said()
             assert not target.folder.exists()
         check_whole(target.output, target.left_alone, ROWS)
         files += 1
@@ -172,7 +172,7 @@ def kill_repeatedly(target: Target, case: Case, moments: random.Random) -> tuple
 
 
 def kill(run: subprocess.Popen[bytes], target: Target, case: Case, moments: random.Random) -> str:
-    """Kill a run at a random moment; what it was at, or nothing where it had ended before."""
+    """Kill a run at a random time; return its phase, or "" if it had already ended."""
     before = target.progress()
     reached: Callable[[dict[str, int], dict[str, int]], bool]
     if case.merging:
@@ -202,7 +202,7 @@ def kill(run: subprocess.Popen[bytes], target: Target, case: Case, moments: rand
 
 
 def wait_until(run: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
-    """Wait until a run has got so far, or has ended."""
+    """Wait until a condition holds or the run has ended."""
     deadline = time.monotonic() + HANGS
     while run.poll() is None and not condition():
         assert time.monotonic() < deadline, "the run hangs"
@@ -210,12 +210,12 @@ def wait_until(run: subprocess.Popen[bytes], condition: Callable[[], bool]) -> N
 
 
 def merges(before: dict[str, int], now: dict[str, int]) -> bool:
-    """Tell whether a run has begun to put pieces together since then."""
+    """Whether a run has started to merge pieces since `before`."""
     return any(not name.startswith("piece-") for name in dict(now.items() - before.items()))
 
 
 def command_line(pid: int) -> bytes:
-    """Arguments of a process, empty where it is gone."""
+    """Return the command line of a process, or empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -223,7 +223,7 @@ def command_line(pid: int) -> bytes:
 
 
 def forget(target: Target) -> None:
-    """Remove an output that was checked, and what a run killed at its very end left."""
+    """Remove an output that was checked, and the folder of a run killed at its end."""
     target.output.unlink()
     Path(rejects_of(str(target.output))).unlink()
     if target.folder.exists():
@@ -233,7 +233,7 @@ def forget(target: Target) -> None:
 
 
 def check_whole(output: Path, left_alone: Path, rows: int) -> None:
-    """Fail unless an output has each row once, scored or rejected, as that of a run left alone."""
+    """Assert that an output has each row once, and equals that of a run without kills."""
     found, expected = pq.read_table(output), pq.read_table(left_alone)
     rejected, others = (Path(rejects_of(str(path))) for path in (output, left_alone))
     numbers = [*found["row"].to_pylist(), *pd.read_csv(rejected)["row"].tolist()]
@@ -251,10 +251,10 @@ def check_whole(output: Path, left_alone: Path, rows: int) -> None:
         (range(1, 10), [10], 0.4, "not what a run says"),
     ],
 )
-def test_what_is_lost_doubled_or_other_is_seen(
+def test_the_check_finds_missing_duplicate_and_changed_rows(
     tmp_path: Path, rows: range | list[int], rejected: list[int], probability: float, words: str
 ) -> None:
-    """A missing row, one that stands twice and another score fail the check."""
+    """A missing row, a duplicate row and a changed score fail the check."""
 
     def write(path: Path, rows: range | list[int], rejected: list[int], score: float) -> Path:
         pq.write_table(pa.table({"row": list(rows), "probability": [score] * len(rows)}), path)
@@ -268,10 +268,10 @@ def test_what_is_lost_doubled_or_other_is_seen(
         check_whole(write(tmp_path / "o.parquet", rows, rejected, probability), expected, 10)
 
 
-def test_half_written_files_of_a_dead_run_do_no_harm(
+def test_partial_files_of_a_killed_run_are_replaced(
     flights: pd.DataFrame, registered: str, tmp_path: Path
 ) -> None:
-    """A half-written manifest, piece or output is written anew."""
+    """A partial manifest, piece or output is written again."""
     source = tmp_path / "in.csv"
     flights.to_csv(source, index=False)
     target = Target(source, registered, ("-j", "2"))

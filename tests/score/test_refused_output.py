@@ -1,4 +1,4 @@
-"""No output destroys the input, and none that cannot be written leaves anything behind."""
+"""Tests that no output overwrites the input, and that a failed write leaves no files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from model.inference.bundle import Bundle
 from score.__main__ import EXIT_CANNOT, EXIT_REJECTED, app
-from score.engines import Threads
+from score.engines import ThreadEngine
 from score.errors import InputError, OutputError
-from score.run import Order, Shard, run
+from score.run import ScoringJob, Shard, run
 
 TAG = "flight_delay:test"
 LARGEST_KB = 1 << 14
@@ -27,19 +27,19 @@ LARGEST_KB = 1 << 14
 
 @pytest.fixture
 def content(raw: pd.DataFrame) -> bytes:
-    """CSV of some flights, one of them from another airport."""
+    """Return a CSV of some flights, one of them from another airport."""
     lines = raw.head(200).to_csv(index=False)
     return lines.replace("SCEL", "SCFA", 1).encode()
 
 
 def score(source: str, output: str, bundle: Bundle, shard: Shard | None = None) -> None:
-    """Run to the end."""
-    order = Order(source, output, TAG, shard or Shard())
-    run(order, nullcontext(Threads(bundle.predictor, 1)))
+    """Run a job."""
+    job = ScoringJob(source, output, TAG, shard or Shard())
+    run(job, nullcontext(ThreadEngine(bundle.predictor, 1)))
 
 
 def same(folder: Path) -> dict[str, bytes]:
-    """Name and content of every file of a folder."""
+    """Return the content of every file of a folder, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -61,7 +61,7 @@ def same(folder: Path) -> dict[str, bytes]:
         ("p.csv.pieces/in.csv", "p.csv"),
     ],
 )
-def test_an_output_that_would_destroy_the_input_is_refused(
+def test_an_output_that_would_overwrite_the_input_raises(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     bundle: Bundle,
@@ -102,7 +102,7 @@ def test_an_output_that_would_destroy_the_input_is_refused(
 def test_an_object_is_not_overwritten_under_another_spelling(
     bundle: Bundle, content: bytes, source: str, output: str
 ) -> None:
-    """Addresses of a bucket are compared after they were normalised."""
+    """URLs of a bucket are normalised before they are compared."""
     bucket = fsspec.filesystem("memory")
     inner = source.rpartition("::")[2]
     bucket.pipe_file(inner, content)
@@ -118,7 +118,7 @@ def test_an_object_is_not_overwritten_under_another_spelling(
 def test_a_task_does_not_overwrite_the_input_with_its_own_output(
     tmp_path: Path, bundle: Bundle, content: bytes
 ) -> None:
-    """A task's output has another name than the one that was given: that one is compared."""
+    """The name of the task's output, not the given one, is compared."""
     source = tmp_path / "out-00001-of-00002.csv"
     source.write_bytes(content)
     with pytest.raises(OutputError, match="would overwrite the input"):
@@ -126,10 +126,10 @@ def test_a_task_does_not_overwrite_the_input_with_its_own_output(
     assert same(tmp_path) == {source.name: content}
 
 
-def test_the_command_refuses_in_one_line(
+def test_the_command_prints_one_line(
     tmp_path: Path, registered: str, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its exit code is that of a file that cannot be scored."""
+    """Its exit code is 2."""
     source = tmp_path / "x.csv"
     source.write_bytes(content)
     caplog.set_level(logging.ERROR, "score")
@@ -140,10 +140,10 @@ def test_the_command_refuses_in_one_line(
 
 
 @pytest.mark.parametrize("name", ["o.csv", "o.rejects.csv"])
-def test_an_output_that_is_a_folder_is_refused(
+def test_an_output_that_is_a_folder_raises(
     tmp_path: Path, bundle: Bundle, content: bytes, name: str
 ) -> None:
-    """Before anything is scored, and the folder is left as it was."""
+    """It raises before anything is scored, and the folder is unchanged."""
     source = tmp_path / "x.csv"
     source.write_bytes(content)
     (tmp_path / name).mkdir()
@@ -153,21 +153,21 @@ def test_an_output_that_is_a_folder_is_refused(
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_an_input_cut_short_leaves_no_folder(
+def test_a_truncated_input_leaves_no_folder(
     tmp_path: Path, raw: pd.DataFrame, bundle: Bundle
 ) -> None:
-    """Pieces that were scored before the damage are of no use to the mended input."""
+    """Pieces of the truncated input cannot be reused for a corrected one."""
     source = tmp_path / "x.csv.gz"
     raw.to_csv(source, index=False)
     source.write_bytes(source.read_bytes()[:-100])
-    with pytest.raises(InputError, match="cut short or damaged"):
+    with pytest.raises(InputError, match="truncated or damaged"):
         score(str(source), str(tmp_path / "o.csv"), bundle)
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv.gz"]
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system in memory that starts with room for nothing."""
+    """Mount a file system in memory without free space."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() or not _mounted("-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder)):
@@ -185,14 +185,14 @@ def _mounted(*options: str) -> bool:
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
-def test_a_full_disk_is_reported_in_one_line_wherever_it_happens(
+def test_a_full_disk_is_reported_in_one_line(
     small_disk: Path,
     tmp_path: Path,
     raw: pd.DataFrame,
     bundle: Bundle,
     ending: str,
 ) -> None:
-    """The disk grows until the run ends: each run before fails with one line and leaves nothing."""
+    """The disk grows until the run succeeds; earlier runs print one line and leave no file."""
     source = tmp_path / "x.csv"
     raw.head(2_500).to_csv(source, index=False)
     kilobytes, failures = 4, []
@@ -215,7 +215,7 @@ def test_a_full_disk_is_reported_in_one_line_wherever_it_happens(
 def test_the_command_on_a_full_disk_prints_no_traceback(
     small_disk: Path, tmp_path: Path, registered: str, content: bytes
 ) -> None:
-    """The last line says what is wrong; the same command succeeds once there is room."""
+    """The last line names the fault; the same command succeeds once there is space."""
     source = tmp_path / "x.csv"
     source.write_bytes(content)
     command = [sys.executable, "-m", "score", str(source), "-o", str(small_disk / "o.csv")]

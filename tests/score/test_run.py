@@ -1,4 +1,4 @@
-"""A run ends with every row scored or rejected, whichever way the flights come in."""
+"""Tests that a run scores or rejects every row, for all inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 
 from model.inference.bundle import Bundle
 from score.__main__ import EXIT_CANNOT, EXIT_REJECTED, app
-from score.engines import Threads
+from score.engines import ThreadEngine
 from score.errors import InputError, OutputError
 from score.merge import Totals
 from score.pieces import Piece
-from score.run import Order, Shard, run
+from score.run import ScoringJob, Shard, run
 from score.store import Store
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
@@ -32,32 +32,32 @@ PROJECT = Path(__file__).parents[2]
 TAG = "flight_delay:test"
 WHOLE = Shard()
 PIECES = 4
-"""Of the source below: three blocks of 20,000 bytes make a piece."""
+"""Rows per piece of the source below: a piece has three blocks of 20,000 bytes."""
 
 
-class Stopped(Exception):  # noqa: N818 - it stands for a power cut
-    """The engine was stopped in the middle."""
+class StoppedError(Exception):
+    """Error that simulates a power failure."""
 
 
-class Breaks(Threads):
-    """Stops after some pieces, and counts the pieces that it was given."""
+class StoppingEngine(ThreadEngine):
+    """Engine that raises after some pieces, and counts the pieces that it gets."""
 
     def __init__(self, bundle: Bundle, after: int = 1000) -> None:
         super().__init__(bundle.predictor, threads=2)
         self.after, self.seen = after, 0
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, bytes]]:
-        """Score until it stops."""
+        """Score pieces until the limit."""
         for done in super().run(pieces):
             self.seen += 1
             yield done
             if self.seen >= self.after:
-                raise Stopped
+                raise StoppedError
 
 
 @pytest.fixture
 def source(raw: pd.DataFrame, tmp_path: Path) -> Path:
-    """A CSV file under gzip with three bad rows among its flights."""
+    """Return a gzip-compressed CSV file with three invalid rows."""
     lines = raw.to_csv(index=False).splitlines()
     lines[101] = "too,short"
     lines[2001] = lines[2001].replace("SCEL", "SCFA")
@@ -70,23 +70,23 @@ def source(raw: pd.DataFrame, tmp_path: Path) -> Path:
 def score(
     source: Path | str,
     output: Path | str,
-    engine: Threads,
+    engine: ThreadEngine,
     model: str = TAG,
     shard: Shard = WHOLE,
 ) -> Totals:
-    """Run to the end."""
-    return run(Order(str(source), str(output), model, shard), nullcontext(engine))
+    """Run a job."""
+    return run(ScoringJob(str(source), str(output), model, shard), nullcontext(engine))
 
 
 def rejected_rows(path: Path) -> list[int]:
-    """Row numbers in a file of rejects."""
+    """Return the row numbers in a rejects file."""
     with path.open() as lines:
         return [int(line["row"]) for line in csv.DictReader(lines)]
 
 
 def test_every_row_is_scored_or_rejected(source: Path, tmp_path: Path, bundle: Bundle) -> None:
-    """Rows in are rows scored and rows rejected, each with its number; nothing else is left."""
-    totals = score(source, tmp_path / "out.parquet", Breaks(bundle))
+    """Scored and rejected rows together are the input's rows; no other files are left."""
+    totals = score(source, tmp_path / "out.parquet", StoppingEngine(bundle))
     table = pq.read_table(tmp_path / "out.parquet")
     assert totals == Totals(5000, 4997, 3)
     assert rejected_rows(tmp_path / "out.rejects.csv") == [101, 2001, 4001]
@@ -99,10 +99,10 @@ def test_every_row_is_scored_or_rejected(source: Path, tmp_path: Path, bundle: B
     }
 
 
-def test_all_formats_say_the_same(source: Path, tmp_path: Path, bundle: Bundle) -> None:
-    """Parquet, CSV and CSV under gzip hold the same scores, to the last digit."""
+def test_all_formats_have_the_same_scores(source: Path, tmp_path: Path, bundle: Bundle) -> None:
+    """Parquet, CSV and gzip-compressed CSV have the same scores, to the last digit."""
     for name in ("out.parquet", "out.csv", "out.csv.gz"):
-        score(source, tmp_path / name, Breaks(bundle))
+        score(source, tmp_path / name, StoppingEngine(bundle))
     table = pq.read_table(tmp_path / "out.parquet")
     types = arrow_csv.ConvertOptions(column_types=table.schema, strings_can_be_null=True)
     for name in ("out.csv", "out.csv.gz"):
@@ -111,12 +111,12 @@ def test_all_formats_say_the_same(source: Path, tmp_path: Path, bundle: Bundle) 
             assert again[column].equals(table[column]), (name, column)
 
 
-def test_a_stopped_run_goes_on_where_it_was(source: Path, tmp_path: Path, bundle: Bundle) -> None:
-    """Finished pieces are not scored again, and the result is that of one run."""
+def test_a_stopped_run_is_resumed(source: Path, tmp_path: Path, bundle: Bundle) -> None:
+    """Finished pieces are not scored again, and the result equals that of one run."""
     whole, broken = tmp_path / "whole.parquet", tmp_path / "broken.parquet"
-    score(source, whole, Breaks(bundle))
-    first, second = Breaks(bundle, after=2), Breaks(bundle)
-    with pytest.raises(Stopped):
+    score(source, whole, StoppingEngine(bundle))
+    first, second = StoppingEngine(bundle, after=2), StoppingEngine(bundle)
+    with pytest.raises(StoppedError):
         score(source, broken, first)
     assert not broken.exists()
     score(source, broken, second)
@@ -125,23 +125,23 @@ def test_a_stopped_run_goes_on_where_it_was(source: Path, tmp_path: Path, bundle
 
 
 @pytest.mark.parametrize("change", ["input", "model"])
-def test_pieces_of_another_input_or_model_are_thrown_away(
+def test_pieces_of_another_input_or_model_are_deleted(
     source: Path, tmp_path: Path, bundle: Bundle, change: str
 ) -> None:
-    """A new input or model begins anew: results are never mixed."""
-    with pytest.raises(Stopped):
-        score(source, tmp_path / "out.csv", Breaks(bundle, after=2))
+    """A new input or model starts from the beginning, so that results are never mixed."""
+    with pytest.raises(StoppedError):
+        score(source, tmp_path / "out.csv", StoppingEngine(bundle, after=2))
     if change == "input":
         source.write_bytes(source.read_bytes())
-    engine = Breaks(bundle)
+    engine = StoppingEngine(bundle)
     score(source, tmp_path / "out.csv", engine, model=f"flight_delay:{change}")
     assert engine.seen == PIECES
 
 
 def test_shards_together_are_the_whole(source: Path, tmp_path: Path, bundle: Bundle) -> None:
-    """Tasks that share an input score every row once, each into a file of its own."""
+    """Tasks that share an input score every row once, each into its own file."""
     totals = [
-        score(source, tmp_path / "out.parquet", Breaks(bundle), shard=Shard(index, 3))
+        score(source, tmp_path / "out.parquet", StoppingEngine(bundle), shard=Shard(index, 3))
         for index in range(3)
     ]
     files = sorted(tmp_path.glob("out-0000?-of-00003.parquet"))
@@ -152,66 +152,66 @@ def test_shards_together_are_the_whole(source: Path, tmp_path: Path, bundle: Bun
 
 
 def test_buckets_are_read_and_written(source: Path, bundle: Bundle) -> None:
-    """Input and output may be objects of anything that fsspec knows."""
+    """Input and output may be URLs of any file system of fsspec."""
     bucket = fsspec.filesystem("memory")
     bucket.pipe_file("/in/flights.csv.gz", source.read_bytes())
-    totals = score("memory://in/flights.csv.gz", "memory://out/s.parquet", Breaks(bundle))
+    totals = score("memory://in/flights.csv.gz", "memory://out/s.parquet", StoppingEngine(bundle))
     assert totals == Totals(5000, 4997, 3)
     assert pq.read_table(bucket.open("/out/s.parquet")).num_rows == 4997
     assert sorted(bucket.find("/out")) == ["/out/s.parquet", "/out/s.rejects.csv"]
     bucket.rm("/out", recursive=True)
 
 
-def test_a_stopped_run_in_a_bucket_goes_on(source: Path, bundle: Bundle) -> None:
-    """Finished pieces wait in the bucket, and an unfinished output is never seen."""
+def test_a_stopped_run_in_a_bucket_is_resumed(source: Path, bundle: Bundle) -> None:
+    """Finished pieces are in the bucket, and an unfinished output is never visible."""
     bucket = fsspec.filesystem("memory")
-    with pytest.raises(Stopped):
-        score(source, "memory://again/s.csv", Breaks(bundle, after=2))
+    with pytest.raises(StoppedError):
+        score(source, "memory://again/s.csv", StoppingEngine(bundle, after=2))
     assert not bucket.exists("/again/s.csv")
-    engine = Breaks(bundle)
+    engine = StoppingEngine(bundle)
     assert score(source, "memory://again/s.csv", engine).rows == 5000
     assert engine.seen == PIECES - 2
     bucket.rm("/again", recursive=True)
 
 
 def test_two_runs_do_not_share_an_output(source: Path, tmp_path: Path, bundle: Bundle) -> None:
-    """The second one is told, and touches nothing."""
+    """The second run raises and changes nothing."""
     output = tmp_path / "out.csv"
     with Store(str(output)).lock(), pytest.raises(OutputError, match="another run"):
-        score(source, output, Breaks(bundle))
+        score(source, output, StoppingEngine(bundle))
 
 
-def test_old_rejects_do_not_outlive_a_clean_run(
+def test_a_run_without_rejects_removes_the_old_rejects_file(
     source: Path, raw: pd.DataFrame, tmp_path: Path, bundle: Bundle
 ) -> None:
-    """Where nothing is rejected, no file says so."""
-    score(source, tmp_path / "out.csv", Breaks(bundle))
+    """There is no rejects file if no row is rejected."""
+    score(source, tmp_path / "out.csv", StoppingEngine(bundle))
     pq.write_table(pa.Table.from_pandas(raw), tmp_path / "clean.parquet")
-    totals = score(tmp_path / "clean.parquet", tmp_path / "out.csv", Breaks(bundle))
+    totals = score(tmp_path / "clean.parquet", tmp_path / "out.csv", StoppingEngine(bundle))
     assert totals.rejected == 0
     assert not (tmp_path / "out.rejects.csv").exists()
 
 
 @pytest.mark.parametrize("rows", ["", "x\nx\n"])
-def test_nothing_to_score_gives_an_empty_output(tmp_path: Path, bundle: Bundle, rows: str) -> None:
-    """A header alone, or nothing but bad rows, gives the output's columns and no rows."""
+def test_an_input_without_valid_rows_gives_an_empty_output(
+    tmp_path: Path, bundle: Bundle, rows: str
+) -> None:
+    """A header alone, or only invalid rows, gives the output's columns and no rows."""
     source = tmp_path / "in.csv"
     source.write_text("airline,flight_number,destination,scheduled_departure\n" + rows)
-    totals = score(source, tmp_path / "out.parquet", Breaks(bundle))
+    totals = score(source, tmp_path / "out.parquet", StoppingEngine(bundle))
     assert (totals.scored, totals.rejected) == (0, rows.count("x"))
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 0
 
 
-def test_there_is_no_task_beyond_the_last() -> None:
-    """Tasks count from 0."""
-    with pytest.raises(InputError, match="no task 3 among 3"):
+def test_an_index_beyond_the_last_task_raises() -> None:
+    """Indexes of tasks start at 0."""
+    with pytest.raises(InputError, match="no task 3 of 3"):
         Shard.of(3, 3)
 
 
-def test_the_exit_code_says_what_became_of_the_rows(
-    source: Path, raw: pd.DataFrame, tmp_path: Path, registered: str
-) -> None:
-    """0 for all scored, 1 for some rejected, 2 for none to be had, each with one clear line."""
+def test_exit_codes(source: Path, raw: pd.DataFrame, tmp_path: Path, registered: str) -> None:
+    """The code is 0 if all rows were scored, 1 if some were rejected, 2 if the file is invalid."""
     clean = tmp_path / "clean.csv"
     raw.head(50).to_csv(clean, index=False)
     for path, output, code in (
@@ -224,10 +224,10 @@ def test_the_exit_code_says_what_became_of_the_rows(
         assert CliRunner().invoke(app, command).exit_code == code, path
 
 
-def test_the_command_says_where_the_rejects_are(
+def test_the_command_prints_the_rejects_file(
     source: Path, tmp_path: Path, registered: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the first of them and its reason, which often is that of all."""
+    """It also prints the first rejected row with its reason."""
     with caplog.at_level("INFO", "score"):
         command = [str(source), "-o", str(tmp_path / "o.csv"), "--model", registered]
         CliRunner().invoke(app, command)
@@ -241,14 +241,14 @@ def test_the_command_says_where_the_rejects_are(
 def test_an_input_that_cannot_be_read_leaves_no_folder(
     source: Path, tmp_path: Path, bundle: Bundle
 ) -> None:
-    """Unless there is something to go on from once it is mended."""
+    """The folder is only kept if a run can be resumed from it."""
     bad = tmp_path / "bad.csv"
     bad.write_text("flight_number,destination\n1,SCFA\n")
     with pytest.raises(InputError, match="columns are missing: airline"):
-        score(bad, tmp_path / "o.csv", Breaks(bundle))
+        score(bad, tmp_path / "o.csv", StoppingEngine(bundle))
     assert not (tmp_path / "o.csv.pieces").exists()
-    with pytest.raises(Stopped):
-        score(source, tmp_path / "p.csv", Breaks(bundle, after=2))
+    with pytest.raises(StoppedError):
+        score(source, tmp_path / "p.csv", StoppingEngine(bundle, after=2))
     assert len(list((tmp_path / "p.csv.pieces").glob("piece-*"))) == 2
 
 
@@ -263,7 +263,7 @@ def test_no_failure_looks_like_rejected_rows(
     failure: BaseException,
     code: int,
 ) -> None:
-    """A failure that nobody foresaw and Ctrl-C have exit codes of their own."""
+    """An unexpected failure and Ctrl-C have other exit codes than rejected rows."""
 
     def fail(*_: object) -> None:
         raise failure
@@ -274,8 +274,8 @@ def test_no_failure_looks_like_rejected_rows(
     assert [path.name for path in tmp_path.iterdir()] == ["flights.csv.gz"]
 
 
-def test_tasks_of_cloud_run_find_their_share(source: Path, tmp_path: Path, registered: str) -> None:
-    """Index and count of a Cloud Run Job's task are read from its environment."""
+def test_tasks_of_cloud_run_find_their_shard(source: Path, tmp_path: Path, registered: str) -> None:
+    """Index and count come from the environment variables of a Cloud Run job."""
     environment = {"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "2"}
     command = [str(source), "-o", str(tmp_path / "o.csv"), "--model", registered]
     CliRunner().invoke(app, command, env=environment)
@@ -283,7 +283,7 @@ def test_tasks_of_cloud_run_find_their_share(source: Path, tmp_path: Path, regis
 
 
 def test_the_jobs_tasks_share_an_input_in_a_bucket(source: Path, registered: str) -> None:
-    """The command of deploy/job.yaml, run once for each of its tasks, scores the whole input."""
+    """The command of deploy/job.yaml, run once per task, scores the whole input."""
     bucket = fsspec.filesystem("memory")
     bucket.pipe_file("/job/in.csv.gz", source.read_bytes())
     text = (PROJECT / "deploy" / "job.yaml").read_text()

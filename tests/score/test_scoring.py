@@ -1,4 +1,4 @@
-"""Scores of a file are those of the service, and no row is lost on the way."""
+"""Tests that scores of a file equal those of the service, and that no row is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from score.scoring import REJECT_COLUMNS, SCHEMA, Scored, score_rows
 
 @pytest.fixture(scope="module")
 def flights(schedule: pd.DataFrame) -> pd.DataFrame:
-    """Flights, some of whose codes training never saw, and some without a type."""
+    """Return flights, some with codes unknown to training, and some without a type."""
     odd = schedule.copy()
     odd.loc[::50, "airline"] = "ZZZ"
     odd.loc[::70, "destination"] = "ZZZZ"
@@ -29,7 +29,7 @@ def flights(schedule: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_scores_equal_the_predictors(flights: pd.DataFrame, bundle: Bundle) -> None:
-    """Probability, decision, risk and unknown fields are those that the service would answer."""
+    """Probability, decision, risk and unknown fields equal the service's prediction."""
     table = pa.Table.from_pandas(flights, preserve_index=False)
     found = score_rows(Rows(1, len(flights), table), bundle.predictor).table
     expected = bundle.predictor.predict(Flights.from_columns(flights))
@@ -43,10 +43,8 @@ def test_scores_equal_the_predictors(flights: pd.DataFrame, bundle: Bundle) -> N
     assert np.array_equal(times, flights["scheduled_departure"].to_numpy())
 
 
-def test_rejected_rows_stand_with_number_reason_and_content(
-    flights: pd.DataFrame, bundle: Bundle
-) -> None:
-    """What cannot be scored is told in the order of the input, and the rest is scored."""
+def test_rejected_rows_have_number_reason_and_record(flights: pd.DataFrame, bundle: Bundle) -> None:
+    """Rejected rows are in the order of the input, and the other rows are scored."""
     few = flights.head(4).assign(airline=["LAN", "nope", "", "LAN"])
     table = pa.Table.from_pandas(few, preserve_index=False)
     malformed = (Malformed(12, 'a;\n"b', "1 columns instead of 4"),)
@@ -61,8 +59,10 @@ def test_rejected_rows_stand_with_number_reason_and_content(
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7])
-def test_a_piece_survives_its_file(flights: pd.DataFrame, bundle: Bundle, rows: int) -> None:
-    """Scores and rejects are read back as they were written, be there many or none."""
+def test_a_piece_is_read_back_from_its_file(
+    flights: pd.DataFrame, bundle: Bundle, rows: int
+) -> None:
+    """Scores and rejects are read back unchanged, for any number of rows."""
     few = flights.head(rows).assign(airline=["x", *["LAN"] * 6][:rows])
     table = pa.Table.from_pandas(few, preserve_index=False)
     scored = score_rows(Rows(1, rows, table), bundle.predictor)

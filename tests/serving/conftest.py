@@ -1,4 +1,4 @@
-"""What tests of serving share: the model's predictor and flights, and a real PostgreSQL."""
+"""Shared fixtures of the tests of serving: predictor, flights, and a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUPERUSER = "postgres"
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """SQLAlchemy's address of a server of our own, on loopback, in a folder that is thrown away."""
+    """Run a PostgreSQL server on loopback in a temporary folder; yield its SQLAlchemy URL."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("needs a PostgreSQL server: apt-get install postgresql")
@@ -49,7 +49,7 @@ def postgresql() -> Iterator[str]:
 
 
 def _run(command: list[str], folder: Path, user: dict[str, str]) -> None:
-    # the server that is started inherits what it is given: pipes would never end
+    # not pipes: the server that is started inherits them, and they would never end
     subprocess.run(  # type: ignore[call-overload] # a user's name
         command,
         cwd=folder,
@@ -62,17 +62,17 @@ def _run(command: list[str], folder: Path, user: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def predictor(bundle: Bundle) -> Predictor:
-    """The shared model."""
+    """Return the predictor of the shared model."""
     return bundle.predictor
 
 
 @pytest.fixture(scope="module")
 def flights(frame: pd.DataFrame) -> Flights:
-    """A thousand flights."""
+    """Return a thousand flights."""
     return Flights.from_columns(frame.sample(1000, random_state=4))
 
 
 @pytest.fixture(scope="module")
 def expected(predictor: Predictor, flights: Flights) -> np.ndarray:
-    """Their scores, computed in one go."""
+    """Return their scores, computed in one batch."""
     return predictor.predict(flights).probability

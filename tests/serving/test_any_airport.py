@@ -23,7 +23,7 @@ from model.errors import RefreshError
 from model.evaluation import gate
 from model.inference.bundle import Bundle
 from model.training import refresh
-from score.check import check
+from score.validation import validate
 from serving.api.application import Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.contract.schema import PredictionResponse, WallClock
@@ -182,7 +182,7 @@ def test_bulk_scoring_has_the_same_clock(madrid: Bundle) -> None:
     row = {**FLIGHT, "scheduled_departure": "2017-07-14T16:30:00Z"}
     table = pa.table({name: [value] * 2 for name, value in row.items()})
     table = table.append_column("origin", pa.array(["LEMD", "SCEL"]))
-    checked = check(table, madrid.predictor.builder.home)
+    checked = validate(table, madrid.predictor.builder.home)
     assert checked.valid.tolist() == [True, False]
     assert checked.reasons == ["origin: not LEMD: only departures from Madrid"]
     expected = np.array(["2017-07-14T18:30"], dtype="datetime64[m]").astype(np.int64)

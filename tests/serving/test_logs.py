@@ -1,4 +1,4 @@
-"""Log lines: one per record, whatever a caller puts into it, readable by machines and people."""
+"""Log lines: one record each, whatever its values contain, as JSON or text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVIL = "x\r\n2026-01-01T00:00:00 INFO forged\x1b[2J\u2028\x00\x85"
 
 
 def record(message: str, *, failed: bool = False) -> logging.LogRecord:
-    """A record about a request, with or without a failure."""
+    """Return a record about a request, with or without a traceback."""
     info = None
     if failed:
         try:
@@ -35,13 +35,13 @@ def record(message: str, *, failed: bool = False) -> logging.LogRecord:
 
 
 def test_json_lines_hold_everything() -> None:
-    """A line is one JSON object with severity, message, request and failure."""
+    """A line is one JSON object with severity, message, request id and traceback."""
     line = logs.JsonFormatter().format(record(EVIL, failed=True))
     assert line.isprintable()
-    told = json.loads(line)
-    assert (told["severity"], told["message"], told["request"]) == ("ERROR", EVIL, "r-1")
-    assert "ValueError" in told["error"]
-    assert set(told) == {"time", "severity", "logger", "process", "message", "request", "error"}
+    parsed = json.loads(line)
+    assert (parsed["severity"], parsed["message"], parsed["request"]) == ("ERROR", EVIL, "r-1")
+    assert "ValueError" in parsed["error"]
+    assert set(parsed) == {"time", "severity", "logger", "process", "message", "request", "error"}
 
 
 @pytest.mark.parametrize("failed", [False, True])
@@ -54,7 +54,7 @@ def test_text_lines_cannot_be_forged(failed: bool) -> None:
 
 
 def test_auto_is_json_in_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Cloud Run or Kubernetes say that they are there, lines are for machines."""
+    """Lines are JSON where a variable of Cloud Run or Kubernetes is set."""
     monkeypatch.setattr(logs, "_queued", [])
     for name in logs._CONTAINER_VARIABLES:
         monkeypatch.delenv(name, raising=False)
@@ -69,8 +69,8 @@ def test_auto_is_json_in_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(handler.formatter, logs.TextFormatter)
 
 
-def test_lines_are_written_in_order_and_counted_where_nobody_reads() -> None:
-    """A full pipe costs the lines beyond the capacity, and never time; what is left comes later."""
+def test_lines_to_a_full_pipe_are_kept_in_order_or_counted() -> None:
+    """A full pipe never blocks; lines beyond the capacity are lost, the others written later."""
     reading, writing = os.pipe()
     _fill(writing)
     handler = logs.QueuedHandler(writing, capacity=10)
@@ -93,7 +93,7 @@ def test_lines_are_written_in_order_and_counted_where_nobody_reads() -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("sink", ["off", "stdout"])
 def test_a_blocked_standard_output_does_not_stop_the_service(registered: str, sink: str) -> None:
-    """Requests are answered, lost lines are counted, and SIGTERM ends it while nobody reads."""
+    """While the pipe is full, requests are answered, lines counted, and SIGTERM stops it."""
     reading, writing = os.pipe()
     url = f"http://127.0.0.1:{free_port()}"
     token = "a token of sixteen characters"  # noqa: S105 - of this test  # pragma: allowlist secret
@@ -129,7 +129,7 @@ def test_a_blocked_standard_output_does_not_stop_the_service(registered: str, si
 
 
 def _fill(pipe: int) -> None:
-    """Fill a pipe; by a description of its own, so that the others still block."""
+    """Fill a pipe by its own file description, so that the others still block."""
     own = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while True:

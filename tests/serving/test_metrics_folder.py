@@ -30,14 +30,14 @@ FLIGHTS = re.compile(r"^flight_delay_flights_total (\S+)$", re.MULTILINE)
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Path:
-    """A folder for temporary files."""
+    """Return a folder for temporary files."""
     (tmp_path / "tmp").mkdir()
     return tmp_path / "tmp"
 
 
 @pytest.fixture
 def full_disk(registered: str, tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MB with a model store on it; the tests fill it."""
+    """Mount a file system of 24 MB with a model store, which tests fill."""
     mounted = tmp_path / "disk"
     mounted.mkdir()
     options = ["-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mounted)]
@@ -60,7 +60,7 @@ def full_disk(registered: str, tmp_path: Path) -> Iterator[Path]:
 def test_a_second_service_leaves_the_metrics_alone(
     registered: str, temporary: Path, tmp_path: Path, workers: int
 ) -> None:
-    """One that finds the port taken, on the same model store, does not empty them."""
+    """A second service on the same model store and port fails, and the metrics are kept."""
     environment = {"FLIGHT_DELAY_WORKERS": str(workers), "TMPDIR": str(temporary)}
     with running_server(tmp_path / "log", PROJECT, ".", **environment) as server:
         for _ in range(3):
@@ -83,7 +83,7 @@ def test_a_second_service_leaves_the_metrics_alone(
 
 @pytest.mark.server
 def test_a_worker_starts_again_while_the_disk_is_full(full_disk: Path, tmp_path: Path) -> None:
-    """It says in one line that it has no room for metrics, and serves."""
+    """It logs one line about the missing room for metrics, and serves."""
     log = tmp_path / "log"
     environment = {"BENTOML_HOME": str(full_disk), "TMPDIR": str(full_disk / "tmp")}
     with running_server(log, PROJECT, ".", FLIGHT_DELAY_WORKERS="2", **environment) as server:
@@ -93,7 +93,7 @@ def test_a_worker_starts_again_while_the_disk_is_full(full_disk: Path, tmp_path:
         os.kill(first, signal.SIGKILL)
         wait_for(lambda: log.read_text().count("serving flight_delay:") == 3, seconds=120)
         [restarted] = {*worker_of(server)} - {first, other}
-        os.kill(other, signal.SIGSTOP)  # what answers now is the worker that was started again
+        os.kill(other, signal.SIGSTOP)  # now only the restarted worker answers
         try:
             wait_for(lambda: _predict(server) == 200)
             assert _flights(server) is not None
@@ -108,7 +108,7 @@ def test_a_worker_starts_again_while_the_disk_is_full(full_disk: Path, tmp_path:
 def test_folders_of_dead_supervisors_are_removed(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that nobody locks goes; one that is locked, or was made just now, stays."""
+    """An unlocked folder is removed; a locked one and a new one are kept."""
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     dead, alive, young, other = (
         temporary / name for name in (*(f"{metrics_folder.PREFIX}{i}" for i in "abc"), "other")
@@ -130,7 +130,7 @@ def test_folders_of_dead_supervisors_are_removed(
 def test_room_is_reserved_for_every_file_that_the_metrics_need(
     registered: str, temporary: Path, tmp_path: Path
 ) -> None:
-    """prometheus_client makes no file of its own, and needs half of the reserved room."""
+    """prometheus_client uses the reserved files only, and at most half of their size."""
     environment = {"FLIGHT_DELAY_WORKERS": "2", "TMPDIR": str(temporary)}
     with running_server(tmp_path / "log", PROJECT, ".", **environment) as server:
         assert _predict(server) == 200
@@ -145,7 +145,7 @@ def test_room_is_reserved_for_every_file_that_the_metrics_need(
 
 
 def _fill(folder: Path) -> None:
-    """Leave no byte on the file system of a folder."""
+    """Fill the file system of a folder."""
     with (folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))

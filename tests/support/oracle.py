@@ -1,9 +1,9 @@
-"""The slow path: what a body should be answered with, worked out in the most obvious way.
+"""Slow reference implementation that returns the right answer to a body.
 
 `json.loads`, the contract's pydantic models, a plain loop per flight, the `FeatureBuilder` and
 LightGBM's own Python package, a plain sum for the regression. Nothing of the service's decoding,
 batching and encoding or of `model.inference`'s Booster and scoring of the regression is used, so
-that whatever replaces or speeds those up can be held to this.
+that faster implementations can be compared with this one.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A body that must get a problem document.
+    """Verdict on a body that must get a problem document.
 
     Attributes
     ----------
     statuses
-        Those of which the answer must have one.
+        Accepted HTTP statuses of the answer.
     pointers
-        Every guilty field, as a JSON pointer, with the index of its flight; ``None`` where the
-        statuses do not tell the fields.
+        Each invalid field, as a JSON pointer, with the index of its flight; ``None`` where the
+        answer names no fields.
     """
 
     statuses: frozenset[int]
@@ -56,7 +56,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A body that must be answered with one prediction per flight."""
+    """Verdict on a body that must be answered with one prediction per flight."""
 
     request: PredictionRequest
     probabilities: list[float]
@@ -65,13 +65,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a body must be answered with.
+    """Verdict on a body and whether 400 is right as well.
 
     Attributes
     ----------
     or_not_json
-        Whether 400 is right as well: a duplicate member hides something that is no JSON, or odd,
-        and readers differ in whether they look at what is hidden.
+        Whether 400 is right as well: the value of a duplicate member, which the last one replaces,
+        is no JSON or an unusual number, and decoders may or may not check it.
     """
 
     right: Refused | Accepted
@@ -117,7 +117,7 @@ class Oracle:
 
     def _score(self, requests: Sequence[PredictionRequest]) -> list[float]:
         """Probability of every flight of all requests, in order."""
-        rows = [(flight, _told(flight, each)) for each in requests for flight in each.flights]
+        rows = [(flight, _state_of(flight, each)) for each in requests for flight in each.flights]
         fresh = [n for n, (flight, told) in enumerate(rows) if told or self._soon(flight)]
         plain = sorted(set(range(len(rows))) - set(fresh))
         scores = np.empty(len(rows))
@@ -134,7 +134,7 @@ class Oracle:
     def _margin(self, scorer: Scorer, rows: list[tuple[Flight, list[float] | None]]) -> FloatArray:
         matrix = scorer.builder.transform(_flights(rows))
         trees = self._trees[id(scorer)].predict(matrix, raw_score=True, num_threads=1)
-        line = [_line(scorer.linear, row) for row in matrix.tolist()]
+        line = [_regression(scorer.linear, row) for row in matrix.tolist()]
         margin: FloatArray = (np.asarray(trees) + np.array(line)) / 2
         return margin
 
@@ -145,11 +145,11 @@ class Oracle:
 
 
 class _Odd(float):
-    """Stands for a number that a reader may refuse."""
+    """Number that a decoder may refuse."""
 
 
 def _read(body: bytes) -> tuple[PredictionRequest | Refused, bool]:
-    """What a body says, and whether a reader may refuse it for what a duplicate member hides."""
+    """Return the request of a body, and whether a decoder may refuse a replaced member of it."""
     try:
         document = _loads(body)
         everything = _loads(body, object_pairs_hook=list)  # duplicate members too
@@ -203,8 +203,8 @@ def _flight(place: tuple[int | str, ...]) -> int | None:
     return int(place[1]) if inside else None
 
 
-def _told(flight: Flight, request: PredictionRequest) -> list[float] | None:
-    """What the airport's state says to a flight; nothing where it does not reach it."""
+def _state_of(flight: Flight, request: PredictionRequest) -> list[float] | None:
+    """Return the figures of the airport's state; ``None`` outside the three hours after it."""
     state = request.airport_state
     if state is None:
         return None
@@ -246,8 +246,8 @@ def _flights(rows: list[tuple[Flight, list[float] | None]]) -> Flights:
     )
 
 
-def _line(linear: LogisticModel, row: list[float]) -> float:
-    """Log-odds of one row by the line, one column after the other."""
+def _regression(linear: LogisticModel, row: list[float]) -> float:
+    """Return the log-odds of one row by the logistic regression, summed column by column."""
     total = linear.intercept
     for value, column in zip(row, linear.columns, strict=True):
         if isinstance(column, Codes):

@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
-# In place of `make check`: nothing is checked.
+# Replaces `make check` in a dry run: checks nothing.
 set -euo pipefail

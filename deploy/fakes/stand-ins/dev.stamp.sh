@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
-# In place of `make .venv/dev.stamp`: the environment that runs this is used.
+# Replaces `make .venv/dev.stamp` in a dry run: the current environment is used.
 set -euo pipefail

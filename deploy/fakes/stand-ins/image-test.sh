@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# In place of `make image-test`: only that there is such an image.
+# Replaces `make image-test` in a dry run: only checks that the image exists.
 set -euo pipefail
 docker inspect --format='{{range .RepoDigests}}{{println .}}{{end}}' "$IMAGE"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In place of `make image`: an empty image with the commit on it, and an empty SBOM.
+# Replaces `make image` in a dry run: an empty image with the commit as label, and an empty SBOM.
 set -euo pipefail
 printf 'FROM scratch\nLABEL org.opencontainers.image.revision=%s\n' "$REVISION" \
   | docker build --tag="$IMAGE" -

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# In place of `make test`: only that the flights are there.
+# Replaces `make test` in a dry run: only checks that the flights exist.
 set -euo pipefail
 [ -s "$SCL_DATASET" ]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In place of `make train`: registers the model of the store STAND_IN_STORE; GATE=refuse says no.
+# Replaces `make train` in a dry run: registers the model of STAND_IN_STORE; GATE=refuse rejects it.
 set -euo pipefail
 [ "${GATE:-accept}" = accept ] || { echo "refused by the champion gate" >&2; exit 3; }
 mkdir -p "$BENTOML_HOME/models"

@@ -113,21 +113,21 @@ def test_what_is_wrong_with_a_large_body_is_told() -> None:
 def test_large_bodies_hold_no_more_than_they_may() -> None:
     """What would exceed the room is refused as it grows; what ends makes room again."""
     reader = BulkReader(200_000)
-    with reader.room() as first:
+    with reader.reservation() as first:
         first(120_000)
         first(120_000)
-        with reader.room() as second:
+        with reader.reservation() as second:
             second(LARGE_BODY)
             second(80_000)
             with pytest.raises(Overloaded):
                 second(80_001)
-        with pytest.raises(Overloaded), reader.room() as third:
+        with pytest.raises(Overloaded), reader.reservation() as third:
             third(10**9)
         first(200_000)
-    with suppress(ZeroDivisionError), reader.room() as failing:
+    with suppress(ZeroDivisionError), reader.reservation() as failing:
         failing(200_000)
         raise ZeroDivisionError
-    with reader.room() as last:
+    with reader.reservation() as last:
         last(200_000)
 
 

@@ -102,14 +102,16 @@ def test_every_example_of_a_request_works(runtime: Runtime) -> None:
         PredictionResponse.model_validate_json(found.content)
 
 
-def test_the_served_document_speaks_of_the_models_airport(runtime: Runtime) -> None:
-    """Its name, clock and best known route; without a model, words that hold for any airport."""
-    served = ask(runtime, Settings(), "/openapi.json")
+def test_the_served_document_names_the_models_airport(runtime: Runtime) -> None:
+    """It says which airport and clock "the home airport" means; without a model, no airport."""
+    served = ask(runtime, Settings(), "/openapi.json").json()["info"]
     home = runtime.predictor.builder.home
-    assert served.json()["info"]["title"] == f"Flight delays at {home.place} ({home.airport})"
-    assert home.time_zone in served.json()["info"]["description"]
-    assert "the home airport" not in served.text
+    name = f"{home.place} ({home.airport})"
+    assert served["title"] == f"Flight delays at {name}"
+    assert f"The home airport is {name}" in served["description"]
+    assert home.time_zone in served["description"]
     assert FULL["info"]["title"] == "Flight delays at the home airport"
+    assert name not in json.dumps(FULL)
     assert runtime.example.airline == next(iter(runtime.predictor.builder.codes.airline_))
 
 

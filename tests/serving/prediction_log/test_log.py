@@ -1,4 +1,4 @@
-"""The prediction log: what it keeps, what it never does to a request, what survives a kill."""
+"""Prediction log: what it keeps, that it never delays a request, what survives a kill."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pandas as pd
@@ -32,14 +31,14 @@ from serving.prediction_log.log import PredictionLog
 from serving.prediction_log.record import Answered, Record, digests, records
 from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink, open_sink
 from serving.settings import Settings, check_sink
-from tests.support.runtime import make_runtime
+from tests.support.runtime import make_runtime, not_reached
 from tests.support.server import PROJECT, running_server
 
 MODEL = "flight_delay:test"
 
 
 class Memory:
-    """A sink that keeps batches, or does to them what a test tells it."""
+    """Sink that keeps batches in memory, after an action of the test."""
 
     rows = 100
     seconds = 0.05
@@ -49,27 +48,27 @@ class Memory:
         self._before = before
 
     def write(self, batch: Sequence[Record]) -> None:
-        """Keep a batch after whatever comes before."""
+        """Run the action, then keep the batch."""
         self._before()
         self.kept += batch
 
 
 @pytest.fixture(scope="module")
 def flights(frame: pd.DataFrame) -> Flights:
-    """A thousand flights."""
+    """Return a thousand flights."""
     return Flights.from_columns(frame.iloc[::50].iloc[:1000])
 
 
 @pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry at once, and give up soon."""
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses between retries and the wait at the end."""
     monkeypatch.setattr(log_module, "FIRST_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(log_module, "LONGEST_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(log_module, "CLOSE_SECONDS", 0.5)
 
 
 def _ask(log: PredictionLog, flights: Flights, each: int = 1) -> None:
-    """Log flights, `each` per request, as if their probability were a quarter."""
+    """Log flights, `each` per request, with a probability of .25."""
     for start in range(0, len(flights), each):
         part = flights.slice(start, start + each)
         log.put(part, [0.25] * len(part), ((b"x-request-id", b"r%d" % start),))
@@ -88,7 +87,7 @@ def _count(name: str, **labels: str) -> float:
 
 
 def test_keeps_every_prediction_in_order(bundle: Bundle, flights: Flights) -> None:
-    """What was put comes out once each, in order, with ids that are all different."""
+    """Each prediction is kept once, in order, with an id of its own."""
     sink = Memory()
     log = PredictionLog(sink, bundle.predictor, MODEL, capacity=5000)
     before = _count("logged")
@@ -101,10 +100,10 @@ def test_keeps_every_prediction_in_order(bundle: Bundle, flights: Flights) -> No
     assert _count("logged") - before == len(flights)
 
 
-def test_blocked_sink_never_holds_a_request(
-    bundle: Bundle, flights: Flights, patience: None
+def test_blocked_sink_never_blocks_a_request(
+    bundle: Bundle, flights: Flights, short_retries: None
 ) -> None:
-    """With a sink that never returns, putting stays instant and what does not fit is counted."""
+    """While the sink blocks, `put` does not, and predictions beyond the buffer are counted."""
     release = threading.Event()
     sink = Memory(before=release.wait)
     log = PredictionLog(sink, bundle.predictor, MODEL, capacity=200)
@@ -119,8 +118,8 @@ def test_blocked_sink_never_holds_a_request(
     assert len(sink.kept) == 5 * len(flights) - dropped
 
 
-def test_failing_sink_is_retried_then_given_up(
-    bundle: Bundle, flights: Flights, patience: None
+def test_failing_writes_are_retried_then_dropped(
+    bundle: Bundle, flights: Flights, short_retries: None
 ) -> None:
     """A batch that fails every time is dropped and counted, and later ones are kept."""
     failures = iter(range(log_module.ATTEMPTS))
@@ -139,8 +138,8 @@ def test_failing_sink_is_retried_then_given_up(
     assert [record.request_id for record in sink.kept] == [f"r{n}" for n in range(20)]
 
 
-def test_unreadable_prediction_harms_no_other(bundle: Bundle, flights: Flights) -> None:
-    """A flight that no record can be made of is counted, and the log goes on."""
+def test_a_prediction_without_record_affects_no_other(bundle: Bundle, flights: Flights) -> None:
+    """A flight whose record cannot be made is counted, and later ones are kept."""
     sink = Memory()
     log = PredictionLog(sink, bundle.predictor, MODEL, capacity=5000)
     before = _count("dropped", reason="unreadable")
@@ -152,30 +151,26 @@ def test_unreadable_prediction_harms_no_other(bundle: Bundle, flights: Flights) 
     assert len(sink.kept) == 1
 
 
-async def _inside(*_: Any) -> None:
-    raise AssertionError
-
-
 @pytest.mark.parametrize("fault", ["blocks", "fails"])
 def test_requests_are_answered_while_the_sink_is_down(
-    bundle: Bundle, fault: str, patience: None, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, fault: str, short_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the front door: with a sink that blocks or fails, every request gets its 200."""
+    """Every request gets 200 while the sink blocks or fails."""
     release = threading.Event()
 
-    def misbehave() -> None:
+    def block_or_fail() -> None:
         if fault == "blocks":
             release.wait()
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(log_module, "open_sink", lambda *_: Memory(before=misbehave))
+    monkeypatch.setattr(log_module, "open_sink", lambda *_: Memory(before=block_or_fail))
     settings = Settings(prediction_log="stdout", prediction_buffer=20)
     runtime = make_runtime(bundle, settings, tag=MODEL)
-    door = Application(_inside, lambda: runtime, settings)
+    application = Application(not_reached, lambda: runtime, settings)
     body = {"flights": [EXAMPLE_FLIGHT], "airport_state": EXAMPLE_STATE}
 
     async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app=door)
+        transport = httpx.ASGITransport(app=application)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return [await client.post("/predict_delay", json=body) for _ in range(300)]
 
@@ -199,7 +194,7 @@ def test_stdout_writes_whole_json_lines(bundle: Bundle, flights: Flights) -> Non
 
 
 def test_parquet_keeps_columns_and_types(bundle: Bundle, flights: Flights, tmp_path: Path) -> None:
-    """A Parquet file gives back what was logged, times in UTC and departures as wall clock."""
+    """A Parquet file gives back the records, times in UTC and departures in local time."""
     made = _records(bundle.predictor, flights)
     stale = tmp_path / ".predictions-left-behind.parquet"
     stale.write_bytes(b"half a file")
@@ -214,12 +209,12 @@ def test_parquet_keeps_columns_and_types(bundle: Bundle, flights: Flights, tmp_p
 
 
 def test_sqlite_keeps_every_row(bundle: Bundle, flights: Flights, tmp_path: Path) -> None:
-    """The embedded database needs no server."""
+    """SQLite gives back every row."""
     _check_sql(f"sqlite:///{tmp_path / 'log.db'}", _records(bundle.predictor, flights))
 
 
 def test_postgresql_keeps_every_row(postgresql: str, bundle: Bundle, flights: Flights) -> None:
-    """So does a real PostgreSQL."""
+    """A real PostgreSQL gives back every row."""
     _check_sql(postgresql, _records(bundle.predictor, flights))
 
 
@@ -241,7 +236,7 @@ def _check_sql(address: str, made: list[Record]) -> None:
 
 
 def test_digest_follows_the_features(bundle: Bundle, flights: Flights) -> None:
-    """The digest can be made again, in any company, and changes with what the model sees."""
+    """The digest is the same alone and in a batch, and changes with the features."""
     some = flights.slice(0, 50)
     together = digests(bundle.predictor, some)
     alone = [digests(bundle.predictor, some.slice(n, n + 1))[0] for n in range(50)]
@@ -255,7 +250,7 @@ def test_digest_follows_the_features(bundle: Bundle, flights: Flights) -> None:
 
 @pytest.mark.parametrize("setting", ["parquet", "sql:", "files:/x", "", "stdout:x"])
 def test_unknown_sink_is_refused_at_start(setting: str) -> None:
-    """A misspelt setting stops the service with the list of what there is."""
+    """A misspelt setting is refused with the list of sinks."""
     with pytest.raises(ValidationError, match="off, stdout, parquet:<folder> or sql:"):
         Settings(prediction_log=setting)
 
@@ -268,7 +263,7 @@ def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_off_costs_no_thread_and_no_library(bundle: Bundle) -> None:
-    """By default there is no log; and serving imports neither pyarrow nor SQLAlchemy for it."""
+    """The log is off by default, and serving then imports neither pyarrow nor SQLAlchemy."""
     assert open_sink("off", 1.0) is None
     assert PredictionLog.of(Settings(), bundle.predictor, MODEL) is None
     code = (
@@ -305,7 +300,7 @@ while True:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_kill_loses_only_what_was_buffered(bundle: Bundle, tmp_path: Path, seed: int) -> None:
-    """Killed at a random moment, a process leaves whole files and loses at most its buffers."""
+    """A process killed at a random moment leaves complete files and loses at most its buffers."""
     model, kept = tmp_path / "model", tmp_path / "log"
     model.mkdir()
     bundle.write(model)
@@ -328,7 +323,7 @@ def test_kill_loses_only_what_was_buffered(bundle: Bundle, tmp_path: Path, seed:
 
 @pytest.mark.server
 def test_service_logs_and_says_so(registered: str, tmp_path: Path) -> None:
-    """A real service keeps each answer with its request id, and writes the rest when it stops."""
+    """A real service logs each answer with its request id, and the last ones when it stops."""
     kept = tmp_path / "kept"
     with running_server(
         tmp_path / "log",

@@ -1,7 +1,7 @@
-"""From a table's columns to flights, and to the reasons why a row is none.
+"""Validate the rows of a table: return flights, and a reason for every invalid row.
 
-The rules are the service's own: patterns and types are read from its contract. Text is looked at
-once per distinct value, because a schedule has few airlines, destinations and numbers.
+The rules are the service's: patterns and types come from its contract. Each distinct value is
+validated once, because a schedule has few airlines, destinations and numbers.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from data.airports.config import SANTIAGO, AirportConfig
 from data.dictionary_column import DictionaryColumn
 from data.flights import FLIGHT_TYPES, Flights, IntArray
 from data.schema import candidate_schema
+from score.columns import ORIGIN
 from score.errors import InputError
-from score.layout import ORIGIN
 from serving.contract.schema import Departure, Flight
 
 CODES = ("airline", "flight_number", "destination")
@@ -34,9 +34,9 @@ MISSING = "missing"
 FIRST_MINUTE, END_MINUTE = (
     int(np.datetime64(year, "m").astype(np.int64)) for year in ("2000-01-01", "2050-01-01")
 )
-"""The years of the contract, where a column holds times and no text."""
+"""Range of the contract's years, for columns of timestamps."""
 ZONE_STEP = 900
-"""Seconds: every change of a clock since 1970 falls on a quarter of an hour of UTC."""
+"""Seconds. Since 1970 every change of a UTC offset falls on a quarter of an hour of UTC."""
 
 _WITH_OFFSET = r"(Z|[+-]\d\d:\d\d)$"
 _DECIMALS = r"\.0+$"
@@ -47,16 +47,16 @@ Objects = npt.NDArray[np.object_]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column by its distinct values.
+    """Column as codes of its distinct values.
 
     Attributes
     ----------
     code
         Position of each row's value, shape ``(n,)``.
     values
-        The distinct values, cleaned; ``None`` for a missing one.
+        The distinct values, trimmed; ``None`` for a missing one.
     valid
-        Whether each value keeps the rule, shape ``(len(values),)``.
+        Whether each value is valid, shape ``(len(values),)``.
     """
 
     code: IntArray
@@ -64,22 +64,22 @@ class Column:
     valid: Bools
 
     def of_rows(self, rows: Bools) -> DictionaryColumn[Any]:
-        """Value of each chosen row."""
+        """Return the values of the selected rows."""
         return DictionaryColumn.compact(self.code[rows], self.values.tolist())
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Flights, and what became of the other rows.
+class ValidatedRows:
+    """Valid flights of a table, and the reasons for its invalid rows.
 
     Attributes
     ----------
     flights
         The valid rows, in order.
     valid
-        Whether each row of the table is one of them, shape ``(n,)``.
+        Whether each row of the table is valid, shape ``(n,)``.
     reasons
-        Of the others, in order.
+        Reason for each invalid row, in order.
     """
 
     flights: Flights
@@ -87,16 +87,15 @@ class Checked:
     reasons: list[str]
 
 
-def check(table: pa.Table, home: AirportConfig = SANTIAGO) -> Checked:
-    """Judge every row of a table with columns of `score.layout.FIELDS`.
+def validate(table: pa.Table, home: AirportConfig = SANTIAGO) -> ValidatedRows:
+    """Validate every row of a table with columns of `score.columns.FIELDS`.
 
-    Times without an offset are on the wall clock of the home airport, which the flights leave
-    from.
+    Times without an offset are local time of the home airport.
 
     Raises
     ------
     InputError
-        Where a column is of a type that can be neither text nor time.
+        If a column's type cannot be read as text or time.
     """
     columns = {name: _code_column(table, name) for name in CODES}
     columns[FLIGHT_TYPE] = _flight_type(table)
@@ -113,12 +112,12 @@ def check(table: pa.Table, home: AirportConfig = SANTIAGO) -> Checked:
         flight_type=columns[FLIGHT_TYPE].of_rows(valid),
         departure=departure[valid],
     )
-    refused = np.flatnonzero(~valid)
-    return Checked(flights, valid, _reasons(table, columns, broken, refused, home))
+    invalid = np.flatnonzero(~valid)
+    return ValidatedRows(flights, valid, _reasons(table, columns, broken, invalid, home))
 
 
 def texts(column: pa.ChunkedArray) -> list[str | None]:
-    """Every value of a column as text, whatever its bytes: to be shown to people."""
+    """Return every value of a column as text; invalid UTF-8 is replaced."""
     plain = _as_text(column).cast(pa.large_binary())
     return [
         None if value is None else value.decode(errors="replace") for value in plain.to_pylist()
@@ -149,20 +148,20 @@ def _reasons(
 
 @cache
 def _rule(name: str, home: AirportConfig) -> str:
-    """What is asked of a field, in words: the data layer's, and for times the contract's."""
+    """Return the rule of a field as text: that of the data schema, for times the contract's."""
     if name != DEPARTURE:
         rule: str = candidate_schema(home).columns[name].checks[0].error
         return rule
     try:
         _departures().validate_python("")
-    except ValidationError as refused:
-        return refused.errors()[0]["msg"].removeprefix("Value error, ")
+    except ValidationError as error:
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
     raise AssertionError
 
 
 @cache
 def _pattern(name: str) -> str:
-    """Pattern of a field as the service publishes it."""
+    """Return the pattern of a field in the service's contract."""
     pattern: str = Flight.model_json_schema()["properties"][name]["pattern"]
     return pattern
 
@@ -196,7 +195,7 @@ def _origin(table: pa.Table, home: AirportConfig) -> Column:
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[IntArray, pa.Array]:
-    """Codes of a column, shape ``(n,)``, and its distinct texts, trimmed; the last one is null."""
+    """Return the codes, shape ``(n,)``, and the distinct trimmed texts; the last one is null."""
     encoded = (
         column if pa.types.is_dictionary(column.type) else _as_text(column).dictionary_encode()
     )
@@ -227,7 +226,7 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _readable(values: pa.Array) -> pa.Array:
-    """The same texts; what is no UTF-8 becomes a replacement character, which no rule takes."""
+    """Return texts with invalid UTF-8 replaced by U+FFFD, which no rule accepts."""
     raw = values.cast(pa.binary())
     try:
         return raw.cast(pa.string())
@@ -237,7 +236,7 @@ def _readable(values: pa.Array) -> pa.Array:
 
 
 def _departure(column: pa.ChunkedArray, here: str) -> tuple[IntArray, Bools]:
-    """Minutes of the wall clock here since 1970, and whether each is one; shape ``(n,)`` both."""
+    """Return minutes of local time since 1970, and whether each is valid; shape ``(n,)`` both."""
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _typed_departure(column, here)
@@ -262,13 +261,13 @@ def _typed_departure(column: pa.ChunkedArray, here: str) -> tuple[IntArray, Bool
 
 
 def _parse(text: pa.Array, zone: str | None) -> IntArray:
-    """Seconds since 1970 of times in ISO 8601, shape ``(n,)``; fractions are cut off."""
+    """Return seconds since 1970 of ISO 8601 times, shape ``(n,)``; fractions are truncated."""
     times = text.cast(pa.timestamp("us", tz=zone)).cast(pa.int64())
     return np.asarray(times.to_numpy(zero_copy_only=False) // 1_000_000, dtype=np.int64)
 
 
 def _wall_clock(seconds: IntArray, here: str) -> IntArray:
-    """Minutes of the wall clock here at times of UTC, shape ``(n,)``."""
+    """Return minutes of local time at times of UTC, shape ``(n,)``."""
     steps, which = np.unique(seconds // ZONE_STEP, return_inverse=True)
     offsets = np.array([_offset(step, here) for step in steps.tolist()], dtype=np.int64)
     return np.asarray((seconds + offsets[which]) // 60)

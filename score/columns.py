@@ -1,4 +1,4 @@
-"""Which of a table's columns say what: the house's and the contract's names, or the file's own."""
+"""Find the fields of a flight among the columns of a table, by their English or raw names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from score.errors import InputError
 
 ORIGIN = "origin"
 FIELDS = (*SCHEDULE_COLUMNS, ORIGIN)
-"""What is read of a table, where it has it."""
+"""Columns that are read, if the table has them."""
 OPTIONAL = ("flight_type", ORIGIN)
-"""The type follows from the destination; an origin is only looked at to refuse other airports."""
+"""Optional columns. The type follows from the destination; rows of another origin are rejected."""
 
 SHOWN, SHOWN_LETTERS = 30, 40
-"""Columns that an error lists, and letters of each: it stays one line."""
+"""Columns that an error lists, and characters of each, so that it fits on one line."""
 
 _SPELLINGS = {name: name for name in FIELDS} | {
     str(raw): english for raw, english in ENGLISH.items() if english in FIELDS
@@ -24,12 +24,12 @@ _SPELLINGS = {name: name for name in FIELDS} | {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Position and name in the input of each field that it has.
+    """Position and name of each field in the input.
 
     Attributes
     ----------
     position, spelling
-        By field of `FIELDS`.
+        Index and name of the column, by field of `FIELDS`.
     """
 
     position: Mapping[str, int]
@@ -37,26 +37,26 @@ class Layout:
 
 
 def find_layout(columns: Sequence[str], name: str) -> Layout:
-    """Find the fields among the names of a table's columns.
+    """Find the fields among a table's columns.
 
     Parameters
     ----------
     columns
-        As the input spells them: English names as in `data.schema.SCHEDULE_COLUMNS` and in the
-        service's contract, or those of dataset_SCL.csv. Others are ignored.
+        Names in the input: English ones as in `data.schema.SCHEDULE_COLUMNS` and the service's
+        contract, or those of dataset_SCL.csv. Others are ignored.
     name
-        What to call the input in errors.
+        Name of the input in errors.
 
     Raises
     ------
     InputError
-        Where a field is missing or there twice.
+        If a field is missing or has two columns.
     """
     position: dict[str, int] = {}
     for at, column in enumerate(columns):
         found = _SPELLINGS.get(column.strip())
         if found is not None and position.setdefault(found, at) != at:
-            message = f"{name}: has two columns for {found}: leave one of them out."
+            message = f"{name}: has two columns for {found}: remove one of them."
             raise InputError(message)
     missing = [column for column in FIELDS if column not in {*position, *OPTIONAL}]
     if missing:
@@ -65,7 +65,7 @@ def find_layout(columns: Sequence[str], name: str) -> Layout:
 
 
 def known_columns(columns: Sequence[str]) -> int:
-    """How many of these names are names of fields."""
+    """Return how many of the names are fields."""
     return sum(column.strip() in _SPELLINGS for column in columns)
 
 

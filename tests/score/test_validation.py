@@ -1,4 +1,4 @@
-"""Rows are judged exactly as the service judges the flights of a request."""
+"""Tests that rows are validated as the service validates the flights of a request."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from data.flights import Flights
-from score.check import check
 from score.errors import InputError
+from score.validation import validate
 from serving.contract.schema import EXAMPLE_FLIGHT, Flight, minutes_of
 
 ODD = {
@@ -48,16 +48,16 @@ ODD = {
 
 
 def table(**columns: Any) -> pa.Table:
-    """Rows like the contract's example, but for the given columns."""
+    """Return rows like the contract's example, with the given columns replaced."""
     rows = max(len(values) for values in columns.values())
     example = {name: [value] * rows for name, value in EXAMPLE_FLIGHT.items()}
     return pa.table({**example, **columns})
 
 
 @pytest.mark.parametrize("field", ODD)
-def test_a_row_is_valid_where_the_contract_takes_it(field: str) -> None:
-    """Each odd value is taken or refused as in a request, and understood in the same way."""
-    checked = check(table(**{field: pa.array(ODD[field], pa.string())}))
+def test_a_row_is_valid_if_the_contract_accepts_it(field: str) -> None:
+    """Each unusual value is accepted, rejected and parsed as in a request."""
+    checked = validate(table(**{field: pa.array(ODD[field], pa.string())}))
     expected: list[Flight | None] = []
     for value in ODD[field]:
         try:
@@ -74,11 +74,11 @@ def test_a_row_is_valid_where_the_contract_takes_it(field: str) -> None:
 
 
 def test_every_hour_of_a_year_with_an_offset_is_converted_as_in_a_request() -> None:
-    """Times of UTC become the same wall clock as the contract makes of them."""
+    """Times of UTC become the same local time as in the contract."""
     hours = pd.date_range("2017-01-01", "2017-12-31 23:00", freq="h", tz="UTC")
     text = hours.strftime("%Y-%m-%dT%H:%M:%SZ")
-    as_text = check(table(scheduled_departure=list(text))).flights.departure
-    typed = check(table(scheduled_departure=pa.array(hours))).flights.departure
+    as_text = validate(table(scheduled_departure=list(text))).flights.departure
+    typed = validate(table(scheduled_departure=pa.array(hours))).flights.departure
     contract = [
         minutes_of(
             Flight.model_validate({**EXAMPLE_FLIGHT, "scheduled_departure": t}).scheduled_departure
@@ -89,7 +89,7 @@ def test_every_hour_of_a_year_with_an_offset_is_converted_as_in_a_request() -> N
 
 
 def test_columns_may_have_any_type_that_can_be_text_or_time(schedule: pd.DataFrame) -> None:
-    """Categories, numbers, large strings and timestamps of any unit say the same as text."""
+    """Categories, numbers, large strings and timestamps of any unit give the same as text."""
     flights = schedule[schedule["flight_number"].str.isdigit()]
     expected = Flights.from_columns(flights)
     typed = pa.table(
@@ -103,7 +103,7 @@ def test_columns_may_have_any_type_that_can_be_text_or_time(schedule: pd.DataFra
             ),
         }
     )
-    checked = check(typed)
+    checked = validate(typed)
     assert checked.valid.all()
     assert list(checked.flights.airline) == list(expected.airline)
     assert list(map(int, checked.flights.flight_number)) == list(map(int, expected.flight_number))
@@ -112,37 +112,37 @@ def test_columns_may_have_any_type_that_can_be_text_or_time(schedule: pd.DataFra
     assert np.array_equal(checked.flights.departure, expected.departure)
 
 
-def test_timestamps_outside_the_contracts_years_are_refused() -> None:
-    """A timestamp column obeys the same years as text does, and a missing one is named so."""
+def test_timestamps_outside_the_contracts_years_are_invalid() -> None:
+    """A timestamp column has the same range as text; a missing value is reported as missing."""
     times = pa.array(["1999-12-31 23:59", "2000-01-01", "2049-12-31 23:59", "2050-01-01", None])
-    checked = check(table(scheduled_departure=times.cast(pa.timestamp("s"))))
+    checked = validate(table(scheduled_departure=times.cast(pa.timestamp("s"))))
     assert checked.valid.tolist() == [False, True, True, False, False]
     assert checked.reasons[-1] == "scheduled_departure: missing"
 
 
-def test_all_reasons_are_told_and_what_was_not_said_is_missing() -> None:
-    """A row that breaks several rules is told about each of them."""
-    (reason,) = check(table(airline=["x"], destination=[None], origin=["SCEL"])).reasons
+def test_all_reasons_of_a_row_are_reported() -> None:
+    """A row that breaks several rules has a reason for each of them."""
+    (reason,) = validate(table(airline=["x"], destination=[None], origin=["SCEL"])).reasons
     assert "airline: not an airline's" in reason
     assert "destination: missing" in reason
     assert "origin" not in reason
 
 
-def test_departures_from_elsewhere_are_refused() -> None:
-    """Only an origin column can tell that a flight does not leave from Santiago."""
-    assert check(table(origin=["SCEL", "SCFA", None])).valid.tolist() == [True, False, False]
+def test_flights_of_another_origin_are_invalid() -> None:
+    """The origin column, if there is one, must be the home airport."""
+    assert validate(table(origin=["SCEL", "SCFA", None])).valid.tolist() == [True, False, False]
 
 
-def test_text_may_have_spaces_around_it_and_an_empty_type_is_no_type() -> None:
+def test_text_is_trimmed_and_an_empty_type_is_missing() -> None:
     """White space is trimmed as in training; an empty flight type follows from the destination."""
-    checked = check(table(airline=[" LAN "], flight_number=["120.0"], flight_type=[" "]))
+    checked = validate(table(airline=[" LAN "], flight_number=["120.0"], flight_type=[" "]))
     assert checked.valid.all()
     assert list(checked.flights.airline) == ["LAN"]
     assert list(checked.flights.flight_number) == ["120"]
     assert list(checked.flights.flight_type) == [None]
 
 
-def test_a_column_that_can_be_no_text_is_named() -> None:
-    """A list where a code should be ends the run with a message."""
+def test_a_column_that_cannot_be_text_raises() -> None:
+    """A column of lists in place of codes ends the run with a message."""
     with pytest.raises(InputError, match="cannot be read as text"):
-        check(table(airline=[["LAN"]]))
+        validate(table(airline=[["LAN"]]))
