@@ -1,1 +1,1 @@
-"""Answer the routes of the HTTP contract."""
+"""Routes of the HTTP contract."""

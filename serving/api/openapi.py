@@ -41,7 +41,7 @@ from serving.errors import (
 )
 
 VERSION = "1.0.0"
-"""Version of the HTTP contract and of the service; defined only here."""
+"""Version of the HTTP contract, equal to the project's."""
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = (
     "Probability that a departure leaves more than 15 minutes late. Every answer to a request that"

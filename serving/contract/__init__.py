@@ -1,1 +1,1 @@
-"""Define the JSON contract: schema, decoding, encoding."""
+"""JSON contract: schema, decoding, encoding."""

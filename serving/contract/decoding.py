@@ -1,4 +1,4 @@
-"""From the bytes of a request to flights, or to the refusal that names what is wrong."""
+"""Decoding of request bodies into flights, with problems that list the invalid fields."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serving.contract.schema import (
 from serving.errors import Invalid, NotJson
 
 LISTED_ERRORS = 20
-"""Most invalid fields that one problem document names."""
+"""Most invalid fields that one problem document lists."""
 
 
 def decode(body: bytes) -> PredictionRequest:
@@ -31,8 +31,10 @@ def decode(body: bytes) -> PredictionRequest:
 
     Raises
     ------
-    NotJson, Invalid
-        With the guilty field, and the index of its flight.
+    NotJson
+        If the body is not JSON.
+    Invalid
+        With the invalid fields, and the index of the flight of each.
     """
     try:
         return PredictionRequest.model_validate_json(body)
@@ -48,7 +50,7 @@ def decode(body: bytes) -> PredictionRequest:
 
 
 def timeout_seconds(header: bytes | None) -> float:
-    """Seconds that a caller gives for the answer; infinite where the header is left out.
+    """Return the seconds that a client allows for the answer; infinite without the header.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def timeout_seconds(header: bytes | None) -> float:
 
 
 def to_flights(flights: Sequence[Flight], state: AirportState | None = None) -> Flights:
-    """Columns of validated flights, in order, with what is told about the airport."""
+    """Return validated flights as columns, with the airport's state where one is given."""
     departure = np.array([minutes_of(f.scheduled_departure) for f in flights], dtype=np.int64)
     return Flights(
         airline=[flight.airline for flight in flights],
@@ -77,12 +79,12 @@ def to_flights(flights: Sequence[Flight], state: AirportState | None = None) -> 
 
 
 def _airport(state: AirportState, departure: IntArray) -> FloatMatrix:
-    """One row of figures per flight; missing for flights that the observation is too old for."""
+    """Return the state as one row per flight; NaN for flights too long after the observation."""
     windows = (state.last_hour, state.last_3_hours, state.last_6_hours, state.last_24_hours)
     ahead = departure - minutes_of(state.observed_at)
-    told = (ahead >= 0) & (ahead <= 60 * STATE_HOURS)
+    in_range = (ahead >= 0) & (ahead <= 60 * STATE_HOURS)
     row = [figure for window in windows for figure in _figures(window)]
-    return np.where(told[:, None], np.array(row), np.nan)
+    return np.where(in_range[:, None], np.array(row), np.nan)
 
 
 def _figures(window: AirportWindow | None) -> tuple[float, float, float]:
@@ -107,5 +109,5 @@ def _field_error(problem: ErrorDetails) -> dict[str, Any]:
 
 
 def _escaped(part: str | int) -> str:
-    """Reference token of a JSON pointer, RFC 6901."""
+    """Return a reference token of a JSON pointer (RFC 6901)."""
     return str(part).replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""The contract: what a request may say and what an answer says. One source for all of it."""
+"""Schema of requests and answers, from which the decoder and the OpenAPI document are made."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from model.inference import Group
 MAX_FLIGHTS = 10_000
 LONGEST_TIMEOUT_MS = 600_000
 STATE_HOURS = 3
-"""How long after its observation the airport's state says something about a departure."""
+"""Hours after its observation for which the airport's state is used."""
 
 
 class WallClock:
-    """The home airport's clock, on which times without an offset stand: one for the process.
+    """Time zone of the home airport, for times without an offset; one for the process.
 
-    A service has it from its model before the first request; a model of another airport is
-    refused while it runs.
+    The service sets it from its model before the first request. A reload refuses a model with
+    another time zone.
     """
 
     zone = ZoneInfo(SANTIAGO.time_zone)
 
     @classmethod
     def of(cls, home: AirportConfig) -> None:
-        """Take the clock of the airport that a model was trained for."""
+        """Set the time zone to that of the airport that a model was trained for."""
         cls.zone = ZoneInfo(home.time_zone)
 
 
@@ -49,13 +49,13 @@ _ISO_8601 = (
     r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
     r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
 )
-"""Every time that is accepted and none other, so that the published schema is exact."""
+"""Matches exactly the accepted times; the published schema contains it."""
 _NO_DEPARTURE = "must be a date and time in ISO 8601, years 2000 to 2049, like 2017-07-14T08:30:00"
 _is_iso_8601 = re.compile(_ISO_8601).fullmatch
 
 
 def _parse_departure(value: object) -> datetime:
-    """Wall clock of the home airport; a time without an offset is that already."""
+    """Return a time on the wall clock of the home airport, converted if it has an offset."""
     if isinstance(value, str):
         if not _is_iso_8601(value):
             raise ValueError(_NO_DEPARTURE)
@@ -111,31 +111,31 @@ class AirportWindow(_Strict):
     """Flights that left the home airport within some hours before the observation."""
 
     departures: float = Field(
-        ge=0, le=2000, multiple_of=1, description="How many left.", examples=[9]
+        ge=0, le=2000, multiple_of=1, description="Number of departures.", examples=[9]
     )
     late_share: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="Share of them that left more than 15 minutes late; none where none left.",
+        description="Share of them that left more than 15 minutes late; null without departures.",
         examples=[0.33],
     )
     mean_delay_minutes: float | None = Field(
         default=None,
         ge=-1440,
         le=1440,
-        description="Their mean delay, early departures negative; none where none left.",
+        description="Their mean delay, negative if early; null without departures.",
         examples=[14.5],
     )
 
 
 class AirportState(_Strict):
-    """What the airport looks like now. Flights of the next hours are scored with it."""
+    """Current state of the airport, used to score flights of the next hours."""
 
     observed_at: Departure = Field(
         description=(
-            "When it was observed, written like a scheduled departure. It is used for flights"
-            f" scheduled up to {STATE_HOURS} hours later, and for no others."
+            "Time of the observation, in the form of a scheduled departure. The state is used only"
+            f" for flights scheduled up to {STATE_HOURS} hours later."
         ),
         examples=["2017-07-14T07:30:00"],
     )
@@ -160,7 +160,7 @@ EXAMPLE_FLIGHT: dict[str, JsonValue] = {
 
 
 class PredictionRequest(_Strict):
-    """Flights to be scored, answered in order."""
+    """Flights to score; predictions keep their order."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -176,31 +176,29 @@ class PredictionRequest(_Strict):
     )
     airport_state: AirportState | None = Field(
         default=None,
-        description="The airport now; left out, flights are scored from the schedule alone.",
+        description="Current state of the airport; without it, only the schedule is used.",
     )
-    explain: bool = Field(
-        default=False, description="Whether to tell what each probability is made of."
-    )
+    explain: bool = Field(default=False, description="Whether to explain each probability.")
 
 
 class Contribution(_Strict):
-    """What one group of facts does to a probability."""
+    """Effect of one group of features on a probability."""
 
-    group: Group = Field(description="What the facts are about.")
+    group: Group = Field(description="Group of features.")
     change: float = Field(ge=-1, le=1, description="Signed change in probability.")
 
 
 class Explanation(_Strict):
-    """Why a flight has its probability: `base` and all changes add up to it."""
+    """Explanation of a probability, which is the sum of `base` and all changes."""
 
     base: float = Field(
-        ge=0, le=1, description="Probability of a flight of which nothing is known."
+        ge=0, le=1, description="Probability of a flight about which nothing is known."
     )
-    contributions: list[Contribution] = Field(description="The strongest first.")
+    contributions: list[Contribution] = Field(description="Contributions, the strongest first.")
 
 
 class Prediction(_Strict):
-    """What the model says about one flight."""
+    """Prediction for one flight."""
 
     probability: float = Field(
         ge=0, le=1, description="Probability of leaving more than 15 minutes late."
@@ -210,17 +208,17 @@ class Prediction(_Strict):
         description="Band of the probability; `GET /model` publishes the bounds."
     )
     unknown: list[Literal["airline", "destination"]] = Field(
-        description="Fields whose value the model has never seen; the score leans on the rest."
+        description="Fields whose value is not in the training data; only the others are used."
     )
     explanation: Explanation | None = Field(
-        default=None, description="Only where the request asks to explain."
+        default=None, description="Present if the request asks to explain."
     )
 
 
 class PredictionResponse(_Strict):
     """Predictions for the flights of a request, in their order."""
 
-    model: str = Field(description="The model that answered, name and version.")
+    model: str = Field(description="Name and version of the model.")
     predictions: list[Prediction]
 
 
@@ -229,9 +227,9 @@ class FieldError(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    pointer: str = Field(description="Where, as a JSON pointer.", examples=["/flights/3/airline"])
+    pointer: str = Field(description="JSON pointer to the field.", examples=["/flights/3/airline"])
     flight: int | None = Field(description="Index of the flight, from 0; null outside flights.")
-    detail: str = Field(description="What is wrong with it.")
+    detail: str = Field(description="Explanation of the mistake.")
 
 
 class Problem(BaseModel):
@@ -239,16 +237,16 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str = Field(description="Kind of problem; stable, for programs.")
-    title: str = Field(description="The kind in words.")
-    status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What is wrong here, and what to do.")
-    errors: list[FieldError] | None = Field(default=None, description="Each invalid field.")
+    type: str = Field(description="Kind of problem, a stable URN.")
+    title: str = Field(description="Kind of problem in words.")
+    status: int = Field(description="HTTP status.")
+    detail: str = Field(description="Explanation of this problem, and what to do.")
+    errors: list[FieldError] | None = Field(default=None, description="Invalid fields.")
 
 
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def minutes_of(moment: datetime) -> int:
-    """Minutes of the wall clock since 1970-01-01 00:00."""
+    """Return minutes of the wall clock since 1970-01-01 00:00."""
     return (moment.toordinal() - _EPOCH) * 1440 + moment.hour * 60 + moment.minute

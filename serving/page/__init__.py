@@ -1,7 +1,7 @@
-"""The web page for people, and the page that renders the contract: files, served as they are.
+"""Static files of the web page for users and of the page that renders the OpenAPI document.
 
-Everything that a browser gets comes from this package or from what BentoML ships; the headers
-forbid it to load or call anything else.
+All files come from this package or from BentoML's; the content security policy forbids the browser
+to load or call anything else.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ ICON = b"image/svg+xml"
 
 TYPES = {".html": HTML, ".js": SCRIPT, ".css": STYLE, ".svg": ICON}
 
-ENTRANCES = {"/": "index.html", "/docs": "docs.html"}
-"""The two pages by their public paths; every other file of the package is under `/page/`."""
+PAGES = {"/": "index.html", "/docs": "docs.html"}
+"""Public paths of the two pages; the path of every other file begins with `/page/`."""
 
 SWAGGER = {"/page/swagger-ui.js": "swagger-ui-bundle.js", "/page/swagger-ui.css": "swagger-ui.css"}
-"""Files that BentoML ships, by the paths under which the page of the contract asks for them."""
+"""Files of Swagger UI that BentoML contains, by the paths under which they are served."""
 SWAGGER_FOLDER = "static_content"
 SWAGGER_PACKAGE = "bentoml._internal.server"
 
@@ -29,27 +29,22 @@ POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     b" connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Nothing inline and nothing from elsewhere, on every page; Swagger UI has pictures as data."""
+"""No inline code and no other origin, on every page; Swagger UI has images as data URLs."""
 
 
 def pages() -> dict[str, tuple[Headers, bytes]]:
-    """Read every file of the page.
-
-    Returns
-    -------
-    For each public path, what a GET answers: the headers, but for the length, and the body.
-    """
-    served = {path: _own(name) for path, name in ENTRANCES.items()}
+    """Return headers (without the length) and body of each file, by its public path."""
+    served = {path: _file(name) for path, name in PAGES.items()}
     for entry in files(__name__).iterdir():
-        if _suffix(entry.name) in TYPES and entry.name not in ENTRANCES.values():
-            served[f"/page/{entry.name}"] = _own(entry.name)
-    shipped = files(SWAGGER_PACKAGE) / SWAGGER_FOLDER
+        if _suffix(entry.name) in TYPES and entry.name not in PAGES.values():
+            served[f"/page/{entry.name}"] = _file(entry.name)
+    swagger = files(SWAGGER_PACKAGE) / SWAGGER_FOLDER
     for path, name in SWAGGER.items():
-        served[path] = (_headers(name, max_age=86_400), (shipped / name).read_bytes())
+        served[path] = (_headers(name, max_age=86_400), (swagger / name).read_bytes())
     return served
 
 
-def _own(name: str) -> tuple[Headers, bytes]:
+def _file(name: str) -> tuple[Headers, bytes]:
     return _headers(name, max_age=60), (files(__name__) / name).read_bytes()
 
 

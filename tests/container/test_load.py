@@ -14,7 +14,7 @@ import pytest
 from load.tools import container_engine as engine
 from load.tools.container import PORT, Container
 from tests.container.conftest import READY
-from tests.support.counting import AnswerCounts, Callers
+from tests.support.http_client import AnswerCounts, Callers
 
 pytestmark = pytest.mark.container
 

@@ -29,8 +29,8 @@ from tests.faults.conftest import (
     worker_of,
     works,
 )
-from tests.support import counting
-from tests.support.counting import AnswerCounts
+from tests.support import http_client
+from tests.support.http_client import AnswerCounts
 from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
@@ -128,7 +128,7 @@ async def kill_under_load(
     server: Server, workers: list[int], bodies: list[bytes]
 ) -> tuple[AnswerCounts, float]:
     """Kill the supervisor while clients ask; what became of them, and until the workers ended."""
-    callers = counting.Callers("127.0.0.1", port_of(server), bodies)
+    callers = http_client.Callers("127.0.0.1", port_of(server), bodies)
     await asyncio.sleep(1)
     server.process.kill()
     server.process.wait(10)

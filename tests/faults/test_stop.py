@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import HANGS, Figure, Truth, port_of, wait_for
-from tests.support.counting import AnswerCounts, Callers
+from tests.support.http_client import AnswerCounts, Callers
 from tests.support.server import Server, running_server
 
 pytestmark = pytest.mark.server

@@ -31,19 +31,19 @@ class AirportWindow(_Sent):
     """Flights that left the home airport within some hours before the observation."""
 
     departures: float = Field(ge=0, le=2000, multiple_of=1)
-    """How many left."""
+    """Number of departures."""
     late_share: float | None = Field(default=None, ge=0, le=1)
-    """Share of them that left more than 15 minutes late; none where none left."""
+    """Share of them that left more than 15 minutes late; null without departures."""
     mean_delay_minutes: float | None = Field(default=None, ge=-1440, le=1440)
-    """Their mean delay, early departures negative; none where none left."""
+    """Their mean delay, negative if early; null without departures."""
 
 
 class AirportState(_Sent):
-    """What the airport looks like now. Flights of the next hours are scored with it."""
+    """Current state of the airport, used to score flights of the next hours."""
 
     observed_at: Departure
-    """When it was observed, written like a scheduled departure. It is used for flights scheduled
-    up to 3 hours later, and for no others.
+    """Time of the observation, in the form of a scheduled departure. The state is used only for
+    flights scheduled up to 3 hours later.
     """
     last_hour: AirportWindow
     last_3_hours: AirportWindow
@@ -52,7 +52,7 @@ class AirportState(_Sent):
 
 
 class Contribution(_Answered):
-    """What one group of facts does to a probability."""
+    """Effect of one group of features on a probability."""
 
     group: Literal[
         "airline",
@@ -64,29 +64,29 @@ class Contribution(_Answered):
         "history",
         "airport now",
     ]
-    """What the facts are about."""
+    """Group of features."""
     change: float = Field(ge=-1, le=1)
     """Signed change in probability."""
 
 
 class Explanation(_Answered):
-    """Why a flight has its probability: `base` and all changes add up to it."""
+    """Explanation of a probability, which is the sum of `base` and all changes."""
 
     base: float = Field(ge=0, le=1)
-    """Probability of a flight of which nothing is known."""
+    """Probability of a flight about which nothing is known."""
     contributions: list[Contribution]
-    """The strongest first."""
+    """Contributions, the strongest first."""
 
 
 class FieldError(_Answered):
     """One invalid field of a request."""
 
     pointer: str
-    """Where, as a JSON pointer."""
+    """JSON pointer to the field."""
     flight: int | None
     """Index of the flight, from 0; null outside flights."""
     detail: str
-    """What is wrong with it."""
+    """Explanation of the mistake."""
 
 
 class Flight(_Sent):
@@ -107,7 +107,7 @@ class Flight(_Sent):
 
 
 class Prediction(_Answered):
-    """What the model says about one flight."""
+    """Prediction for one flight."""
 
     probability: float = Field(ge=0, le=1)
     """Probability of leaving more than 15 minutes late."""
@@ -116,27 +116,27 @@ class Prediction(_Answered):
     risk: Literal["low", "moderate", "elevated", "high"]
     """Band of the probability; `GET /model` publishes the bounds."""
     unknown: list[Literal["airline", "destination"]]
-    """Fields whose value the model has never seen; the score leans on the rest."""
+    """Fields whose value is not in the training data; only the others are used."""
     explanation: Explanation | None = None
-    """Only where the request asks to explain."""
+    """Present if the request asks to explain."""
 
 
 class PredictionRequest(_Sent):
-    """Flights to be scored, answered in order."""
+    """Flights to score; predictions keep their order."""
 
     flights: list[Flight] = Field(min_length=1, max_length=10000)
     """1 to 10000 flights."""
     airport_state: AirportState | None = None
-    """The airport now; left out, flights are scored from the schedule alone."""
+    """Current state of the airport; without it, only the schedule is used."""
     explain: bool = False
-    """Whether to tell what each probability is made of."""
+    """Whether to explain each probability."""
 
 
 class PredictionResponse(_Answered):
     """Predictions for the flights of a request, in their order."""
 
     model: str
-    """The model that answered, name and version."""
+    """Name and version of the model."""
     predictions: list[Prediction]
 
 
@@ -144,12 +144,12 @@ class Problem(_Answered):
     """A problem document, RFC 9457."""
 
     type: str
-    """Kind of problem; stable, for programs."""
+    """Kind of problem, a stable URN."""
     title: str
-    """The kind in words."""
+    """Kind of problem in words."""
     status: int
-    """The HTTP status."""
+    """HTTP status."""
     detail: str
-    """What is wrong here, and what to do."""
+    """Explanation of this problem, and what to do."""
     errors: list[FieldError] | None = None
-    """Each invalid field."""
+    """Invalid fields."""

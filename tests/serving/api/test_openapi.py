@@ -1,11 +1,11 @@
-"""The OpenAPI document without a server: every route, every refusal, examples that work."""
+"""The OpenAPI document describes the routes, the problems and working examples."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
-import tomllib
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,30 @@ from model.inference.bundle import Bundle
 from serving import errors
 from serving.api.admin import PATH as ADMIN_PATH
 from serving.api.admin import Admin
-from serving.api.application import Application
+from serving.api.application import SCHEMA, Application
 from serving.api.asgi import Receive, Scope, Send
 from serving.api.auth import digest
-from serving.api.openapi import VERSION, openapi_document
+from serving.api.openapi import openapi_document
 from serving.contract.schema import EXAMPLE_FLIGHT, Flight, PredictionResponse, Problem
 from serving.models.loaded import Runtime, example_flight
 from serving.page import pages
 from serving.settings import Settings
 from tests.support.runtime import make_runtime
-from tests.support.server import PROJECT
+from tests.support.server import running_server
 
 FULL = json.loads(openapi_document(keys=True, admin=True))
 NOWHERE: set[type[errors.ProblemError]] = {errors.NotFound, errors.MethodNotAllowed}
-"""What answers no route of the document: a wrong path, a wrong method."""
+"""Problems of requests that match no route of the document."""
 KEY = "k" * 40
+GENERATED = 100
+"""Generated requests per route."""
 
 
 async def _nothing_inside(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise AssertionError
 
 
-def _no_rollover() -> Any:
+def _no_reloader() -> Any:
     raise AssertionError
 
 
@@ -49,18 +51,21 @@ def runtime(bundle: Bundle) -> Runtime:
 
 
 def ask(runtime: Runtime, settings: Settings, path: str, **options: Any) -> httpx.Response:
-    """Ask a front door with an administrator."""
-    door = Application(_nothing_inside, lambda: runtime, settings, Admin(KEY, _no_rollover, "x"))
-    return _ask(door, path, **options)
+    """Return the answer of an application with the administrator's route."""
+    admin = Admin(KEY, _no_reloader, "x")
+    application = Application(_nothing_inside, lambda: runtime, settings, admin)
+    return _ask(application, path, **options)
 
 
-def _ask(door: Application, path: str, method: str = "GET", **options: Any) -> httpx.Response:
-    async def asked() -> httpx.Response:
-        transport = httpx.ASGITransport(app=door)
-        async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+def _ask(
+    application: Application, path: str, method: str = "GET", **options: Any
+) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return await client.request(method, path, **options)
 
-    return asyncio.run(asked())
+    return asyncio.run(send())
 
 
 def _operations(document: Any) -> dict[str, Any]:
@@ -68,17 +73,17 @@ def _operations(document: Any) -> dict[str, Any]:
     return {path: each for path, methods in paths for each in methods.values()}
 
 
-def test_every_route_is_told(runtime: Runtime) -> None:
-    """All that the front door answers but the pages; the administrator's where there is one."""
+def test_every_route_is_documented(runtime: Runtime) -> None:
+    """The document has all routes but the pages and BentoML's; the admin route if it exists."""
     answered = ask(runtime, Settings(), "/nowhere").json()["detail"].partition("There is: ")[2]
-    programs = set(answered.rstrip(".").split(", ")) - set(pages())
+    programs = set(answered.rstrip(".").split(", ")) - set(pages()) - {SCHEMA}
     assert programs == set(_operations(FULL))
     assert ADMIN_PATH not in _operations(json.loads(openapi_document()))
 
 
-def test_every_kind_of_problem_is_told() -> None:
-    """Each kind of refusal is an example of an answer of its status, and a problem document."""
-    told = {
+def test_every_kind_of_problem_is_documented() -> None:
+    """Each kind is an example of an answer with its status, and a valid problem document."""
+    documented = {
         (example["value"]["status"], kind)
         for operation in _operations(FULL).values()
         for status, answer in operation["responses"].items()
@@ -86,13 +91,13 @@ def test_every_kind_of_problem_is_told() -> None:
         for kind, example in answer["content"]["application/problem+json"]["examples"].items()
         if example["value"]["status"] == int(status) and Problem.model_validate(example["value"])
     }
-    assert told == {
+    assert documented == {
         (kind.status, kind.kind) for kind in errors.problem_classes() if kind not in NOWHERE
     }
 
 
 def test_every_example_of_a_request_works(runtime: Runtime) -> None:
-    """Each is answered with 200 and an answer of the contract."""
+    """Each is answered with 200 and an answer that follows the contract."""
     content = FULL["paths"]["/predict_delay"]["post"]["requestBody"]["content"]
     examples = content["application/json"]["examples"]
     assert set(examples) == {"schedule", "explained", "live"}
@@ -116,18 +121,18 @@ def test_the_served_document_names_the_models_airport(runtime: Runtime) -> None:
 
 
 def test_the_example_of_a_card_without_flight_numbers(bundle: Bundle) -> None:
-    """Models older than that part of the card show the contract's own."""
+    """It is the contract's own, because older cards list no flight numbers."""
     card = {key: value for key, value in bundle.card.items() if key != "flight_numbers"}
     assert example_flight(replace(bundle, card=card)) == Flight.model_validate(EXAMPLE_FLIGHT)
 
 
-def test_keys_are_told_where_they_are_asked_for(runtime: Runtime, tmp_path: Path) -> None:
-    """The document names both headers on the routes that ask, which answer 401, 403 and 429."""
+def test_keys_are_documented_if_they_are_needed(runtime: Runtime, tmp_path: Path) -> None:
+    """The routes that need a key name both headers, and answer 401, 403 and 429."""
     file = tmp_path / "keys"
     file.write_text(f"board {digest(KEY)} 0.001\n")
     settings = Settings(api_keys_file=file)
-    door = Application(_nothing_inside, lambda: runtime, settings)
-    document = _ask(door, "/openapi.json").json()
+    application = Application(_nothing_inside, lambda: runtime, settings)
+    document = _ask(application, "/openapi.json").json()
     assert (
         "securitySchemes"
         not in _ask(
@@ -135,11 +140,11 @@ def test_keys_are_told_where_they_are_asked_for(runtime: Runtime, tmp_path: Path
         ).json()["components"]
     )
     for path, operation in _operations(document).items():
-        open_to_all = path not in {"/predict_delay", "/model", "/metrics"}
-        assert ("security" not in operation) == open_to_all
+        public = path not in {"/predict_delay", "/model", "/metrics"}
+        assert ("security" not in operation) == public
     wrong, right = {"X-API-Key": "no"}, {"Authorization": f"Bearer {KEY}"}
     for headers, status in (({}, 401), (wrong, 403), (right, 200), (right, 429)):
-        assert _ask(door, "/model", headers=headers).status_code == status
+        assert _ask(application, "/model", headers=headers).status_code == status
         assert str(status) in document["paths"]["/model"]["get"]["responses"]
 
 
@@ -150,12 +155,22 @@ def test_the_card_has_what_the_document_requires(runtime: Runtime) -> None:
     assert set(schema["schema"]["required"]) <= card.keys()
 
 
-def test_the_version_stands_in_one_place() -> None:
-    """The document says it, the changelog's newest entry is of it, and nothing else repeats it."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    assert project["dynamic"] == ["version"]
-    assert FULL["info"]["version"] == VERSION
-    changelog = (PROJECT / "CHANGELOG.md").read_text()
-    newest = re.search(r"^What will be (\S+)\.$|^## \[(\d\S*)\]", changelog, re.MULTILINE)
-    assert newest is not None
-    assert (newest[1] or newest[2]) == VERSION
+@pytest.mark.server
+def test_generated_requests_are_answered_as_documented(registered: str, tmp_path: Path) -> None:
+    """Every check of schemathesis passes: no server error, no answer outside its schema."""
+    with running_server(tmp_path / "log") as server:
+        run = subprocess.run(
+            [
+                str(Path(sys.executable).parent / "schemathesis"),
+                *("run", f"{server.url}/openapi.json"),
+                *("--checks", "all", "--max-examples", str(GENERATED), "--seed", "1"),
+                *("--generation-database", "none", "--no-color"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=800,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout[-4000:]
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
