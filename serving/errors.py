@@ -115,7 +115,7 @@ class RequestTimeout(ProblemError):
 
 
 class Conflict(ProblemError):
-    """The same operation is in progress."""
+    """Another such operation is in progress."""
 
     status, kind, title = 409, "busy", "This is being done already"
 

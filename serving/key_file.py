@@ -13,7 +13,7 @@ MAKE_KEY = "make one with  python -m serving.api.auth NAME"
 
 
 class KeyFileError(ValueError):
-    """The key file is not valid; the text names the line and the expected form."""
+    """Invalid key file; the text gives the line number and the expected form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class KeyEntry:
     digest
         SHA-256 of the key.
     rate
-        Requests per second; infinite where the line has none.
+        Requests per second; infinite if none is given.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Settings: a mistake ends the start with one line, before any worker, and shows no secret."""
+"""A mistake in the settings ends the start with one line, before any worker, without secrets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ IN_CONTAINER = ["-m", "serving.bento.entrypoint"]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with files that settings should not name."""
+    """Return a folder with files that are not valid for any setting."""
     (tmp_path / "short").write_text(f"{SECRET}\n")
     (tmp_path / "typo").write_text(f"board {digest('a key')}\nslow {SECRET}\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00" + SECRET.encode())
@@ -51,8 +51,8 @@ def folder(tmp_path: Path) -> Path:
 def test_a_mistake_ends_the_container_with_one_line(
     folder: Path, name: str, value: str, says: str
 ) -> None:
-    """The line names the variable and what is wrong; the exit code is 2."""
-    line = _refusal(IN_CONTAINER, folder, **{f"FLIGHT_DELAY_{name}": value})
+    """It names the variable and the mistake; the exit code is 2."""
+    line = _message(IN_CONTAINER, folder, **{f"FLIGHT_DELAY_{name}": value})
     assert line.startswith(f"Invalid FLIGHT_DELAY_{name}: ")
     assert says in line
     assert "Correct or unset it." in line
@@ -63,32 +63,32 @@ def test_a_mistake_ends_the_container_with_one_line(
 def test_a_mistake_ends_the_supervisor_before_any_worker(
     registered: str, folder: Path, name: str, value: str
 ) -> None:
-    """`bentoml serve` with two workers writes the line once and ends."""
+    """`bentoml serve` with two workers writes it once and ends."""
     command = ["-m", "bentoml", "serve", "--port", str(free_port())]
     mistake = {f"FLIGHT_DELAY_{name}": value, "FLIGHT_DELAY_WORKERS": "2"}
-    assert _refusal(command, folder, **mistake).startswith(f"Invalid FLIGHT_DELAY_{name}: ")
+    assert _message(command, folder, **mistake).startswith(f"Invalid FLIGHT_DELAY_{name}: ")
 
 
-def test_settings_that_contradict_each_other_are_named(folder: Path) -> None:
-    """A queue that never has room for a batch is refused, with the names of both."""
-    line = _refusal(IN_CONTAINER, folder, FLIGHT_DELAY_MAX_QUEUE="10")
+def test_a_queue_below_a_batch_is_refused(folder: Path) -> None:
+    """The message names both settings and their values."""
+    line = _message(IN_CONTAINER, folder, FLIGHT_DELAY_MAX_QUEUE="10")
     assert "FLIGHT_DELAY_MAX_QUEUE (10) is below FLIGHT_DELAY_MAX_BATCH (256)" in line
 
 
 @pytest.mark.parametrize("port", ["http", "70000", "-1"])
 def test_the_port_of_the_container_is_checked(folder: Path, port: str) -> None:
-    """What is no port is refused as a setting is."""
-    assert _refusal(IN_CONTAINER, folder, PORT=port).startswith("Invalid PORT: ")
+    """An invalid port is reported like an invalid setting."""
+    assert _message(IN_CONTAINER, folder, PORT=port).startswith("Invalid PORT: ")
 
 
-def test_every_mistake_is_said_at_once(folder: Path) -> None:
+def test_all_mistakes_are_reported_together(folder: Path) -> None:
     """Two invalid settings give two lines."""
     mistakes = {"FLIGHT_DELAY_MAX_BATCH": "0", "FLIGHT_DELAY_MAX_BULK": "many"}
     assert len(_run(IN_CONTAINER, folder, mistakes).stderr.splitlines()) == 2
 
 
 def test_valid_files_are_accepted(folder: Path) -> None:
-    """A key file, a token file and folders that are yet to be made pass; the token is stripped."""
+    """A key file, a token file and a folder that does not exist yet; the token is stripped."""
     (folder / "keys").write_text(f"board {digest('a key')} 5\n")
     token = "0123456789abcdef"  # noqa: S105 - of this test  # pragma: allowlist secret
     (folder / "token").write_text(f"{token}\n")
@@ -101,8 +101,8 @@ def test_valid_files_are_accepted(folder: Path) -> None:
     assert not (folder / "new").exists()
 
 
-def _refusal(arguments: list[str], folder: Path, **mistake: str) -> str:
-    """Start with a mistake; return the one line that was written."""
+def _message(arguments: list[str], folder: Path, **mistake: str) -> str:
+    """Start with a mistake; return the only line that was written."""
     done = _run(arguments, folder, mistake)
     assert done.returncode == 2, done.stderr
     assert SECRET not in done.stdout + done.stderr

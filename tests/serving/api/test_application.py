@@ -1,4 +1,4 @@
-"""The front door, without a server: routes, refusals in one voice, what passes to BentoML."""
+"""The application without a server: routes, problem documents, forwarding to BentoML."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOOD = json.dumps({"flights": [EXAMPLE_FLIGHT]}).encode()
 
 
 class Inside:
-    """Stands for BentoML's application; notes what reaches it."""
+    """Replacement of BentoML's application that records the paths of its requests."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []
@@ -50,35 +50,35 @@ def inside() -> Inside:
 
 
 class Client:
-    """Sends requests through the front door."""
+    """Client of the application, without a network."""
 
     def __init__(self, runtime: Runtime, inside: Inside, settings: Settings) -> None:
-        self._door = Application(inside, lambda: runtime, settings)
+        self._application = Application(inside, lambda: runtime, settings)
 
     def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        """One request and its answer."""
+        """Return the answer to a request."""
 
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self._door)
+            transport = httpx.ASGITransport(app=self._application)
             async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
                 return await client.request(method, path, **kwargs)
 
         return asyncio.run(send())
 
     def post(self, content: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
-        """One prediction request."""
+        """Return the answer to a prediction request."""
         headers = JSON if headers is None else headers
         return self.request("POST", "/predict_delay", content=content, headers=headers)
 
 
 @pytest.fixture
 def client(runtime: Runtime, inside: Inside) -> Client:
-    """Sends requests through the front door."""
+    """Client of the application, without a network."""
     return Client(runtime, inside, Settings(max_body_bytes=20_000))
 
 
 def flights(*changes: dict[str, Any]) -> bytes:
-    """A request with the example flight, changed in so many ways."""
+    """Return a request with the example flight, once with each change."""
     return json.dumps({"flights": [{**EXAMPLE_FLIGHT, **change} for change in changes]}).encode()
 
 
@@ -123,7 +123,7 @@ def test_unknown_values_are_counted(client: Client, explain: bool) -> None:
     ],
 )
 def test_times_mean_the_same_in_every_spelling(client: Client, spelling: str) -> None:
-    """Without an offset a time is Santiago's; with one it is converted."""
+    """A time without an offset is local time of Santiago; with one it is converted."""
     answer = client.post(flights({}, {"scheduled_departure": spelling})).json()
     plain, spelt = answer["predictions"]
     assert plain == spelt
@@ -163,10 +163,10 @@ BROKEN: Sequence[tuple[bytes, int, str | None]] = [
 
 
 @pytest.mark.parametrize(("body", "status", "pointer"), BROKEN)
-def test_broken_requests_are_refused_by_name(
+def test_problems_point_to_the_invalid_field(
     client: Client, body: bytes, status: int, pointer: str | None
 ) -> None:
-    """Every refusal is a problem document that names the guilty field and its flight."""
+    """Every invalid request gets a problem document with the field and the index of its flight."""
     answer = client.post(body)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -179,15 +179,15 @@ def test_broken_requests_are_refused_by_name(
         assert problem.errors[0].flight == (int(pointer.split("/")[2]) if inside_flight else None)
 
 
-def test_a_problem_names_the_field_once_not_all_of_them(client: Client) -> None:
-    """A request with a hundred faults gets the first twenty and their number."""
+def test_a_problem_lists_the_first_twenty_fields(client: Client) -> None:
+    """A request with a hundred invalid fields gets twenty of them, and their number."""
     problem = client.post(flights(*[{"airline": "no"}] * 100)).json()
     assert len(problem["errors"]) == 20
     assert problem["detail"].startswith("100 invalid field(s)")
 
 
 def test_pointers_are_escaped(client: Client) -> None:
-    """Names with slashes and tildes are escaped as RFC 6901 asks."""
+    """Names with slashes and tildes are escaped as in RFC 6901."""
     problem = client.post(flights({"a/b~c": 1})).json()
     assert problem["errors"][0]["pointer"] == "/flights/0/a~1b~0c"
 
@@ -201,7 +201,7 @@ def test_pointers_are_escaped(client: Client) -> None:
     ],
 )
 def test_bodies_of_another_type_are_refused(client: Client, headers: dict[str, str]) -> None:
-    """Only plain JSON is read, whatever else is declared."""
+    """A declared type other than plain JSON is answered with 415, even if the body is JSON."""
     assert client.post(GOOD, headers).status_code == 415
 
 
@@ -214,19 +214,19 @@ def test_bodies_of_another_type_are_refused(client: Client, headers: dict[str, s
     ],
 )
 def test_plain_json_is_read(client: Client, headers: dict[str, str]) -> None:
-    """JSON is read with or without saying so."""
+    """JSON is accepted with and without its content type."""
     assert client.post(GOOD, headers).status_code == 200
 
 
 def test_large_bodies_are_refused(client: Client) -> None:
-    """A body beyond the limit is refused, and the connection closed rather than read to its end."""
+    """A body beyond the limit gets 413, and the connection is closed before its end."""
     answer = client.post(b" " * 20_001)
     assert answer.status_code == 413
     assert answer.headers["connection"] == "close"
 
 
 def test_unknown_paths_and_methods_are_refused(client: Client) -> None:
-    """There is no other path, and no other method; the answer says what there is."""
+    """The answers list the known paths, and the methods of a known path."""
     nowhere = client.request("GET", "/nowhere")
     assert nowhere.status_code == 404
     assert "/predict_delay" in nowhere.json()["detail"]
@@ -236,23 +236,23 @@ def test_unknown_paths_and_methods_are_refused(client: Client) -> None:
 
 
 def test_without_a_token_there_is_no_admin_route(client: Client) -> None:
-    """By default roll-over on request does not exist, and is not told of."""
+    """The route does not exist by default, and the 404 does not list it."""
     answer = client.request("POST", "/admin/reload", headers={"authorization": "Bearer x"})
     assert answer.status_code == 404
     assert "/admin" not in answer.json()["detail"].partition("There is:")[2]
 
 
 def test_only_the_schema_passes_to_bentoml(client: Client, inside: Inside) -> None:
-    """BentoML's application sees the one route that its clients need, and no other."""
+    """BentoML's application gets requests only for the route that its clients need."""
     for path in ("/schema.json", "/score", "/docs.json", "/", "/docs", "/metrics"):
         client.request("GET", path)
     assert inside.paths == ["/schema.json"]
 
 
-def test_a_failing_model_is_our_fault(
+def test_a_failing_model_gives_500_without_details(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where the model fails, the caller gets a 500 without its insides, and the log the cause."""
+    """The client gets a 500 without the cause, and the log gets the cause."""
 
     def fail(*_: object) -> list[float]:
         message = "secret detail"
@@ -265,13 +265,13 @@ def test_a_failing_model_is_our_fault(
     assert "secret detail" in caplog.text
 
 
-def test_a_model_of_the_sample_says_so(client: Client, runtime: Runtime) -> None:
-    """`GET /model` warns in plain words exactly where the flights were generated."""
+def test_the_card_warns_of_generated_flights(client: Client, runtime: Runtime) -> None:
+    """`GET /model` has a warning exactly if the training flights were generated."""
     card = client.request("GET", "/model").json()
     assert card.get("warning") == (SAMPLE_WARNING if runtime.is_sample else None)
 
 
-def test_heads_have_no_body(client: Client) -> None:
-    """HEAD is answered like GET, without the body."""
+def test_answers_to_head_have_no_body(client: Client) -> None:
+    """HEAD gets the answer of GET without its body."""
     answer = client.request("HEAD", "/livez")
     assert (answer.status_code, answer.content) == (200, b"")

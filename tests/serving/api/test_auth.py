@@ -1,4 +1,4 @@
-"""API keys: who is let in, how often, and what everybody else is told."""
+"""API keys: accepted keys, their rate limits, and the problems of other requests."""
 
 from __future__ import annotations
 
@@ -32,84 +32,87 @@ slow  {digest(SLOW)} 2
 
 
 class Clock:
-    """A clock that the test moves."""
+    """Clock that a test sets."""
 
     now = 0.0
 
     def __call__(self) -> float:
-        """Seconds."""
+        """Return seconds."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The clock of the keys."""
+    """Return the clock of the keys."""
     return Clock()
 
 
 @pytest.fixture
 def keys(clock: Clock) -> ApiKeys:
-    """The keys of `FILE`."""
+    """Return the keys of `FILE`."""
     made = ApiKeys.parse(FILE)
     made._clock = clock
     return made
 
 
-def shows(**headers: str) -> list[tuple[bytes, bytes]]:
-    """These headers as a request's, underscores for dashes."""
+def headers_of(**headers: str) -> list[tuple[bytes, bytes]]:
+    """Return request headers; underscores become dashes."""
     return [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
 
 
 def test_both_keys_of_a_rotation_are_accepted(keys: ApiKeys) -> None:
-    """While a key is replaced, old and new let the same caller in, by either header."""
-    assert keys.authenticate(shows(x_api_key=OLD)) == "board"
-    assert keys.authenticate(shows(x_api_key=NEW)) == "board"
-    assert keys.authenticate(shows(authorization=f"Bearer {NEW}")) == "board"
+    """While a key is replaced, the old and the new one are accepted, in either header."""
+    assert keys.authenticate(headers_of(x_api_key=OLD)) == "board"
+    assert keys.authenticate(headers_of(x_api_key=NEW)) == "board"
+    assert keys.authenticate(headers_of(authorization=f"Bearer {NEW}")) == "board"
 
 
 @pytest.mark.parametrize("key", ["", "wrong", OLD.upper(), OLD + "x", digest(OLD), "k" * 100_000])
-def test_other_keys_are_not(keys: ApiKeys, key: str) -> None:
-    """Anything else is refused, the hash of a key included."""
+def test_other_keys_are_refused(keys: ApiKeys, key: str) -> None:
+    """Unknown keys give 403, the digest of a known key too."""
     with pytest.raises(Forbidden):
-        keys.authenticate(shows(x_api_key=key))
+        keys.authenticate(headers_of(x_api_key=key))
 
 
-def test_no_key_is_told_how_to_show_one(keys: ApiKeys) -> None:
-    """Without a key the answer is 401 with the way to send one."""
-    with pytest.raises(Unauthorized, match="X-API-Key") as refused:
-        keys.authenticate(shows(authorization="Basic abc"))
-    assert refused.value.headers[0][0] == b"www-authenticate"
+def test_a_request_without_a_key_gets_the_header_to_send(keys: ApiKeys) -> None:
+    """Without a key the answer is a 401 that names the headers."""
+    with pytest.raises(Unauthorized, match="X-API-Key") as raised:
+        keys.authenticate(headers_of(authorization="Basic abc"))
+    assert raised.value.headers[0][0] == b"www-authenticate"
 
 
 def test_several_authorization_headers_hold_no_key(keys: ApiKeys) -> None:
     """Two tokens are refused like none, because either could be the one that counts."""
-    headers = shows(authorization=f"Bearer {NEW}")
+    headers = headers_of(authorization=f"Bearer {NEW}")
     assert keys.authenticate(headers) == "board"
     with pytest.raises(Unauthorized):
-        keys.authenticate([*headers, *shows(authorization="Bearer other")])
+        keys.authenticate([*headers, *headers_of(authorization="Bearer other")])
 
 
-def test_an_allowance_is_used_up_and_comes_back(keys: ApiKeys, clock: Clock) -> None:
-    """Two a second: the third at once waits, others are not touched, and half a second helps."""
+def test_a_rate_limit_refills(keys: ApiKeys, clock: Clock) -> None:
+    """At two requests a second the third is refused, and accepted half a second later.
+
+    Other keys are not affected.
+    """
     for _ in range(2):
-        keys.authenticate(shows(x_api_key=SLOW))
-    with pytest.raises(RateLimited) as refused:
-        keys.authenticate(shows(x_api_key=SLOW))
-    assert refused.value.headers == ((b"retry-after", b"1"),)
-    keys.authenticate(shows(x_api_key=OLD))
+        keys.authenticate(headers_of(x_api_key=SLOW))
+    with pytest.raises(RateLimited) as raised:
+        keys.authenticate(headers_of(x_api_key=SLOW))
+    assert raised.value.headers == ((b"retry-after", b"1"),)
+    keys.authenticate(headers_of(x_api_key=OLD))
     clock.now = 0.5
-    keys.authenticate(shows(x_api_key=SLOW))
+    keys.authenticate(headers_of(x_api_key=SLOW))
     with pytest.raises(RateLimited):
-        keys.authenticate(shows(x_api_key=SLOW))
+        keys.authenticate(headers_of(x_api_key=SLOW))
 
 
-def test_an_allowance_does_not_pile_up(keys: ApiKeys, clock: Clock) -> None:
-    """After an idle day no more than the allowance goes at once."""
+def test_unused_rate_does_not_accumulate(keys: ApiKeys, clock: Clock) -> None:
+    """After an idle day no more than the requests of one second are accepted at once."""
     clock.now = 86_400.0
     for _ in range(2):
-        keys.authenticate(shows(x_api_key=SLOW))
+        keys.authenticate(headers_of(x_api_key=SLOW))
     with pytest.raises(RateLimited):
-        keys.authenticate(shows(x_api_key=SLOW))
+        keys.authenticate(headers_of(x_api_key=SLOW))
 
 
 @pytest.mark.parametrize(
@@ -123,42 +126,42 @@ def test_an_allowance_does_not_pile_up(keys: ApiKeys, clock: Clock) -> None:
         (f"bo/ard {digest(OLD)}", "line 1"),
     ],
 )
-def test_a_bad_file_is_refused_by_its_line(text: str, says: str) -> None:
-    """The text says which line, never what stands there: it may be a key."""
-    with pytest.raises(KeyFileError, match=says) as refused:
+def test_an_invalid_file_is_refused_with_the_line_number(text: str, says: str) -> None:
+    """The text gives the line number and not the content, which may be a key."""
+    with pytest.raises(KeyFileError, match=says) as raised:
         ApiKeys.parse(text)
-    assert "secret" not in str(refused.value)
+    assert "secret" not in str(raised.value)
 
 
-def test_a_missing_file_stops_the_start(tmp_path: Path) -> None:
-    """A setting that names no file is an error, not a service without keys."""
+def test_a_missing_file_is_an_invalid_setting(tmp_path: Path) -> None:
+    """Without the file there is an error, not a service that needs no keys."""
     with pytest.raises(ValidationError, match="api_keys_file"):
         Settings(api_keys_file=tmp_path / "none")
 
 
-def test_the_command_makes_what_the_file_accepts() -> None:
+def test_the_command_makes_a_valid_key_and_line() -> None:
     """The printed key is accepted by the printed line."""
     command = [sys.executable, "-m", "serving.api.auth", "board"]
     made = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     key, line = (text.partition(":")[2].strip() for text in made.splitlines())
-    assert ApiKeys.parse(line).authenticate(shows(x_api_key=key)) == "board"
+    assert ApiKeys.parse(line).authenticate(headers_of(x_api_key=key)) == "board"
 
 
 async def _nothing(*_: object) -> None:
     raise AssertionError
 
 
-def test_the_front_door_asks_for_keys(bundle: Bundle, tmp_path: Path) -> None:
-    """With a key file, guarded routes refuse in problem documents; probes and pages stay open."""
+def test_routes_need_a_key_if_there_is_a_key_file(bundle: Bundle, tmp_path: Path) -> None:
+    """Guarded routes answer 401 and 403 with problem documents; probes and pages need no key."""
     file = tmp_path / "keys"
     file.write_text(FILE)
     runtime = make_runtime(bundle)
-    door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file))
+    application = Application(_nothing, lambda: runtime, Settings(api_keys_file=file))
     body = json.dumps({"flights": [EXAMPLE_FLIGHT]})
 
     async def statuses(key: str | None) -> dict[str, int]:
         headers = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
-        transport = httpx.ASGITransport(app=door)
+        transport = httpx.ASGITransport(app=application)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             answers = [await client.get(p, headers=headers) for p in ("/livez", "/", *GUARDED[1:])]
             answers.append(await client.post("/predict_delay", content=body, headers=headers))
@@ -171,27 +174,29 @@ def test_the_front_door_asks_for_keys(bundle: Bundle, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_caller_is_told_that_its_rate_holds_for_each_worker(
+def test_the_429_says_that_the_rate_holds_for_each_worker(
     bundle: Bundle, tmp_path: Path, workers: int
 ) -> None:
-    """The text of the 429 names the number of workers where there are several."""
+    """The detail gives the number of workers if there are several."""
     file = tmp_path / "keys"
     file.write_text(f"slow {digest(SLOW)} 0.001\n")
     runtime = make_runtime(bundle)
-    door = Application(_nothing, lambda: runtime, Settings(api_keys_file=file, workers=workers))
+    application = Application(
+        _nothing, lambda: runtime, Settings(api_keys_file=file, workers=workers)
+    )
 
     async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app=door)
+        transport = httpx.ASGITransport(app=application)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return [await client.get("/model", headers={"x-api-key": SLOW}) for _ in range(2)]
 
-    accepted, refused = asyncio.run(ask())
-    assert (accepted.status_code, refused.status_code) == (200, 429)
+    accepted, limited = asyncio.run(ask())
+    assert (accepted.status_code, limited.status_code) == (200, 429)
     expected = {1: "requests a second.", 2: "requests a second on each of the 2 workers."}
-    assert refused.json()["detail"] == f"This key allows 0.001 {expected[workers]}"
+    assert limited.json()["detail"] == f"This key allows 0.001 {expected[workers]}"
 
 
-def test_refusals_have_their_statuses() -> None:
-    """401, 403 and 429, as HTTP means them."""
+def test_problems_of_keys_have_their_statuses() -> None:
+    """No key is 401, a wrong one 403, too many requests 429."""
     kinds: list[type[ProblemError]] = [Unauthorized, Forbidden, RateLimited]
     assert [kind.status for kind in kinds] == [401, 403, 429]

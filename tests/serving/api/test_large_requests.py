@@ -1,4 +1,4 @@
-"""Large requests: read in pieces, bounded in what they hold, never in the way of small ones."""
+"""Large requests are decoded in pieces, with the same result and within the memory limit."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ INSERTED = (b"},{", b"]}", b'"', b"\\", b"},", b"{", b'],"flights":[')
 
 
 def body_of(flights: int) -> bytes:
-    """A request with so many flights."""
+    """Return a request with this number of flights."""
     return json.dumps({"flights": [EXAMPLE_FLIGHT] * flights}).encode()
 
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the threads that bodies, or pieces of them, were read in."""
+    """Return the names of the threads that decode bodies or pieces, in order."""
     names: list[str] = []
     decode = decoding.decode
 
@@ -51,26 +51,24 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("flights", [1, 1_000])
 def test_valid_bodies_are_read_by_the_loop(threads: list[str], flights: int) -> None:
-    """A small body at once, a large one in pieces, none of them in a thread."""
-    asked = asyncio.run(BulkReader(10**7).read(body_of(flights)))
-    assert len(asked.flights) == flights
+    """A small body is decoded in one call, a large one in pieces, both by the event loop."""
+    request = asyncio.run(BulkReader(10**7).read(body_of(flights)))
+    assert len(request.flights) == flights
     assert set(threads) == {"MainThread"}
     assert len(threads) == 1 if flights == 1 else len(threads) > 10
 
 
 @pytest.mark.parametrize("broken", ['"lan"', '"},{"', '"[]"'])
-def test_a_large_body_that_cannot_be_cut_is_read_beside_the_loop(
-    threads: list[str], broken: str
-) -> None:
-    """What is wrong in it is found in the whole, by the thread."""
+def test_an_invalid_large_body_is_read_in_a_thread(threads: list[str], broken: str) -> None:
+    """The thread decodes the whole body, so that the problem points to a place in it."""
     body = body_of(1_000).replace(b'"LAN"', broken.encode(), 1)
     with pytest.raises(Invalid, match="/flights/0/airline"):
         asyncio.run(BulkReader(10**7).read(body))
     assert threads[-1].startswith("bulk")
 
 
-def test_others_get_their_turn_while_a_large_body_is_read() -> None:
-    """Between two pieces the loop does what else there is to do."""
+def test_the_loop_turns_between_pieces() -> None:
+    """Another task runs between two pieces of a large body."""
     turns = 0
 
     async def main() -> None:
@@ -85,7 +83,7 @@ def test_others_get_their_turn_while_a_large_body_is_read() -> None:
 
 
 def test_large_bodies_are_read_one_after_the_other(threads: list[str]) -> None:
-    """Of several, one is finished before the next is begun; a client that leaves lets it go on."""
+    """The next body is begun after the one before; a cancelled one does not block the others."""
 
     async def main() -> list[int]:
         reader = BulkReader(10**7)
@@ -101,17 +99,17 @@ def test_large_bodies_are_read_one_after_the_other(threads: list[str]) -> None:
     assert asyncio.run(main()) == [1, 2_000, 3_000]
 
 
-def test_what_is_wrong_with_a_large_body_is_told() -> None:
-    """The refusal of the thread reaches the caller, with the index of the flight."""
+def test_a_problem_of_the_thread_reaches_the_client() -> None:
+    """It has the index of the invalid flight."""
     broken = body_of(1_000).replace(b'"LAN"', b'"lan"', 1)
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as raised:
         asyncio.run(BulkReader(10**7).read(broken))
-    assert refusal.value.errors is not None
-    assert refusal.value.errors[0]["flight"] == 0
+    assert raised.value.errors is not None
+    assert raised.value.errors[0]["flight"] == 0
 
 
-def test_large_bodies_hold_no_more_than_they_may() -> None:
-    """What would exceed the room is refused as it grows; what ends makes room again."""
+def test_large_bodies_together_are_limited() -> None:
+    """A body that would exceed the limit is refused as it grows; finished ones are subtracted."""
     reader = BulkReader(200_000)
     with reader.reservation() as first:
         first(120_000)
@@ -132,24 +130,24 @@ def test_large_bodies_hold_no_more_than_they_may() -> None:
 
 
 def _flights(count: int = MANY) -> list[dict[str, Any]]:
-    """Flights that can be told apart."""
+    """Return flights with different numbers."""
     return [{**EXAMPLE_FLIGHT, "flight_number": str(n)} for n in range(1, count + 1)]
 
 
 def _outcome(reader: Callable[[bytes], Any], body: bytes) -> Any:
-    """What a reader makes of a body: columns or refusal, in a form that compares."""
+    """Return the columns or the problem that a reader makes of a body, in comparable form."""
     try:
-        asked = reader(body)
-    except (NotJson, Invalid) as refusal:
-        return type(refusal), str(refusal), refusal.errors
-    flights: Flights = asked.flights
+        request = reader(body)
+    except (NotJson, Invalid) as error:
+        return type(error), str(error), error.errors
+    flights: Flights = request.flights
     columns = (flights.airline, flights.flight_number, flights.destination, flights.flight_type)
     airport = None if flights.airport is None else np.nan_to_num(flights.airport).tolist()
-    return [list(each) for each in columns], flights.departure.tolist(), airport, asked.explain
+    return [list(each) for each in columns], flights.departure.tolist(), airport, request.explain
 
 
 def read_large(body: bytes) -> DecodedRequest:
-    """Read a body as the service does."""
+    """Decode a body as the service does."""
     return asyncio.run(BulkReader(10**8).read(body))
 
 
@@ -164,8 +162,8 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("text", WHOLE.values(), ids=WHOLE)
-def test_flights_are_those_of_the_whole(text: str) -> None:
-    """However it is spaced, a large body is cut, and gives the same flights in their order."""
+def test_pieces_give_the_same_flights(text: str) -> None:
+    """A large body is cut with any white space, and gives the same flights in their order."""
     pieces = cut(text.encode())
     assert len(pieces) >= len(text) // PIECE_BYTES // 2 > 1
     assert max(map(len, pieces)) < 2 * PIECE_BYTES
@@ -176,7 +174,7 @@ def test_flights_are_those_of_the_whole(text: str) -> None:
 
 OTHERS = {
     "explained": json.dumps({"flights": _flights(), "explain": True}),
-    "explained, told first": json.dumps({"explain": True, "flights": _flights()}),
+    "explained, named first": json.dumps({"explain": True, "flights": _flights()}),
     "with the airport's state": json.dumps({"flights": _flights(), "airport_state": EXAMPLE_STATE}),
     "too many flights": json.dumps({"flights": _flights(MAX_FLIGHTS + 1)}),
     "an unknown field": COMPACT.replace('"LAN"', '"LAN","gate":{"a":[{},{}]}', 1),
@@ -200,13 +198,13 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
-def test_whatever_is_odd_is_read_as_the_whole(text: str) -> None:
-    """What cannot be cut, and what is wrong, comes out as if nothing had been cut."""
+def test_unusual_bodies_give_the_same_result(text: str) -> None:
+    """Bodies that are not cut, or not valid, give the result of one call of the decoder."""
     assert _outcome(read_large, text.encode()) == _outcome(read, text.encode())
 
 
-def test_broken_at_random_it_is_refused_alike() -> None:
-    """Bytes lost, doubled or changed anywhere: both readers say the same, or give the same."""
+def test_randomly_changed_bodies_give_the_same_result() -> None:
+    """Both readers return the same flights or the same problem after a random change."""
     chance = np.random.default_rng(0)
     for _ in range(150):
         body = bytearray(COMPACT.encode())
@@ -223,11 +221,11 @@ def test_broken_at_random_it_is_refused_alike() -> None:
         assert _outcome(read_large, bytes(body)) == _outcome(read, bytes(body))
 
 
-def test_a_refusal_names_places_in_the_whole() -> None:
-    """The index of a wrong flight is counted from the first of the body, not of its piece."""
+def test_a_problem_counts_flights_from_the_start_of_the_body() -> None:
+    """The index of an invalid flight is not counted from the start of its piece."""
     flights = _flights()
     flights[700]["airline"] = "lan"
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as raised:
         read_large(json.dumps({"flights": flights}).encode())
-    assert refusal.value.errors is not None
-    assert refusal.value.errors[0]["flight"] == 700
+    assert raised.value.errors is not None
+    assert raised.value.errors[0]["flight"] == 700

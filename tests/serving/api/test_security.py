@@ -1,4 +1,4 @@
-"""Nobody gets in: no pickle is loaded on any route, and every answer carries its protection."""
+"""No route loads a pickle, and every answer carries the protective headers."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ METHODS = ("POST", "PUT", "PATCH", "GET", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 
 class Touch:
-    """Once loaded, this pickle writes a file."""
+    """Object whose pickle creates a file when it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def __reduce__(self) -> tuple[object, tuple[str, str]]:
-        """What loading calls."""
+        """Return the call that loading makes."""
         return os.system, (f"touch {self._path}",)  # type: ignore[return-value] # any callable does
 
 
 @pytest.fixture(scope="module")
 def guarded(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service with all its routes, batching by BentoML: the most of BentoML that can be on."""
+    """Start the service with all routes and BentoML's batching, the largest attack surface."""
     log = tmp_path_factory.mktemp("guarded") / "log"
     settings = {
         "FLIGHT_DELAY_BATCHING": "bentoml",
@@ -62,7 +62,7 @@ def guarded(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def send(server: Server, method: str, path: str, body: bytes, kind: str) -> tuple[int, str]:
-    """Send a request as it is, without a client that tidies up; return status and type."""
+    """Send a request without normalising its path; return status and content type."""
     address = urlsplit(server.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
     headers = {"content-type": kind, "args-number": "1", "x-bentoml-media-type": kind}
@@ -75,7 +75,7 @@ def send(server: Server, method: str, path: str, body: bytes, kind: str) -> tupl
 
 @pytest.mark.server
 def test_no_pickle_is_loaded(guarded: Server, tmp_path: Path) -> None:
-    """A pickle that acts when it is loaded is sent everywhere, as everything, and never acts."""
+    """A pickle that creates a file is sent to all routes as all types; there is no file."""
     mark = tmp_path / "loaded"
     poison = pickle.dumps(Touch(mark))
     part = b'--x\r\ncontent-disposition: form-data; name="rows"\r\ncontent-type: '
@@ -90,15 +90,15 @@ def test_no_pickle_is_loaded(guarded: Server, tmp_path: Path) -> None:
             send(guarded, method, path, poison, PICKLE_TYPES[0])
     assert not mark.exists()
     assert httpx.get(f"{guarded.url}/readyz").status_code == 200
-    # the proof is worth something only if the pickle works
+    # The pickle works: loading it creates the file.
     subprocess.run([sys.executable, "-c", "import pickle,sys;pickle.load(sys.stdin.buffer)"],
                    input=poison, check=True)  # fmt: skip
     assert mark.exists()
 
 
 @pytest.mark.server
-def test_every_answer_is_protected_and_named(guarded: Server) -> None:
-    """Answers, pages and refusals alike carry the headers, and the caller's name for it."""
+def test_every_answer_has_protective_headers_and_an_id(guarded: Server) -> None:
+    """Answers, pages and problems carry the headers, and the client's request id."""
     example = json.loads((PROJECT / "tests" / "request.json").read_text())
     asked = [("GET", path) for path in PATHS if path != "/./score"]
     for method, path in [
@@ -108,19 +108,19 @@ def test_every_answer_is_protected_and_named(guarded: Server) -> None:
         ("POST", "/schema.json"),
     ]:
         content = json.dumps(example) if method == "POST" else None
-        headers = {"x-request-id": "it-is-me"}
+        headers = {"x-request-id": "my-request-1"}
         answer = httpx.request(method, guarded.url + path, content=content, headers=headers)
         for name, value in PROTECTION:
             assert answer.headers.get_list(name.decode()) == [value.decode()], path
-        assert answer.headers["x-request-id"] == "it-is-me"
+        assert answer.headers["x-request-id"] == "my-request-1"
         if answer.headers["content-type"].startswith("text/html"):
             assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         assert "server" not in answer.headers
 
 
 @pytest.mark.server
-def test_heads_say_how_long_the_answer_to_get_is(guarded: Server) -> None:
-    """HEAD gets the status and the headers of GET, on every route, and no body."""
+def test_head_has_the_headers_of_get(guarded: Server) -> None:
+    """HEAD gets status and headers of GET on every route, with the length, and no body."""
     for path in PATHS:
         got, head = (httpx.request(method, guarded.url + path) for method in ("GET", "HEAD"))
         assert (head.status_code, head.content) == (got.status_code, b""), path
@@ -132,8 +132,8 @@ def test_heads_say_how_long_the_answer_to_get_is(guarded: Server) -> None:
 
 
 @pytest.mark.server
-def test_the_route_of_bentoml_refuses_like_all_others(guarded: Server) -> None:
-    """Another method gets a problem document that names the one there is."""
+def test_the_route_of_bentoml_answers_405_like_all_others(guarded: Server) -> None:
+    """Another method gets a problem document that names the allowed one."""
     answer = httpx.delete(f"{guarded.url}/schema.json")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert answer.headers["content-type"] == "application/problem+json"
@@ -142,7 +142,7 @@ def test_the_route_of_bentoml_refuses_like_all_others(guarded: Server) -> None:
 
 @pytest.mark.server
 def test_websockets_are_closed(guarded: Server) -> None:
-    """A request to become a WebSocket is not taken anywhere."""
+    """No route accepts an upgrade to a WebSocket."""
     headers = {
         "connection": "upgrade",
         "upgrade": "websocket",
@@ -157,7 +157,7 @@ def test_websockets_are_closed(guarded: Server) -> None:
 
 @pytest.mark.server
 def test_log_lines_of_the_worker_are_json_and_hold_no_body(guarded: Server) -> None:
-    """What the service logs is one object a line, and nothing of what was sent."""
+    """Each log line is one object, and none holds any part of a request body or token."""
     secret = "TOPSECRETBODY"  # noqa: S105 - it is looked for in the log
     body = json.dumps({"flights": [{"airline": secret, "flight_number": f"{secret}\n"}]})
     httpx.post(f"{guarded.url}/predict_delay", content=body)
