@@ -303,7 +303,7 @@ def run_with_keys(
         async with serving(runtime, Settings(api_keys_file=file)) as server:
             await asyncio.wait_for(test(server), 120)
 
-    asyncio.run_with_keys(main())
+    asyncio.run(main())
 
 
 async def response_to(port: int, headers: str) -> tuple[int, dict[str, str], Any]:
