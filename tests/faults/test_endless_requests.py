@@ -18,7 +18,7 @@ pytestmark = pytest.mark.server
 MOST = 50_000_000
 """Bytes that a client tries to send."""
 READ_AHEAD = MOST // 2
-"""Most of them that may be sent before the refusal arrives: twice the largest body, which the
+"""Most of them that may be sent before the response arrives: twice the largest body, which the
 service reads with its framing, and the buffers of both sockets."""
 GROWTH_MB = 20
 SWEEP_SECONDS = 3
@@ -30,7 +30,7 @@ CHUNKED = FIRST + b"transfer-encoding: chunked\r\n\r\n"
 
 @dataclass(frozen=True)
 class Endless:
-    """Request without end: its start, the bytes that are repeated, the status of its refusal."""
+    """Request without end: its start, the bytes that are repeated, the status of its response."""
 
     name: str
     start: bytes
@@ -129,7 +129,7 @@ FLOOD = b"GET /livez HTTP/1.1\r\nhost:\r\n\r\n" * 20_000
 def test_pipelined_floods_are_parsed_in_small_parts(
     service: Server, figure: Figure, *, reads: bool
 ) -> None:
-    """Of endless requests on one connection, read or unread, few are parsed at a time."""
+    """Endless requests on one connection are parsed in small parts, read or unread."""
     before = memory_mb(service)
 
     async def flood() -> int:

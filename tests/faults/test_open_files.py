@@ -69,7 +69,7 @@ def cpu_seconds(server: Server) -> float:
 
 
 def test_more_idle_connections_than_files_lock_out_no_client(poor: Server, figure: Figure) -> None:
-    """With more idle connections than file descriptors, each new client is answered."""
+    """Each new client is answered while more connections are idle than files may be open."""
     port = port_of(poor)
 
     async def run() -> int:
@@ -91,7 +91,7 @@ def test_more_idle_connections_than_files_lock_out_no_client(poor: Server, figur
 
 
 def test_more_active_connections_than_files_are_refused(poor: Server, figure: Figure) -> None:
-    """With more active requests than files: a 503, a log line, a metric, and no busy loop."""
+    """More active requests than files cause a 503, a log line, a metric, and no busy loop."""
     port = port_of(poor)
 
     async def partial() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

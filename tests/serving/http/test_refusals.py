@@ -36,7 +36,7 @@ UNFINISHED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\
     ],
 )  # fmt: skip
 def test_invalid_http_gets_a_problem_document(runtime: Runtime, sent: bytes) -> None:
-    """Invalid HTTP gets 400 with the headers, request id and document of any refusal."""
+    """Invalid HTTP gets 400 with the headers, request id and document of any error response."""
 
     async def test(server: Server) -> None:
         [(status, headers, problem)] = await exchange(server.port, sent)
@@ -179,7 +179,7 @@ def test_expect_100_continue_is_answered(runtime: Runtime) -> None:
     ],
 )
 def test_refused_connections_are_freed(runtime: Runtime, sent: bytes) -> None:
-    """No connection stays in memory after its refusal, such as in the traceback of an error."""
+    """No refused connection stays in memory, such as in the traceback of an error."""
 
     async def test(server: Server) -> None:
         for _ in range(20):
@@ -251,7 +251,7 @@ def test_a_trickle_of_bytes_does_not_extend_the_timeout(runtime: Runtime) -> Non
 
 
 def test_idle_connections_are_closed(runtime: Runtime) -> None:
-    """Between requests a connection is kept for `idle_seconds`."""
+    """A connection is kept for `idle_seconds` between requests."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
