@@ -82,11 +82,6 @@ def poisson(rate: float, seconds: float, seed: int = 0) -> FloatArray:
     return times[times < seconds]
 
 
-def constant(rate: float, seconds: float) -> FloatArray:
-    """Return arrival times in seconds with equal gaps."""
-    return np.arange(round(rate * seconds)) / rate
-
-
 def http_requests(
     payloads: Sequence[bytes],
     port: int,

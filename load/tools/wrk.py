@@ -40,7 +40,7 @@ class Run:
     errors
         Counts of ``connect``, ``read``, ``write``, ``timeout`` and ``status`` (above 399).
     statuses
-        Answers by status; empty unless `count_statuses` was set.
+        Answers by status; empty unless the script was started with "count".
     client_cpu
         Processor seconds of wrk.
     """
@@ -95,7 +95,6 @@ def run(
     connections: int,
     seconds: int,
     path: str = PREDICT_PATH,
-    count_statuses: bool = False,
 ) -> Run:
     """Send the payloads of a file for some seconds and return the result.
 
@@ -109,7 +108,7 @@ def run(
     command = [
         *(find(), f"--connections={connections}", f"--duration={seconds}s", "--threads=1"),
         *(f"--timeout={TIMEOUT_SECONDS}s", "--latency", f"--script={SCRIPT}", url, "--"),
-        *(str(payloads), path, "count" if count_statuses else ""),
+        *(str(payloads), path),
     ]
     before = _children_cpu()
     done = subprocess.run(  # noqa: S603 - wrk, with arguments made here

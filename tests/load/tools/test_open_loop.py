@@ -60,11 +60,6 @@ def test_poisson_arrivals_have_their_rate_and_random_gaps() -> None:
     assert np.array_equal(due, open_loop.poisson(1000, 20, seed=1))
 
 
-def test_constant_arrivals_have_equal_gaps() -> None:
-    """Half a second at 10 per second has five requests."""
-    assert open_loop.constant(10, 0.5).tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
-
-
 def test_a_request_is_complete() -> None:
     """Content-Length is the length of the body in bytes."""
     (request,) = open_loop.http_requests(["ñ".encode()], 3000)
@@ -84,7 +79,7 @@ def test_the_end_of_an_answer_is_known_from_its_head() -> None:
 
 def test_every_arrival_is_answered_and_counted(port: int) -> None:
     """Requests that wait for the only connection are not dropped."""
-    due = open_loop.constant(400, 0.25)
+    due = np.arange(100) / 400
     run = open_loop.run(port, open_loop.http_requests([b"a", b"b"], port), due, connections=1)
     assert run.arrivals == 100
     assert run.failed == 0
@@ -96,7 +91,7 @@ def test_every_arrival_is_answered_and_counted(port: int) -> None:
 def test_other_answers_than_200_have_failed(port: int) -> None:
     """Every second request is refused, and its latency is left out."""
     requests = open_loop.http_requests([b"fine", b"busy"], port)
-    run = open_loop.run(port, requests, open_loop.constant(400, 0.1), connections=4)
+    run = open_loop.run(port, requests, np.arange(40) / 400, connections=4)
     assert run.failed == 20
     assert sum(row["answers"] for row in run.seconds) == 20
 

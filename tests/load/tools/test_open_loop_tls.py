@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -89,7 +90,7 @@ def test_headers_authorize_at_a_private_service_over_tls(
 ) -> None:
     """Every request carries them; refused requests count as failed."""
     requests = open_loop.http_requests([b"{}"], port, headers=headers)
-    run = open_loop.run(port, requests, open_loop.constant(40, 0.5), connections=2, tls=True)
+    run = open_loop.run(port, requests, np.arange(20) / 40, connections=2, tls=True)
     assert (run.arrivals, run.failed) == (20, failed)
 
 
@@ -98,4 +99,4 @@ def test_an_untrusted_certificate_is_refused(port: int, monkeypatch: pytest.Monk
     monkeypatch.delenv("SSL_CERT_FILE")
     requests = open_loop.http_requests([b"{}"], port)
     with pytest.raises(ssl.SSLCertVerificationError):
-        open_loop.run(port, requests, open_loop.constant(10, 0.1), connections=1, tls=True)
+        open_loop.run(port, requests, np.arange(1) / 10, connections=1, tls=True)
