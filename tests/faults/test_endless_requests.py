@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.conftest import HANGS, READ_SECONDS, Figure, memory_mb, port_of, works
+from tests.faults.conftest import READ_SECONDS, Figure, memory_mb, port_of, works
+from tests.support.http_client import HANGS
 from tests.support.server import Server
 
 pytestmark = pytest.mark.server
