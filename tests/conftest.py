@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 # before anything imports bentoml: tests never touch the user's store and never report home
 os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="flight-delay-tests-")
@@ -24,15 +25,37 @@ from serving.models import store
 from tests.support.server import Server, running_server
 
 EVERY = 12
+TESTS = Path(__file__).parent
 SLOW_MARKERS = ("server", "container")
 SLOW_FIXTURES = {"browser", "live", "server"}
+SLOW_FILES = {
+    TESTS / name
+    for name in (
+        "client/test_package.py",
+        "deploy/test_dry_run.py",
+        "load/baselines/test_baselines.py",
+        "model/evaluation/test_protocols.py",
+        "model/experiments/attempts/test_attempts.py",
+        "model/experiments/run/test_work_list.py",
+        "model/reports/test_evaluation_report.py",
+        "model/training/test_distributed.py",
+        "model/tuning/test_search.py",
+        "monitor/test_commands.py",
+        "monitor/test_judgement.py",
+        "score/test_cluster.py",
+        "score/test_killed.py",
+        "serving/test_any_airport.py",
+        "test_train.py",
+    )
+}
+"""Files whose tests train models, start clusters or build packages."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by the option -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests as slow that start a server, a container or a browser."""
+    """Add the marker `slow` to the tests with the markers, fixtures and files above."""
     for item in items:
-        slow = any(item.get_closest_marker(name) for name in SLOW_MARKERS)
+        slow = item.path in SLOW_FILES or any(map(item.get_closest_marker, SLOW_MARKERS))
         if slow or SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.slow)
 

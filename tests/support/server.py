@@ -71,6 +71,7 @@ class running_server:  # noqa: N801 - a context manager, used like a function
             wait_until_ready(server)
         except BaseException:
             self._process.kill()
+            self._process.wait()
             raise
         return server
 
