@@ -377,8 +377,8 @@ class FastPathProtocol(HttpToolsProtocol):
     def _refuse_over_limit(self) -> None:
         """Refuse all but health checks while too many connections are open.
 
-        The refusal waits for the head of the request: one that is sent earlier is lost, because a
-        client that is still sending gets a reset.
+        The error response waits for the head of the request: one that is sent earlier is lost,
+        because a client that is still sending gets a reset.
 
         Raises
         ------
@@ -489,9 +489,9 @@ class FastPathProtocol(HttpToolsProtocol):
     def _refuse_and_close(self, error: ProblemError) -> None:
         """Refuse the incomplete request and close, once all requests before it are answered.
 
-        A client reads responses in the order of its requests: a refusal that comes too early would
-        be taken for the response to another request. A request that has been answered already is
-        not refused as well. A client that does not read its responses is not waited for.
+        A client reads responses in the order of its requests: an error response that comes too
+        early would be taken for the response to another request. A request that has been answered
+        already is not refused as well. A client that does not read is not waited for.
         """
         earlier_pending, answered = self._drop_incomplete_request()
         self.last_progress = inf
@@ -518,7 +518,7 @@ class FastPathProtocol(HttpToolsProtocol):
         return False, cycle.response_complete
 
     def _must_linger(self) -> bool:
-        """Return whether the client is still sending; if so, give it time to read the refusal."""
+        """Return whether the client is still sending; if so, give it time to read the response."""
         if self._receiving:
             self._set_timeout(LINGER_SECONDS)
         return self._receiving

@@ -41,7 +41,7 @@ def call_while(
         await asyncio.sleep(seconds)
         await asyncio.to_thread(work)
         await callers.stop()
-        return callers.tally
+        return callers.counts
 
     return asyncio.run(run())
 

@@ -1,8 +1,7 @@
-"""What the fault tests share: a service to harm, raw connections, and figures that are kept."""
+"""Fixtures of the fault tests: a service, requests with known answers, recorded figures."""
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import os
@@ -18,21 +17,20 @@ import pytest
 from data.flights import Flights
 from load.tools.server_process import cpu_by_name, pss_kb, tree
 from model.inference.bundle import Bundle
+from tests.support.http_client import HANGS
 from tests.support.server import PROJECT, Server, running_server
 from tests.test_service import as_json
 
 FULL = bool(os.environ.get("FAULTS_FULL"))
-"""Whether to run at full size: `make faults`."""
+"""Whether the tests run at full size (`make faults`)."""
 READ_SECONDS = 2.0
-HANGS = 120.0
-"""Seconds after which something hangs: far beyond what a busy machine takes."""
 
 Figure = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
 def figures() -> Iterator[dict[str, Any]]:
-    """Figures of this run; written to reports/faults.json at its end."""
+    """Collect the figures of this run; write them to reports/faults.json at its end."""
     found: dict[str, Any] = {}
     yield found
     path = PROJECT / "reports" / "faults.json"
@@ -47,7 +45,7 @@ def figures() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest, figures: dict[str, Any]) -> Figure:
-    """Keeps the figures of a fault under the first line of its test's docstring."""
+    """Return a function that records the figures of a test with its docstring's first line."""
 
     def keep(**values: Any) -> None:
         name = str(request.node.name)
@@ -58,7 +56,7 @@ def figure(request: pytest.FixtureRequest, figures: dict[str, Any]) -> Figure:
 
 @pytest.fixture(scope="module")
 def service(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service with its default engine, impatient with slow clients."""
+    """Run the service with a short read timeout."""
     log = tmp_path_factory.mktemp("faults") / "log"
     with running_server(log, FLIGHT_DELAY_READ_SECONDS=str(READ_SECONDS)) as running:
         yield running
@@ -66,7 +64,10 @@ def service(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 class Truth:
-    """Requests and what the training side says of them: whose answer is whose can be told."""
+    """Requests with the probabilities that the training code gives them.
+
+    Different probabilities show which response belongs to which request.
+    """
 
     def __init__(self, frame: pd.DataFrame, bundle: Bundle) -> None:
         chosen = frame.sample(2_000, random_state=8)
@@ -75,64 +76,39 @@ class Truth:
         self.probabilities: list[float] = scores.tolist()
 
     def fits(self, number: int, answer: Any) -> bool:
-        """Whether an answer is that of the request with this number."""
+        """Return whether a response is that of the request with this number."""
         [prediction] = answer["predictions"]
         return bool(abs(prediction["probability"] - self.probabilities[number]) < 1e-9)
 
 
 @pytest.fixture(scope="session")
 def truth(frame: pd.DataFrame, bundle: Bundle) -> Truth:
-    """Requests and their right answers."""
+    """Return requests and their expected probabilities."""
     return Truth(frame, bundle)
 
 
-def http(body: bytes, *headers: str, path: str = "/predict_delay") -> bytes:
-    """The bytes of a request with a declared length."""
-    lines = [f"POST {path} HTTP/1.1", "host: x", f"content-length: {len(body)}", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-async def talk(port: int, sent: bytes, within: float = HANGS) -> tuple[int, Any]:
-    """Send bytes over a new connection; status and document of the answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        async with asyncio.timeout(within):
-            writer.write(sent)
-            await writer.drain()
-            return await answer_of(reader)
-    finally:
-        writer.close()
-
-
-async def answer_of(reader: asyncio.StreamReader) -> tuple[int, Any]:
-    """Status and document of the next answer on a connection."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
-    return int(head.split()[1]), json.loads(await reader.readexactly(length))
-
-
 def port_of(server: Server) -> int:
-    """The port that a server listens on."""
+    """Return the port of a server."""
     return int(server.url.rsplit(":", 1)[1])
 
 
 def memory_mb(server: Server) -> float:
-    """Proportional set size of all its processes."""
+    """Return the proportional set size of all processes of a server, in MiB."""
     return sum(map(pss_kb, tree(server.process.pid))) / 1024
 
 
 def cpu_seconds(server: Server) -> float:
-    """Processor time of all its processes so far, which other processes do not change."""
+    """Return the CPU time of all processes of a server; other processes do not change it."""
     return sum(cpu_by_name(tree(server.process.pid)).values())
 
 
 def open_files(server: Server) -> int:
-    """File handles of all its processes."""
+    """Return the number of open files of all processes of a server."""
     return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(server.process.pid))
 
 
 def works(server: Server) -> bool:
-    """Whether a plain request is answered."""
+    """Return whether a valid request gets 200."""
     example = (PROJECT / "tests" / "request.json").read_bytes()
     headers = {"content-type": "application/json"}
     try:
@@ -145,7 +121,7 @@ def works(server: Server) -> bool:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = HANGS) -> float:
-    """Wait until something is true; return how long it took."""
+    """Wait until a condition is true; return the seconds that it took."""
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > seconds:
@@ -155,7 +131,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = HANGS) -> float:
 
 
 def worker_of(server: Server) -> list[int]:
-    """Process ids of the workers, without the supervisor."""
+    """Return the process ids of the workers, without the supervisor."""
     return [pid for pid in tree(server.process.pid) if "worker.service" in _command(pid)]
 
 

@@ -1,4 +1,4 @@
-"""Requests that do not end: each is refused and cut, fast or slow as it may come."""
+"""Requests without end: each is refused and disconnected, at any speed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.server
 MOST = 50_000_000
 """Bytes that a client tries to send."""
 READ_AHEAD = MOST // 2
-"""Of these, the most that may have left before the refusal is there: twice the largest body, which
-the service reads with its framing, and what the sockets of both sides hold."""
+"""Most of them that may be sent before the response arrives: twice the largest body, which the
+service reads with its framing, and the buffers of both sockets."""
 GROWTH_MB = 20
 SWEEP_SECONDS = 3
-"""A slow one is cut so soon after its time, at the latest."""
+"""Longest time between the timeout and the end of a slow connection."""
 
 FIRST = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\n"
 CHUNKED = FIRST + b"transfer-encoding: chunked\r\n\r\n"
@@ -30,7 +30,7 @@ CHUNKED = FIRST + b"transfer-encoding: chunked\r\n\r\n"
 
 @dataclass(frozen=True)
 class Endless:
-    """A request without end: how it starts, what comes again and again, what is said to it."""
+    """Request without end: its start, the bytes that are repeated, the status of its response."""
 
     name: str
     start: bytes
@@ -67,7 +67,7 @@ SLOW: Sequence[Endless] = [
 
 
 async def send_on(port: int, endless: Endless, pause: float = 0.0) -> tuple[int, int, float]:
-    """Send until something is said; status, bytes sent until then, seconds until cut."""
+    """Send until a response arrives; return its status, the bytes sent, and the seconds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     started = time.monotonic()
     said = asyncio.ensure_future(reader.readuntil(b"\r\n"))
@@ -86,8 +86,8 @@ async def send_on(port: int, endless: Endless, pause: float = 0.0) -> tuple[int,
 
 
 @pytest.mark.parametrize("endless", FAST, ids=str)
-def test_what_does_not_end_is_refused(service: Server, figure: Figure, endless: Endless) -> None:
-    """A request of 50 MB, in any of its parts, is refused long before it has left, and not kept."""
+def test_endless_requests_are_refused(service: Server, figure: Figure, endless: Endless) -> None:
+    """A request of 50 MB in any of its parts is refused long before it is sent, and not stored."""
     before = memory_mb(service)
     status, sent, seconds = asyncio.run(send_on(port_of(service), endless))
     growth = memory_mb(service) - before
@@ -105,8 +105,8 @@ def test_what_does_not_end_is_refused(service: Server, figure: Figure, endless: 
 
 
 @pytest.mark.parametrize("endless", SLOW, ids=str)
-def test_what_does_not_get_ready_is_cut(service: Server, figure: Figure, endless: Endless) -> None:
-    """A request that comes in crumbs is refused and cut when its time is over."""
+def test_slow_requests_are_disconnected(service: Server, figure: Figure, endless: Endless) -> None:
+    """A request that arrives slowly is refused when its time is over."""
     status, sent, seconds = asyncio.run(send_on(port_of(service), endless, pause=0.05))
     figure(of=endless.name, status=status, sent_bytes=sent, cut_after_seconds=round(seconds, 1))
     assert status == endless.status
@@ -126,10 +126,10 @@ FLOOD = b"GET /livez HTTP/1.1\r\nhost:\r\n\r\n" * 20_000
 
 
 @pytest.mark.parametrize("reads", [False, True])
-def test_requests_that_never_stop_are_not_taken_in(
+def test_pipelined_floods_are_parsed_in_small_parts(
     service: Server, figure: Figure, *, reads: bool
 ) -> None:
-    """Request after request on one connection, read or unread: few of them are taken in at once."""
+    """Endless requests on one connection are parsed in small parts, read or unread."""
     before = memory_mb(service)
 
     async def flood() -> int:

@@ -1,4 +1,4 @@
-"""Requests that mean harm: each is answered or cut within its time, and nobody else notices."""
+"""Hostile requests and connections: each ends in time, and other clients are served."""
 
 from __future__ import annotations
 
@@ -13,20 +13,17 @@ import pytest
 from serving.contract.schema import EXAMPLE_FLIGHT
 from tests.faults.conftest import (
     FULL,
-    HANGS,
     READ_SECONDS,
     Figure,
     Truth,
-    answer_of,
     cpu_seconds,
-    http,
     memory_mb,
     open_files,
     port_of,
-    talk,
     wait_for,
     works,
 )
+from tests.support.http_client import HANGS, ask, read_response, request
 from tests.support.server import Server
 
 pytestmark = pytest.mark.server
@@ -57,28 +54,27 @@ HOSTILE: Sequence[tuple[str, bytes, int]] = [
 def test_hostile_bodies_are_answered(
     service: Server, figure: Figure, name: str, body: bytes, status: int
 ) -> None:
-    """A hostile body gets its answer within seconds, and the service goes on."""
+    """A hostile body gets its response within seconds, and the service goes on."""
     started, cpu = time.monotonic(), cpu_seconds(service)
-    sent = http(body, "content-type: application/json")
-    answered, _ = asyncio.run(talk(port_of(service), sent))
+    [response] = asyncio.run(ask(port_of(service), request(body)))
     seconds, cpu = time.monotonic() - started, cpu_seconds(service) - cpu
-    figure(body=name, status=answered, seconds=round(seconds, 3))
-    assert answered == status
-    assert cpu < 5  # processor time: how long it takes depends on what else the machine does
+    figure(body=name, status=response.status, seconds=round(seconds, 3))
+    assert response.status == status
+    assert cpu < 5  # CPU time: elapsed time depends on other processes
     assert works(service)
 
 
 def test_a_compressed_bomb_is_not_opened(service: Server, figure: Figure) -> None:
-    """A body that is declared compressed is refused, however little it weighs."""
+    """A body that is declared compressed is refused, however small it is."""
     bomb = gzip.compress(b" " * 50_000_000)
-    status, _ = asyncio.run(talk(port_of(service), http(bomb, "content-encoding: gzip")))
-    figure(compressed_bytes=len(bomb), status=status)
-    assert status == 415
+    [response] = asyncio.run(ask(port_of(service), request(bomb, "content-encoding: gzip\r\n")))
+    figure(compressed_bytes=len(bomb), status=response.status)
+    assert response.status == 415
     assert works(service)
 
 
-def test_slow_clients_hold_nobody_up(service: Server, truth: Truth, figure: Figure) -> None:
-    """Hundreds of clients that never finish their request are cut; others are served meanwhile."""
+def test_slow_clients_do_not_delay_others(service: Server, truth: Truth, figure: Figure) -> None:
+    """Hundreds of clients that never finish their request are disconnected; others are served."""
     count = 300
 
     async def run() -> tuple[float, float]:
@@ -96,8 +92,8 @@ def test_slow_clients_hold_nobody_up(service: Server, truth: Truth, figure: Figu
                 elif not each.is_closing():
                     each.write(b"POST /predict_delay HTTP/1.1\r\n"[number % 29 : number % 29 + 1])
             asked = time.monotonic()
-            writer.write(http(truth.bodies[number % 2_000], "content-type: application/json"))
-            status, answer = await answer_of(reader)
+            writer.write(request(truth.bodies[number % 2_000]))
+            status, _, answer = await read_response(reader)
             worst = max(worst, time.monotonic() - asked)
             assert (status, truth.fits(number % 2_000, answer)) == (200, True)
             number += 1
@@ -116,7 +112,7 @@ def test_slow_clients_hold_nobody_up(service: Server, truth: Truth, figure: Figu
 
 
 def test_many_connections_at_once(service: Server, figure: Figure) -> None:
-    """Connections by the ten thousand come and go, and leave neither handles nor memory behind."""
+    """Ten thousand connections that open and close leave no files open and no memory in use."""
     attempts, at_once = (100_000, 1_000) if FULL else (10_000, 500)
     assert works(service)
     handles, memory = open_files(service), memory_mb(service)
@@ -152,14 +148,14 @@ def test_many_connections_at_once(service: Server, figure: Figure) -> None:
 
 
 def test_clients_that_vanish(service: Server, truth: Truth, figure: Figure) -> None:
-    """Thousands of clients that ask and reset their connection leave nothing behind."""
+    """Thousands of clients that reset after their request leave no open files and no memory."""
     count, at_once = (10_000, 200) if FULL else (3_000, 200)
     assert works(service)
     handles, memory = open_files(service), memory_mb(service)
 
     async def vanish(number: int) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
-        writer.write(http(truth.bodies[number % 2_000], "content-type: application/json"))
+        writer.write(request(truth.bodies[number % 2_000]))
         await asyncio.sleep(0.001 * (number % 3))
         writer.transport.abort()
 
@@ -178,7 +174,7 @@ def test_clients_that_vanish(service: Server, truth: Truth, figure: Figure) -> N
 
 
 def test_half_open_connections_are_closed(service: Server, figure: Figure) -> None:
-    """Connections that never say anything are closed after the time a request may take."""
+    """Connections without a request are closed after the read timeout."""
 
     async def run() -> float:
         opened = [await asyncio.open_connection("127.0.0.1", port_of(service)) for _ in range(100)]

@@ -1,4 +1,4 @@
-"""Workers that hang: they are ended, and hold up neither the others nor the stop."""
+"""Hung workers: they are ended, and delay neither the others nor the stop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ signal.signal(signal.SIGUSR2, hang)
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Environment of two workers that hang on SIGUSR2."""
+    """Return the environment of two workers that hang on SIGUSR2."""
     (tmp_path / "sitecustomize.py").write_text(HANG)
     return {
         "PYTHONPATH": str(tmp_path),
@@ -43,19 +43,19 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def hang(pid: int) -> None:
-    """Have the event loop of a worker spin for ever."""
+    """Make the event loop of a worker spin for ever."""
     os.kill(pid, signal.SIGUSR2)
 
 
 def suspend(pid: int) -> None:
-    """Have a worker do nothing at all, not even look at its signals."""
+    """Suspend a worker, so that it does not handle signals."""
     os.kill(pid, signal.SIGSTOP)
 
 
 def test_a_worker_whose_event_loop_hangs_is_replaced(
     registered: str, environment: dict[str, str], figure: Figure, tmp_path: Path
 ) -> None:
-    """A worker whose event loop hangs is ended, with one log line, and another one follows."""
+    """A worker whose event loop hangs is ended, with one log line, and replaced."""
     log = tmp_path / "log"
     with running_server(log, PROJECT, ".", **environment) as server:
         [pid, _] = wait_for_serving(server, 2)
@@ -67,11 +67,11 @@ def test_a_worker_whose_event_loop_hangs_is_replaced(
     figure(limit_seconds=LOOP_SECONDS, ended_after_seconds=round(seconds, 1))
     lines = [line for line in log.read_text().splitlines() if "has not turned" in line]
     assert len(lines) == 1
-    assert "sitecustomize.py" in lines[0], "it says where the loop hangs"
+    assert "sitecustomize.py" in lines[0], "the line names the place where the loop hangs"
 
 
 @pytest.mark.parametrize("harm", [hang, suspend])
-def test_a_hung_worker_does_not_hold_up_the_stop(
+def test_a_hung_worker_does_not_delay_the_stop(
     registered: str,
     environment: dict[str, str],
     figure: Figure,

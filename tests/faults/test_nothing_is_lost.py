@@ -1,4 +1,4 @@
-"""What was accepted is answered: once, to the one who asked, with the answer to the question."""
+"""Every accepted request gets exactly one response, and the right one."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import time
 
 import pytest
 
-from tests.faults.conftest import HANGS, Figure, Truth, answer_of, http, port_of, works
+from tests.faults.conftest import Figure, Truth, port_of, works
+from tests.support.http_client import HANGS, JSON, read_response, request
 from tests.support.server import Server
 
 pytestmark = pytest.mark.server
 
 CLIENTS, EACH = 64, 40
-PLAIN = "content-type: application/json"
 
 
 def test_every_answer_is_its_own(service: Server, truth: Truth, figure: Figure) -> None:
-    """Among clients that pipeline, dawdle and vanish, every one that stays gets its own answers."""
+    """Clients that pipeline, pause and disconnect: each that stays gets its own responses."""
     counts = {"asked": 0, "answered": 0, "wrong": 0, "left": 0}
 
     async def client(number: int) -> None:
-        rng = random.Random(number)  # noqa: S311 - the same clients every time are what is wanted
+        rng = random.Random(number)  # noqa: S311 - a seeded choice
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
         leaves = number % 4 == 0
         for turn in range(EACH):
             asked = [rng.randrange(2_000) for _ in range(rng.choice((1, 1, 1, 4)))]
-            sent = b"".join(http(truth.bodies[each], PLAIN) for each in asked)
+            sent = b"".join(request(truth.bodies[each]) for each in asked)
             if leaves and turn == EACH // 2:
                 writer.write(sent[: rng.randrange(len(sent))])
                 counts["left"] += 1
@@ -39,7 +39,7 @@ def test_every_answer_is_its_own(service: Server, truth: Truth, figure: Figure) 
             writer.write(sent[cut:])
             counts["asked"] += len(asked)
             for each in asked:
-                status, answer = await answer_of(reader)
+                status, _, answer = await read_response(reader)
                 counts["answered"] += status == 200
                 counts["wrong"] += not truth.fits(each, answer)
         await _nothing_more(reader)
@@ -58,12 +58,12 @@ def test_every_answer_is_its_own(service: Server, truth: Truth, figure: Figure) 
 
 
 def test_late_work_is_refused_in_time(service: Server, truth: Truth, figure: Figure) -> None:
-    """Requests with a deadline get their answer or a 504; none of them gets both, or neither."""
+    """Each request with a deadline gets either its response or a 504."""
 
     async def ask(number: int, within: int) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(service))
-        writer.write(http(truth.bodies[number], PLAIN, f"x-request-timeout-ms: {within}"))
-        status, answer = await answer_of(reader)
+        writer.write(request(truth.bodies[number], f"{JSON}x-request-timeout-ms: {within}\r\n"))
+        status, _, answer = await read_response(reader)
         assert status == 504 or truth.fits(number, answer)
         await _nothing_more(reader)
         writer.close()
@@ -84,6 +84,6 @@ def test_late_work_is_refused_in_time(service: Server, truth: Truth, figure: Fig
 
 
 async def _nothing_more(reader: asyncio.StreamReader) -> None:
-    """No second answer follows."""
+    """Check that no second response follows."""
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reader.read(1), 0.2)

@@ -1,4 +1,4 @@
-"""A service that may open few files: it raises its limit, and says so where it cannot."""
+"""Service with few file descriptors: it raises its limit, and logs where it cannot."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ import pytest
 from serving.http.timeouts import GRACE_SECONDS
 from tests.faults.conftest import (
     Figure,
-    http,
     open_files,
     port_of,
-    talk,
     wait_for,
     worker_of,
     works,
 )
+from tests.support.http_client import GET_LIVEZ, ask, request
 from tests.support.server import Server, running_server
 
 pytestmark = pytest.mark.server
@@ -30,26 +29,25 @@ pytestmark = pytest.mark.server
 FILES = 256
 CLIENTS, AT_ONCE = 400, 50
 SWEEP_SECONDS = 8.0
-"""After which connections beyond the limit that do not finish their head are refused and closed."""
-PLAIN = "content-type: application/json"
+"""Time in which connections beyond the limit with an incomplete head are closed."""
 PARTIAL = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\n"
 
 
 class with_files(running_server):  # noqa: N801 - as its parent
-    """Start a service that may open so many files, and raise that limit to another."""
+    """Start a service with a soft and a hard limit of open files."""
 
     def __init__(self, log: Path, soft: int, hard: int) -> None:
         super().__init__(log)
         self._files = soft, hard
 
     def limit(self, process: subprocess.Popen[bytes]) -> None:
-        """Limit the files."""
+        """Limit the number of open files."""
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, self._files)
 
 
 @pytest.fixture(scope="module")
 def poor(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service with 256 files, and no way to more."""
+    """Run the service with 256 file descriptors, and no way to more."""
     log = tmp_path_factory.mktemp("poor") / "log"
     with with_files(log, FILES, FILES) as running:
         yield running
@@ -57,21 +55,21 @@ def poor(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def closed(server: Server, reason: str) -> float:
-    """How many connections the service says to have closed for this reason."""
+    """Return how many connections the service has closed for this reason, by its metrics."""
     name = f'flight_delay_connections_closed_total{{reason="{reason}"}} '
     lines = httpx.get(f"{server.url}/metrics").text.splitlines()
     return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 
 def cpu_seconds(server: Server) -> float:
-    """Processor time of the worker so far."""
+    """Return the CPU time of the worker, in seconds."""
     [worker] = worker_of(server)
     fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def test_idle_connections_beyond_the_files_keep_nobody_out(poor: Server, figure: Figure) -> None:
-    """More idle connections than files: each new client is answered."""
+def test_more_idle_connections_than_files_lock_out_no_client(poor: Server, figure: Figure) -> None:
+    """Each new client is answered while more connections are idle than files may be open."""
     port = port_of(poor)
 
     async def run() -> int:
@@ -92,8 +90,8 @@ def test_idle_connections_beyond_the_files_keep_nobody_out(poor: Server, figure:
     assert "idle ones are closed for new ones" in poor.log.read_text()
 
 
-def test_connections_at_work_beyond_the_files_are_refused(poor: Server, figure: Figure) -> None:
-    """More requests under way than files: a 503, a log line, a metric, and no busy loop."""
+def test_more_active_connections_than_files_are_refused(poor: Server, figure: Figure) -> None:
+    """More active requests than files cause a 503, a log line, a metric, and no busy loop."""
     port = port_of(poor)
 
     async def partial() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -103,11 +101,11 @@ def test_connections_at_work_beyond_the_files_are_refused(poor: Server, figure: 
 
     async def run() -> tuple[list[int], float]:
         held = [await partial() for _ in range(FILES)]
-        await asyncio.sleep(SWEEP_SECONDS)  # those beyond the limit are cut, the others stay
-        asked = [talk(port, http(b"{}", PLAIN)) for _ in range(16)]
-        found = [status for status, _ in await asyncio.gather(*asked)]
+        await asyncio.sleep(SWEEP_SECONDS)  # those beyond the limit are closed, the others stay
+        asked = [ask(port, request(b"{}")) for _ in range(16)]
+        found = [response.status for [response] in await asyncio.gather(*asked)]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        writer.write(GET_LIVEZ)
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
         held.append((reader, writer))
         before = await asyncio.to_thread(cpu_seconds, poor)
@@ -129,7 +127,7 @@ def test_connections_at_work_beyond_the_files_are_refused(poor: Server, figure: 
 
 
 def test_the_soft_limit_is_raised(registered: str, tmp_path: Path) -> None:
-    """A worker that may have more files than it begins with has them."""
+    """A worker raises its soft limit of open files to the hard limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with with_files(tmp_path / "log", FILES, hard) as server:
         [worker] = worker_of(server)

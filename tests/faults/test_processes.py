@@ -1,4 +1,4 @@
-"""Processes that are killed, disks that are full, model files that are damaged."""
+"""Killed processes, full disks and damaged model files."""
 
 from __future__ import annotations
 
@@ -19,31 +19,30 @@ import httpx
 import pytest
 
 from tests.faults.conftest import (
-    HANGS,
     Figure,
     Truth,
-    answer_of,
-    http,
     port_of,
     wait_for,
     worker_of,
     works,
 )
 from tests.support import http_client
-from tests.support.http_client import AnswerCounts
+from tests.support.http_client import HANGS, JSON, AnswerCounts, read_response, request
 from tests.support.server import PROJECT, Server, running_server
 
 pytestmark = pytest.mark.server
 
-PLAIN = "content-type: application/json"
 CLIENTS = 16
 
 
 class Callers:
-    """Clients that go on asking from a thread of their own, and count what becomes of it."""
+    """Clients in a thread of their own that check each response and count the outcomes.
 
-    def __init__(self, server: Server, truth: Truth, *headers: str) -> None:
-        self._port, self._truth, self._headers = port_of(server), truth, (PLAIN, *headers)
+    `headers` are added to each request, each line with CRLF.
+    """
+
+    def __init__(self, server: Server, truth: Truth, headers: str = "") -> None:
+        self._port, self._truth, self._headers = port_of(server), truth, JSON + headers
         self._stop = threading.Event()
         self.counts: Counter[str] = Counter()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -70,8 +69,9 @@ class Callers:
             try:
                 while not self._stop.is_set():
                     number = (number + 97) % 2_000
-                    writer.write(http(self._truth.bodies[number], *self._headers))
-                    status, answer = await asyncio.wait_for(answer_of(reader), HANGS)
+                    writer.write(request(self._truth.bodies[number], self._headers))
+                    response = read_response(reader)
+                    status, _, answer = await asyncio.wait_for(response, HANGS)
                     good = status == 200 and self._truth.fits(number, answer)
                     self.counts["answered" if good else "wrong"] += 1
                     await asyncio.sleep(0.005)
@@ -86,7 +86,7 @@ class Callers:
 def test_a_killed_worker_is_replaced(
     registered: str, truth: Truth, figure: Figure, tmp_path: Path
 ) -> None:
-    """A worker that is killed takes only its own requests with it, and another one follows."""
+    """A killed worker loses only its own requests, and is replaced."""
     with running_server(tmp_path / "log", FLIGHT_DELAY_WORKERS="2") as server:
         before = wait_for_serving(server, 2)
         with Callers(server, truth) as callers:
@@ -102,7 +102,7 @@ def test_a_killed_worker_is_replaced(
 
 
 def wait_for_serving(server: Server, count: int) -> list[int]:
-    """Wait until so many workers have started to serve; return their process ids."""
+    """Wait until `count` workers have started to serve; return their process ids."""
     wait_for(lambda: server.log.read_text().count("Completed startup hook: settle") >= count, 120)
     return worker_of(server)
 
@@ -110,24 +110,24 @@ def wait_for_serving(server: Server, count: int) -> list[int]:
 def test_killing_the_supervisor_ends_the_service(
     registered: str, truth: Truth, figure: Figure, tmp_path: Path
 ) -> None:
-    """Where the supervisor is killed, its workers answer what they accepted, and end."""
+    """When the supervisor is killed, its workers answer what they have accepted, and end."""
     with running_server(tmp_path / "log", FLIGHT_DELAY_WORKERS="2") as server:
         workers = wait_for_serving(server, 2)
-        tally, seconds = asyncio.run(kill_under_load(server, workers, truth.bodies[:CLIENTS]))
+        counts, seconds = asyncio.run(kill_under_load(server, workers, truth.bodies[:CLIENTS]))
         figure(
-            answered=tally.answers[200], ended_after_seconds=round(seconds, 1), reset=tally.reset
+            answered=counts.answers[200], ended_after_seconds=round(seconds, 1), reset=counts.reset
         )
         assert not works(server)
-    assert set(tally.answers) == {200}
-    assert tally.lost == tally.cut == tally.reset == 0, tally
-    assert tally.refused > 0
+    assert set(counts.answers) == {200}
+    assert counts.lost == counts.cut == counts.reset == 0, counts
+    assert counts.refused > 0
     assert server.log.read_text().count("the supervisor has gone") == 2
 
 
 async def kill_under_load(
     server: Server, workers: list[int], bodies: list[bytes]
 ) -> tuple[AnswerCounts, float]:
-    """Kill the supervisor while clients ask; what became of them, and until the workers ended."""
+    """Kill the supervisor under load; return the outcomes and the seconds until the workers end."""
     callers = http_client.Callers("127.0.0.1", port_of(server), bodies)
     await asyncio.sleep(1)
     server.process.kill()
@@ -136,11 +136,11 @@ async def kill_under_load(
         wait_for, lambda: not any(running(pid) for pid in workers), 60
     )
     await callers.stop()
-    return callers.tally, seconds
+    return callers.counts, seconds
 
 
 def running(pid: int) -> bool:
-    """Whether a process runs, and is not only waiting to be buried."""
+    """Return whether a process runs, and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -148,10 +148,10 @@ def running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_full_disk_for_the_log_stops_nobody(
+def test_a_full_disk_for_the_log_stops_no_request(
     registered: str, truth: Truth, figure: Figure
 ) -> None:
-    """A log that cannot be written does not keep requests from being answered."""
+    """Requests are answered while the log cannot be written."""
     with running_server(Path("/dev/full")) as server:
         answers = Counter(
             httpx.post(f"{server.url}/predict_delay", content=body).status_code

@@ -1,11 +1,9 @@
-"""Clients of every bad manner at once, on raw sockets: each gets its own answers, in order."""
+"""Misbehaving clients on raw sockets: each gets its own responses, in order."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,58 +15,56 @@ from tests.faults.conftest import (
     READ_SECONDS,
     Figure,
     Truth,
-    answer_of,
-    http,
     open_files,
     port_of,
     wait_for,
     works,
 )
+from tests.support.http_client import JSON, read_response, request, reset
 from tests.support.server import Server
 
 pytestmark = pytest.mark.server
 
 CLIENTS = 10_000 if FULL else 500
 TOGETHER = 60
-PLAIN = "content-type: application/json"
-UNUSUAL = "connection: Keep-Alive"
-"""Sends a request the long way."""
+ASGI_PATH = "connection: Keep-Alive\r\n"
+"""Header without effect that puts a request on the ASGI path."""
 WITHIN = 120.0
 
 
-class Rude:
-    """One client: good requests, pipelined, and then whatever its manner is."""
+class MisbehavingClient:
+    """Client that pipelines valid requests, then misbehaves in one of several ways."""
 
     def __init__(self, port: int, truth: Truth, seed: int) -> None:
         self._port, self._truth, self._random = port, truth, random.Random(seed)  # noqa: S311 - a seeded choice
         count = self._random.randint(1, 5)
         self._numbers = [self._random.randrange(len(truth.bodies)) for _ in range(count)]
-        ways = [self._random.choice((PLAIN, UNUSUAL)) for _ in self._numbers]
+        headers = [self._random.choice((JSON, ASGI_PATH)) for _ in self._numbers]
         self._good = b"".join(
-            http(truth.bodies[n], way) for n, way in zip(self._numbers, ways, strict=True)
+            request(truth.bodies[n], each) for n, each in zip(self._numbers, headers, strict=True)
         )
 
     async def behave(self) -> str:
-        """Do it; return how it went."""
-        manners: list[Callable[[Any, Any], Awaitable[int | None]]] = [
-            self._patient, self._in_crumbs, self._nonsense, self._unfinished, self._resets,
-            self._resets_in_a_body, self._asks_for_leave, self._upgrades,
+        """Misbehave; return the way chosen."""
+        behaviours: list[Callable[[Any, Any], Awaitable[int | None]]] = [
+            self._patient, self._in_small_pieces, self._nonsense, self._unfinished, self._resets,
+            self._resets_in_a_body, self._expects_100_continue, self._upgrades,
         ]  # fmt: skip
-        manner = self._random.choice(manners)
+        behaviour = self._random.choice(behaviours)
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**20)
         try:
-            last = await manner(reader, writer)
+            last = await behaviour(reader, writer)
             if last is not None:
-                status, _ = await answer_of(reader)
-                assert status == last, manner.__name__
-                assert await reader.read() == b"", manner.__name__
+                status = (await read_response(reader)).status
+                assert status == last, behaviour.__name__
+                assert await reader.read() == b"", behaviour.__name__
         finally:
             writer.close()
-        return manner.__name__.strip("_")
+        return behaviour.__name__.strip("_")
 
     async def _answers(self, reader: asyncio.StreamReader) -> None:
         for number in self._numbers:
-            status, answer = await answer_of(reader)
+            status, _, answer = await read_response(reader)
             assert status == 200
             assert self._truth.fits(number, answer)
 
@@ -77,7 +73,9 @@ class Rude:
         await asyncio.sleep(self._random.random() / 5)
         await self._answers(reader)
 
-    async def _in_crumbs(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _in_small_pieces(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         start = 0
         while start < len(self._good):
             stop = start + self._random.randint(1, 200)
@@ -92,7 +90,7 @@ class Rude:
         return 400
 
     async def _unfinished(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-        rest = http(self._truth.bodies[0], PLAIN)
+        rest = request(self._truth.bodies[0])
         writer.write(self._good + rest[: self._random.randrange(1, len(rest))])
         await self._answers(reader)
         return 408
@@ -100,22 +98,21 @@ class Rude:
     async def _resets(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(self._good)
         await asyncio.sleep(self._random.choice((0, 0.002, 0.02)))
-        _reset(writer)
+        reset(writer)
 
     async def _resets_in_a_body(
         self, _: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         writer.write(self._good[: -self._random.randrange(1, 60)])
         await asyncio.sleep(self._random.choice((0, 0.002, 0.02)))
-        _reset(writer)
+        reset(writer)
 
-    async def _asks_for_leave(
+    async def _expects_100_continue(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         number = self._numbers[-1]
-        head, _, body = http(self._truth.bodies[number], "expect: 100-continue").partition(
-            b"\r\n\r\n"
-        )
+        sent = request(self._truth.bodies[number], "expect: 100-continue\r\n")
+        head, _, body = sent.partition(b"\r\n\r\n")
         writer.write(head + b"\r\n\r\n")
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(body + self._good)
@@ -124,18 +121,10 @@ class Rude:
 
     async def _upgrades(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = self._numbers[0]
-        offer = http(self._truth.bodies[number], "connection: upgrade", "upgrade: h2c")
+        offer = request(self._truth.bodies[number], "connection: upgrade\r\nupgrade: h2c\r\n")
         writer.write(self._good + offer + self._good)
         self._numbers = [*self._numbers, number, *self._numbers]
         await self._answers(reader)
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Leave without a word: RST instead of FIN."""
-    writer.get_extra_info("socket").setsockopt(
-        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-    )
-    writer.transport.abort()
 
 
 async def _all(port: int, truth: Truth) -> Counter[str]:
@@ -143,15 +132,15 @@ async def _all(port: int, truth: Truth) -> Counter[str]:
 
     async def one(seed: int) -> str:
         async with room, asyncio.timeout(WITHIN + READ_SECONDS):
-            return await Rude(port, truth, seed).behave()
+            return await MisbehavingClient(port, truth, seed).behave()
 
     return Counter(await asyncio.gather(*map(one, range(CLIENTS))))
 
 
-def test_clients_without_manners(service: Server, truth: Truth, figure: Figure) -> None:
-    """Pipelined, in crumbs, cut short, reset, followed by nonsense: all at once."""
+def test_misbehaving_clients(service: Server, truth: Truth, figure: Figure) -> None:
+    """Pipelined, split, incomplete, reset or followed by invalid bytes: all at once."""
     before = open_files(service)
-    manners = asyncio.run(_all(port_of(service), truth))
+    behaviours = asyncio.run(_all(port_of(service), truth))
     assert works(service)
     wait_for(lambda: open_files(service) <= before + 2)
-    figure(clients=manners.total(), wrong_answers=0, **manners)
+    figure(clients=behaviours.total(), wrong_answers=0, **behaviours)

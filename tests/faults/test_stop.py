@@ -1,4 +1,4 @@
-"""A service that is told to stop under load."""
+"""Stop of the service under load."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import HANGS, Figure, Truth, port_of, wait_for
-from tests.support.http_client import AnswerCounts, Callers
+from tests.faults.conftest import Figure, Truth, port_of, wait_for
+from tests.support.http_client import HANGS, AnswerCounts, Callers
 from tests.support.server import Server, running_server
 
 pytestmark = pytest.mark.server
@@ -20,25 +20,25 @@ KEPT, ANEW = 16, 48
 async def stop_under_load(
     server: Server, bodies: list[bytes]
 ) -> tuple[AnswerCounts, AnswerCounts, float]:
-    """What became of the requests on kept and on new connections, and how long the stop took."""
+    """Return the outcomes on kept and on new connections, and the seconds of the stop."""
     port = port_of(server)
     kept = Callers("127.0.0.1", port, bodies[:KEPT])
     anew = Callers("127.0.0.1", port, bodies[KEPT : KEPT + ANEW], anew=True)
-    while min(kept.tally.answers[200], anew.tally.answers[200]) <= KEPT + ANEW:  # noqa: ASYNC110 - they count
+    while min(kept.counts.answers[200], anew.counts.answers[200]) <= KEPT + ANEW:  # noqa: ASYNC110 - the counts set no event
         await asyncio.sleep(0.01)
     started = time.monotonic()
     server.process.terminate()
     await asyncio.to_thread(server.process.wait, HANGS)
     took = time.monotonic() - started
     await asyncio.gather(kept.stop(), anew.stop())
-    return kept.tally, anew.tally, took
+    return kept.counts, anew.counts, took
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_a_stop_under_load_loses_nobody(
+def test_a_stop_under_load_loses_no_request(
     registered: str, truth: Truth, figure: Figure, tmp_path: Path, workers: int
 ) -> None:
-    """A service that is told to stop answers every accepted connection, and refuses new ones."""
+    """A stopping service answers every accepted connection, and refuses new ones."""
     with running_server(tmp_path / "log", FLIGHT_DELAY_WORKERS=str(workers)) as server:
         wait_for_serving(server.log, workers)
         kept, anew, took = asyncio.run(stop_under_load(server, truth.bodies))
@@ -65,5 +65,5 @@ def test_a_stop_under_load_loses_nobody(
 
 
 def wait_for_serving(log: Path, workers: int) -> None:
-    """Wait until so many workers have started."""
+    """Wait until all workers have started."""
     wait_for(lambda: log.read_text().count("Completed startup hook: settle") == workers, 120)

@@ -1,4 +1,4 @@
-"""The short way of predictions: a real server on a socket, spoken to byte by byte."""
+"""Fast path: the same responses, keys and logs as by the ASGI path, on a real socket."""
 
 from __future__ import annotations
 
@@ -21,20 +21,10 @@ from serving.contract.decoding import decode
 from serving.contract.schema import EXAMPLE_FLIGHT, PredictionRequest
 from serving.models.loaded import Runtime
 from serving.settings import Settings
-from tests.support.sockets import (
-    BODY,
-    BROKEN,
-    Server,
-    ask,
-    read_answer,
-    request,
-    reset,
-    run,
-    serving,
-    until,
-)
+from tests.support.http_client import BODY, ask, read_response, request, reset
+from tests.support.sockets import BROKEN, Server, run, serving, until
+from tests.support.sockets import fast_bodies as fast_bodies  # noqa: PLC0414 - a fixture
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
-from tests.support.sockets import shortened as shortened  # noqa: PLC0414 - a fixture
 
 PLAIN = [
     request(),
@@ -48,10 +38,8 @@ PLAIN = [
 ]
 
 
-def test_the_short_way_names_a_request_as_its_client_does(
-    runtime: Runtime, shortened: list[bytes]
-) -> None:
-    """A good name and a good trace come back on the short way too, without what is malformed."""
+def test_the_fast_path_returns_request_ids(runtime: Runtime, fast_bodies: list[bytes]) -> None:
+    """A valid request id and trace come back on the fast path; an invalid id is replaced."""
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
     async def test(server: Server) -> None:
@@ -60,27 +48,27 @@ def test_the_short_way_names_a_request_as_its_client_does(
         assert (headers["x-request-id"], headers["traceparent"]) == ("it-is-me", parent)
         [(_, headers, _)] = await ask(server.port, request(headers="x-request-id: a b\r\n"))
         assert " " not in headers["x-request-id"]
-        assert len(shortened) == 2
+        assert len(fast_bodies) == 2
 
     run(test, runtime)
 
 
 @pytest.mark.parametrize("number", range(len(PLAIN)))
-def test_both_ways_give_the_same_answer(
-    runtime: Runtime, shortened: list[bytes], number: int
+def test_both_paths_give_the_same_response(
+    runtime: Runtime, fast_bodies: list[bytes], number: int
 ) -> None:
-    """Status, headers and body of the short way are those of the way through ASGI."""
+    """Status, headers and body of the fast path are those of the ASGI path."""
 
     async def test(server: Server) -> None:
         plain = PLAIN[number]
         marked = plain.replace(b"\r\nhost", b"\r\nconnection: Keep-Alive\r\nhost")
         [(status, headers, body)] = await ask(server.port, plain)
-        assert len(shortened) == 1
+        assert len(fast_bodies) == 1
         [(other_status, other_headers, other_body)] = await ask(server.port, marked)
-        assert len(shortened) == 1
+        assert len(fast_bodies) == 1
         for each in (headers, other_headers):
             each.pop("date")
-            assert len(each.pop("x-request-id")) > 12  # each request has a name of its own
+            assert len(each.pop("x-request-id")) > 12  # each request has its own id
         assert (status, headers, body) == (other_status, other_headers, other_body)
 
     run(test, runtime)
@@ -99,21 +87,21 @@ def test_both_ways_give_the_same_answer(
         request().replace(b"HTTP/1.1", b"HTTP/1.0"),
     ],
 )  # fmt: skip
-def test_what_is_not_plain_goes_the_long_way(
-    runtime: Runtime, shortened: list[bytes], unusual: bytes
+def test_unusual_requests_take_the_asgi_path(
+    runtime: Runtime, fast_bodies: list[bytes], unusual: bytes
 ) -> None:
-    """Requests that are unusual in any respect are answered all the same, by uvicorn and ASGI."""
+    """A request that is unusual in any respect gets its response by the ASGI path."""
 
     async def test(server: Server) -> None:
         [(status, _, body)] = await ask(server.port, unusual)
         assert (status, len(body["predictions"])) == (200, 1)
-        assert shortened == []
+        assert fast_bodies == []
 
     run(test, runtime)
 
 
-def test_what_follows_a_chunked_body_is_no_header(runtime: Runtime) -> None:
-    """Trailers cannot take the place of headers, which a proxy may have looked through."""
+def test_trailers_are_no_headers(runtime: Runtime) -> None:
+    """Trailers after a chunked body have no effect: a proxy may have checked the headers only."""
     head = "content-type: application/json\r\ntransfer-encoding: chunked\r\nx: "
     chunks = b"%x\r\n%b\r\n0\r\ncontent-encoding: gzip\r\n\r\n" % (len(BODY), BODY)
     sent = request(headers=head).replace(BODY, chunks)
@@ -126,7 +114,7 @@ def test_what_follows_a_chunked_body_is_no_header(runtime: Runtime) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(runtime: Runtime) -> None:
-    """Requests that are sent without waiting get their own answers, in their order."""
+    """Pipelined requests get their own responses, in order."""
 
     async def test(server: Server) -> None:
         bodies = [json.dumps({"flights": [EXAMPLE_FLIGHT] * n}).encode() for n in (3, 1, 2, 5, 4)]
@@ -140,36 +128,36 @@ def test_pipelined_requests_are_answered_in_order(runtime: Runtime) -> None:
     run(test, runtime)
 
 
-def test_a_body_may_arrive_in_pieces(runtime: Runtime, shortened: list[bytes]) -> None:
-    """A request is complete when its last byte is, however it was cut."""
+def test_a_body_may_arrive_in_pieces(runtime: Runtime, fast_bodies: list[bytes]) -> None:
+    """A request that arrives byte by byte takes the fast path."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         for byte in request():
             writer.write(bytes([byte]))
             await asyncio.sleep(0)
-        status, _, body = await read_answer(reader)
+        status, _, body = await read_response(reader)
         assert (status, len(body["predictions"])) == (200, 1)
-        assert shortened == [BODY]
+        assert fast_bodies == [BODY]
         writer.close()
 
     run(test, runtime)
 
 
-def test_a_connection_is_closed_where_asked(runtime: Runtime) -> None:
-    """`Connection: close` is honoured."""
+def test_connection_close_is_honoured(runtime: Runtime) -> None:
+    """`Connection: close` ends the connection after the response."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request(headers="connection: close\r\n"))
-        assert (await read_answer(reader))[1]["connection"] == "close"
+        assert (await read_response(reader))[1]["connection"] == "close"
         assert await reader.read() == b""
         writer.close()
 
     run(test, runtime)
 
 
-def test_the_work_of_clients_that_left_is_dropped(
+def test_the_work_of_disconnected_clients_is_dropped(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Flights of a client that resets its connection while they wait are not scored."""
@@ -183,7 +171,7 @@ def test_the_work_of_clients_that_left_is_dropped(
     monkeypatch.setattr(Predictor, "score", spy)
 
     async def test(server: Server) -> None:
-        monkeypatch.setattr(server.engine, "_scheduled", True)  # nobody scores for the moment
+        monkeypatch.setattr(server.engine, "_scheduled", True)  # no batch runs meanwhile
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request())
         await until(lambda: server.engine.waiting > 0)
@@ -199,7 +187,7 @@ def test_the_work_of_clients_that_left_is_dropped(
 
 
 def test_a_bulk_request_is_dropped_with_its_client(runtime: Runtime) -> None:
-    """Ten thousand flights are not scored to their end for a client that has left."""
+    """The rest of ten thousand flights is not scored after the client has disconnected."""
 
     async def test(server: Server) -> None:
         body = json.dumps({"flights": [EXAMPLE_FLIGHT] * 10_000}).encode()
@@ -219,11 +207,11 @@ def test_a_bulk_request_is_dropped_with_its_client(runtime: Runtime) -> None:
     run(test, runtime)
 
 
-def test_late_requests_are_told_so(runtime: Runtime) -> None:
+def test_late_requests_get_504(runtime: Runtime) -> None:
     """A request whose time has passed gets 504, without having been scored."""
 
     async def test(server: Server) -> None:
-        server.engine._scheduled = True  # nobody scores for the moment
+        server.engine._scheduled = True  # no batch runs meanwhile
         late = request(headers="x-request-timeout-ms: 1\r\n")
         answer = asyncio.create_task(ask(server.port, late))
         await until(lambda: server.engine.waiting > 0)
@@ -236,10 +224,10 @@ def test_late_requests_are_told_so(runtime: Runtime) -> None:
     run(test, runtime)
 
 
-def test_a_large_body_is_read_no_longer_than_it_is_wanted(
+def test_a_deadline_ends_the_reading_of_a_large_body(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The time of a request ends the reading of its body, too; that is nothing to be logged."""
+    """The deadline ends the decoding of a body, too; that is not logged."""
     pieces: list[bytes] = []
 
     def spy(body: bytes) -> PredictionRequest:
@@ -272,12 +260,12 @@ def test_a_full_queue_answers_at_once(runtime: Runtime, monkeypatch: pytest.Monk
     run(test, runtime)
 
 
-def test_an_answer_under_way_survives_the_shutdown(runtime: Runtime) -> None:
-    """What was accepted is answered before the server ends, and the connection is closed."""
+def test_a_waiting_request_is_answered_at_the_stop(runtime: Runtime) -> None:
+    """An accepted request is answered before the server ends, and the connection is closed."""
 
     async def main() -> tuple[int, dict[str, str], Any]:
         async with serving(runtime) as server:
-            server.engine._scheduled = True  # nobody scores for the moment
+            server.engine._scheduled = True  # no batch runs meanwhile
             answer = asyncio.create_task(ask(server.port, request()))
             await until(lambda: server.engine.waiting > 0)
 
@@ -295,12 +283,12 @@ def test_an_answer_under_way_survives_the_shutdown(runtime: Runtime) -> None:
 
 KEY, SLOW = "key of the board", "key of the slow one"
 ASGI_PATH = "connection: Keep-Alive\r\n"
-"""A header that means nothing and is unusual."""
+"""Header without effect that puts a request on the ASGI path."""
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A key file."""
+    """Return a key file."""
     made = tmp_path / "keys"
     made.write_text(f"board {digest(KEY)}\nslow {digest(SLOW)} 1\n")
     return made
@@ -315,11 +303,11 @@ def run_with_keys(
         async with serving(runtime, Settings(api_keys_file=file)) as server:
             await asyncio.wait_for(test(server), 120)
 
-    asyncio.run_with_keys(main())
+    asyncio.run(main())
 
 
-async def told(port: int, headers: str) -> tuple[int, dict[str, str], Any]:
-    """An answer but for what no two answers share."""
+async def response_to(port: int, headers: str) -> tuple[int, dict[str, str], Any]:
+    """Return a response without what differs between any two."""
     [(status, said, body)] = await ask(port, request(headers=headers))
     for name in ("date", "x-request-id"):
         said.pop(name)
@@ -339,31 +327,34 @@ async def told(port: int, headers: str) -> tuple[int, dict[str, str], Any]:
         (f"x-api-key: {SLOW}\r\n", 200),
     ],
 )
-def test_keys_hold_on_both_ways(
-    runtime: Runtime, shortened: list[bytes], file: Path, shown: str, status: int
+def test_keys_hold_on_both_paths(
+    runtime: Runtime, fast_bodies: list[bytes], file: Path, shown: str, status: int
 ) -> None:
-    """Whatever key is shown, both ways give the same answer; only who is let in costs work."""
+    """Both paths give the same response to each key; a refused request is not decoded."""
 
     async def test(server: Server) -> None:
-        short = await told(server.port, shown)
+        short = await response_to(server.port, shown)
         assert short[0] == status
-        assert len(shortened) == (status == 200)
+        assert len(fast_bodies) == (status == 200)
         if SLOW in shown:
             await asyncio.sleep(1.1)
-        assert short == await told(server.port, shown + ASGI_PATH)
-        assert len(shortened) == (status == 200)
+        assert short == await response_to(server.port, shown + ASGI_PATH)
+        assert len(fast_bodies) == (status == 200)
 
     run_with_keys(test, runtime, file)
 
 
-def test_both_ways_share_one_allowance(runtime: Runtime, file: Path) -> None:
-    """What a key has used up on one way it does not have on the other."""
+def test_both_paths_share_one_rate_limit(runtime: Runtime, file: Path) -> None:
+    """A request on one path counts for the rate of the key on the other."""
     file.write_text(f"slow {digest(SLOW)} 0.001\n")  # no busy machine takes that long
 
     async def test(server: Server) -> None:
         shown = f"x-api-key: {SLOW}\r\n"
-        assert (await told(server.port, shown + ASGI_PATH))[0] == 200
-        refusals = [await told(server.port, shown), await told(server.port, shown + ASGI_PATH)]
+        assert (await response_to(server.port, shown + ASGI_PATH))[0] == 200
+        refusals = [
+            await response_to(server.port, shown),
+            await response_to(server.port, shown + ASGI_PATH),
+        ]
         assert [status for status, _, _ in refusals] == [429, 429]
         waits = [int(headers.pop("retry-after")) for _, headers, _ in refusals]
         assert all(1 < wait <= 1_000 for wait in waits)
@@ -374,14 +365,14 @@ def test_both_ways_share_one_allowance(runtime: Runtime, file: Path) -> None:
 
 @pytest.mark.parametrize("way", ["", ASGI_PATH])
 @pytest.mark.parametrize("name", ["x-request-id: it-is-me\r\n", ""])
-def test_a_failure_is_logged_under_the_name_in_its_answer(
+def test_a_failure_is_logged_with_the_request_id_of_its_response(
     runtime: Runtime,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     way: str,
     name: str,
 ) -> None:
-    """The line of a failed request names it as its answer does, on both ways."""
+    """Log line and response of a failed request have the same id, on both paths."""
 
     def fail(*_: object) -> list[float]:
         raise ValueError

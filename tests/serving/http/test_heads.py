@@ -1,4 +1,4 @@
-"""What HTTP/1.1 asks of a head beyond what the parser checks (RFC 9112)."""
+"""Heads of requests: Host, transfer codings, methods, versions, upgrades (RFC 9112)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 
 from serving.http.protocol import BODY_PIECE, MAX_BYTES_PER_TURN, FastPathProtocol
 from serving.models.loaded import Runtime
-from tests.support.sockets import BODY, BROKEN, Server, ask, request, run
+from tests.support.http_client import BODY, ask, chunked, request, statuses
+from tests.support.sockets import BROKEN, Server, run
+from tests.support.sockets import fast_bodies as fast_bodies  # noqa: PLC0414 - a fixture
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
-from tests.support.sockets import shortened as shortened  # noqa: PLC0414 - a fixture
 
 HOST = b"host: x\r\n"
-CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+CHUNKS = chunked(BODY)
 GOOD_HOSTS = (
     b"host: x", b"HOST:x", b"Host:  example.org:80 \t", b"host: [::1]:3000", b"host: 127.0.0.1:1",
     b"host: a_b-c.d", b"host: x%20y", b"host:", b"host: x:",
@@ -33,13 +34,13 @@ BAD_CODINGS = (
 
 
 def with_host(host: bytes, start: bytes, end: bytes = b"") -> bytes:
-    """A request with these Host headers."""
+    """Return a request with these Host headers."""
     host = host + b"\r\n" if host else b""
     return b"%b\r\n%bcontent-length: %d\r\n%b\r\n%b" % (start, host, len(BODY), end, BODY)
 
 
 @pytest.mark.parametrize("start", [b"POST /predict_delay", b"POST /predict_delay?way=long"])
-def test_there_is_one_good_host(runtime: Runtime, start: bytes) -> None:
+def test_one_valid_host_is_required(runtime: Runtime, start: bytes) -> None:
     """A missing, second or malformed Host gets 400; HTTP/1.0 needs none."""
     new, old, close = start + b" HTTP/1.1", start + b" HTTP/1.0", b"connection: close\r\n"
 
@@ -57,8 +58,8 @@ def test_there_is_one_good_host(runtime: Runtime, start: bytes) -> None:
     run(test, runtime)
 
 
-def test_only_chunks_are_decoded(runtime: Runtime) -> None:
-    """Any other transfer coding, one beside a length, or in HTTP/1.0, gets 400."""
+def test_chunked_is_the_only_transfer_coding(runtime: Runtime) -> None:
+    """Another transfer coding, one beside a length, or one in HTTP/1.0 gets 400."""
 
     async def test(server: Server) -> None:
         start = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\n"
@@ -73,8 +74,10 @@ def test_only_chunks_are_decoded(runtime: Runtime) -> None:
     run(test, runtime)
 
 
-def test_blanks_after_a_value_are_not_part_of_it(runtime: Runtime, shortened: list[bytes]) -> None:
-    """A plain request stays one where blanks follow its values."""
+def test_blanks_after_a_value_are_not_part_of_it(
+    runtime: Runtime, fast_bodies: list[bytes]
+) -> None:
+    """Blanks after header values do not put a request on the ASGI path."""
 
     async def test(server: Server) -> None:
         sent = request().replace(b"json\r\n", b"json \t \r\n").replace(b"host: x", b"host: x  ")
@@ -82,7 +85,7 @@ def test_blanks_after_a_value_are_not_part_of_it(runtime: Runtime, shortened: li
         assert await statuses(server.port, sent + end) == [200, 200]
 
     run(test, runtime)
-    assert shortened == [BODY]
+    assert fast_bodies == [BODY]
 
 
 METHODS = (
@@ -91,7 +94,7 @@ METHODS = (
     "CHECKOUT", "MERGE", "M-SEARCH", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PATCH", "PURGE",
     "MKCALENDAR", "LINK", "UNLINK", "SOURCE", "QUERY",
 )  # fmt: skip
-"""llhttp's methods of HTTP but HEAD, CONNECT and PRI."""
+"""HTTP methods of llhttp except HEAD, CONNECT and PRI."""
 NO_METHODS = ("CONNECT", "PRI", "DESCRIBE", "SETUP", "PLAY", "FLUSH", "BREW", "get", "")
 VERSIONS = ("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "RTSP/1.0", "ICE/1.0")
 OFFERS = (
@@ -106,28 +109,15 @@ OFFERS = (
 
 
 def message(method: str, target: str, version: str, offer: str, body: bytes = b"") -> bytes:
-    """The bytes of a request."""
+    """Return the bytes of a request."""
     lines = f"{method} {target} {version}\r\nhost: x\r\n{offer}content-length: {len(body)}\r\n\r\n"
     return lines.encode() + body
-
-
-async def statuses(port: int, sent: bytes) -> list[int]:
-    """Send bytes and no more; statuses of all answers until the connection is closed."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent)
-    found = []
-    while head := await reader.readline():
-        found.append(int(head.split()[1]))
-        rest = (await reader.readuntil(b"\r\n\r\n")).lower()
-        await reader.readexactly(int(rest.split(b"content-length: ")[1].split(b"\r\n")[0]))
-    writer.close()
-    return found
 
 
 @pytest.mark.parametrize("target", ["/", "x:443", "/predict_delay", "*"])
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0", "HTTP/2.0"])
 def test_a_tunnel_is_refused(runtime: Runtime, target: str, version: str) -> None:
-    """CONNECT gets 400 and the end of the connection, and the service goes on."""
+    """CONNECT gets 400, the connection is closed, and the service goes on."""
 
     async def test(server: Server) -> None:
         for sent in (
@@ -144,7 +134,7 @@ def test_a_tunnel_is_refused(runtime: Runtime, target: str, version: str) -> Non
 
 @pytest.mark.parametrize("offer", OFFERS)
 def test_every_method_and_version_is_answered(runtime: Runtime, offer: str) -> None:
-    """Each gets one answer within its time, whatever it offers; only POST asks for predictions."""
+    """Each gets one response in time, with and without offers to upgrade; only POST predicts."""
 
     async def test(server: Server) -> None:
         for version in VERSIONS:
@@ -164,8 +154,8 @@ def test_every_method_and_version_is_answered(runtime: Runtime, offer: str) -> N
     run(test, runtime)
 
 
-def test_an_offer_changes_nothing_else(runtime: Runtime, shortened: list[bytes]) -> None:
-    """What a connection header says beside its offer still holds, and so does the version."""
+def test_an_upgrade_offer_changes_nothing_else(runtime: Runtime, fast_bodies: list[bytes]) -> None:
+    """Other values of the Connection header, and the version, still have their effect."""
 
     async def test(server: Server) -> None:
         for end in (OFFERS[5], "connection: close\r\n"):
@@ -174,21 +164,21 @@ def test_an_offer_changes_nothing_else(runtime: Runtime, shortened: list[bytes])
         for offer in OFFERS:
             sent = message("POST", "/predict_delay", "HTTP/1.0", offer, BODY)
             assert await statuses(server.port, sent + request(BROKEN)) == [200]
-        assert shortened == []
+        assert fast_bodies == []
 
     run(test, runtime)
 
 
-def test_what_arrives_at_once_is_read_in_several_turns(
-    runtime: Runtime, shortened: list[bytes], monkeypatch: pytest.MonkeyPatch
+def test_requests_that_arrive_at_once_are_parsed_in_several_turns(
+    runtime: Runtime, fast_bodies: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of thousands of requests that are refused at once, one turn of the event loop reads few."""
+    """One turn of the event loop parses few of thousands of requests."""
     parse_pending, read = FastPathProtocol._parse_pending, []
 
     def spy(self: FastPathProtocol) -> None:
-        before = len(shortened)
+        before = len(fast_bodies)
         parse_pending(self)
-        read.append(len(shortened) - before)
+        read.append(len(fast_bodies) - before)
 
     monkeypatch.setattr(FastPathProtocol, "_parse_pending", spy)
 
@@ -198,5 +188,5 @@ def test_what_arrives_at_once_is_read_in_several_turns(
         assert {status for status, _, _ in answers} == {422}
 
     run(test, runtime)
-    assert len(shortened) == 3_000
+    assert len(fast_bodies) == 3_000
     assert max(read) <= (MAX_BYTES_PER_TURN + BODY_PIECE) / len(request(BROKEN))

@@ -1,4 +1,4 @@
-"""Requests that are sent before the answers to those before them are there."""
+"""Pipelined requests, and clients that half-close after their requests and read on."""
 
 from __future__ import annotations
 
@@ -13,30 +13,27 @@ import uvloop
 from serving.contract.schema import EXAMPLE_FLIGHT
 from serving.http.protocol import HEAD_PIECE, MAX_PIPELINED, FastPathProtocol
 from serving.models.loaded import Runtime
-from tests.support.sockets import (
+from tests.support.http_client import (
     BODY,
-    BROKEN,
-    CHUNKED,
-    LARGE,
-    Server,
+    GET_LIVEZ,
     ask,
-    read_answer,
+    chunked,
+    read_response,
     request,
-    run,
-    serving,
-    until,
+    statuses,
 )
+from tests.support.sockets import BROKEN, CHUNKED, LARGE, Server, run, serving, until
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
 
 SHORTEST = b"GET /livez HTTP/1.1\r\nhost:\r\n\r\n"
 
 Answer = tuple[int, int]
-"""Status, and predictions."""
+"""Status, and number of predictions."""
 KINDS: list[tuple[bytes, Answer]] = [
     (request(), (200, 1)),
     (request(json.dumps({"flights": [EXAMPLE_FLIGHT] * 200}).encode()), (200, 200)),
     (request(LARGE), (200, 1_000)),
-    (CHUNKED + b"%x\r\n%b\r\n0\r\nx: y\r\n\r\n" % (len(BODY), BODY), (200, 1)),
+    (CHUNKED + chunked(BODY, b"x: y\r\n"), (200, 1)),
     (request(BROKEN), (422, 0)),
     (request().replace(b"/predict_delay", b"/nothing"), (404, 0)),
 ]
@@ -44,7 +41,7 @@ KINDS: list[tuple[bytes, Answer]] = [
 
 @pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many requests waited on a connection, each time after some were read."""
+    """Return the number of waiting requests after each parse."""
     counts: list[int] = []
     parse_pending = FastPathProtocol._parse_pending
 
@@ -56,8 +53,8 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_of_thousands_few_wait(runtime: Runtime, waiting: list[int]) -> None:
-    """All are answered, and only some are taken in at a time, however many were sent."""
+def test_few_of_thousands_of_requests_wait(runtime: Runtime, waiting: list[int]) -> None:
+    """All are answered, and few are parsed ahead, however many were sent."""
     count = 10_000
 
     async def test(server: Server) -> None:
@@ -66,7 +63,7 @@ def test_of_thousands_few_wait(runtime: Runtime, waiting: list[int]) -> None:
         for _ in range(count):
             assert (await reader.readuntil(b"alive\n")).startswith(b"HTTP/1.1 200")
         writer.write(request())
-        assert (await read_answer(reader))[0] == 200
+        assert (await read_response(reader))[0] == 200
         writer.close()
 
     run(test, runtime)
@@ -76,7 +73,7 @@ def test_of_thousands_few_wait(runtime: Runtime, waiting: list[int]) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_all_kinds_are_answered_in_order(runtime: Runtime, seed: int) -> None:
-    """Whatever follows whatever, cut wherever the network cuts it."""
+    """Any sequence of requests, split at any place, gets its responses in order."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     chosen = chance.choices(KINDS, [9, 3, 1, 3, 3, 9], k=60)
     sent = b"".join(each for each, _ in chosen)
@@ -86,7 +83,7 @@ def test_all_kinds_are_answered_in_order(runtime: Runtime, seed: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         asked = asyncio.create_task(write(writer))
         for _, expected in chosen:
-            status, _, body = await read_answer(reader)
+            status, _, body = await read_response(reader)
             assert (status, len(body.get("predictions", []))) == expected
         await asked
         writer.close()
@@ -99,8 +96,8 @@ def test_all_kinds_are_answered_in_order(runtime: Runtime, seed: int) -> None:
     run(test, runtime)
 
 
-def test_what_is_not_http_ends_it_after_the_answers(runtime: Runtime) -> None:
-    """Thousands of requests and then nonsense: each gets its answer, and the nonsense one too."""
+def test_invalid_http_is_refused_after_the_answers(runtime: Runtime) -> None:
+    """A thousand requests get their responses, then the invalid bytes get 400."""
     count = 1_000
 
     async def test(server: Server) -> None:
@@ -113,31 +110,12 @@ def test_what_is_not_http_ends_it_after_the_answers(runtime: Runtime) -> None:
 
 
 ASGI_REQUEST = request(headers="connection: Keep-Alive\r\n")
-CHUNKS = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
-LIVE = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+CHUNKS = CHUNKED + chunked(BODY)
 LOOPS = [pytest.param(asyncio.run, id="asyncio"), pytest.param(uvloop.run, id="uvloop")]
 
 
-async def answers(port: int, sent: bytes, more: bytes = b"") -> list[int]:
-    """Send all, end, and read statuses until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent)
-    if more:
-        await writer.drain()
-        await asyncio.sleep(0.02)
-        writer.write(more)
-    writer.write_eof()
-    found = []
-    while head := await asyncio.wait_for(reader.readline(), 20):
-        found.append(int(head.split()[1]))
-        rest = (await reader.readuntil(b"\r\n\r\n")).lower()
-        await reader.readexactly(int(rest.split(b"content-length: ")[1].split(b"\r\n")[0]))
-    writer.close()
-    return found
-
-
 def serve(loop: Any, runtime: Runtime, test: Any) -> None:
-    """Run a test against a server on an event loop of this kind."""
+    """Run a test against a server on the given event loop."""
 
     async def main() -> None:
         async with serving(runtime, None) as server:
@@ -153,39 +131,40 @@ def serve(loop: Any, runtime: Runtime, test: Any) -> None:
         (request(), [200]),
         (ASGI_REQUEST, [200]),
         (CHUNKS, [200]),
-        (LIVE, [200]),
+        (GET_LIVEZ, [200]),
         (request(BROKEN), [422]),
         (request(LARGE), [200]),
-        (request() * 7 + ASGI_REQUEST + request(BROKEN) + LIVE, [200] * 8 + [422, 200]),
+        (request() * 7 + ASGI_REQUEST + request(BROKEN) + GET_LIVEZ, [200] * 8 + [422, 200]),
         (request(LARGE) * 3 + request(), [200] * 4),
-        (LIVE * 2_000, [200] * 2_000),
+        (GET_LIVEZ * 2_000, [200] * 2_000),
         (request() + b"nonsense\r\n\r\n", [200, 400]),
-        (request() + LIVE + request()[:-1], [200, 200]),
+        (request() + GET_LIVEZ + request()[:-1], [200, 200]),
         (request(LARGE) + ASGI_REQUEST + CHUNKS[:-2], [200, 200]),
-        (LIVE + LIVE[:-2], [200]),
+        (GET_LIVEZ + GET_LIVEZ[:-2], [200]),
         (request()[:-1], []),
         (CHUNKS[:-2], []),
-        (LIVE[:5], []),
+        (GET_LIVEZ[:5], []),
         (b"", []),
     ],
 )  # fmt: skip
-def test_what_was_sent_whole_is_answered(
+def test_complete_requests_are_answered_after_a_half_close(
     runtime: Runtime, loop: Any, sent: bytes, expected: list[int]
 ) -> None:
-    """Every whole request gets its answer, what is cut short none, and the connection ends."""
+    """Complete requests get responses, an incomplete one gets none, and the connection closes."""
 
     async def test(server: Server) -> None:
         for _ in range(5):
-            assert await answers(server.port, sent) == expected
+            assert await statuses(server.port, sent, half_close=True) == expected
             half = len(sent) // 2
-            assert await answers(server.port, sent[:half], sent[half:]) == expected
+            found = await statuses(server.port, sent[:half], sent[half:], half_close=True)
+            assert found == expected
 
     serve(loop, runtime, test)
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_the_end_may_come_long_before_the_answer(runtime: Runtime, loop: Any) -> None:
-    """A request that still waits for the model when the client ends is answered."""
+def test_a_half_close_may_come_long_before_the_response(runtime: Runtime, loop: Any) -> None:
+    """A request that waits for the model when the client half-closes is answered."""
 
     async def test(server: Server) -> None:
         server.engine._scheduled = True  # nobody scores for the moment
@@ -196,7 +175,7 @@ def test_the_end_may_come_long_before_the_answer(runtime: Runtime, loop: Any) ->
         await asyncio.sleep(0.3)
         server.engine._scheduled = False
         server.engine._schedule()
-        assert [(await read_answer(reader))[0] for _ in range(2)] == [200, 200]
+        assert [(await read_response(reader))[0] for _ in range(2)] == [200, 200]
         assert await reader.read() == b""
         writer.close()
 

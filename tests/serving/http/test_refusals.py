@@ -1,4 +1,4 @@
-"""Refusals that end a connection, byte by byte: said in their turn, once, in the house's way."""
+"""Refusals that close the connection: invalid, slow, endless and too large requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import gc
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -16,44 +15,11 @@ from serving.api.asgi import PROTECTION
 from serving.http.protocol import FastPathProtocol
 from serving.http.timeouts import SWEEP_SECONDS, IdleConnectionReaper
 from serving.models.loaded import Runtime
-from tests.support.sockets import (
-    BODY,
-    BROKEN,
-    CHUNKED,
-    LARGE,
-    Server,
-    ask,
-    read_answer,
-    request,
-    run,
-    until,
-)
+from tests.support.http_client import BODY, ask, exchange, read_response, request, statuses
+from tests.support.sockets import BROKEN, CHUNKED, LARGE, Server, run, until
 from tests.support.sockets import runtime as runtime  # noqa: PLC0414 - a fixture
 
 UNFINISHED = b"POST /predict_delay HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
-
-
-async def talk(port: int, sent: bytes, more: bytes = b"") -> list[tuple[int, dict[str, str], Any]]:
-    """Send bytes, a moment later more, and read all answers until the connection is closed."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent)
-    await asyncio.sleep(0.05)
-    writer.write(more)
-    answers = []
-    while True:
-        try:
-            answers.append(await asyncio.wait_for(read_answer(reader), 10))
-        except asyncio.IncompleteReadError as end:
-            rest = end.partial
-            break
-    writer.close()
-    assert rest == b""
-    return answers
-
-
-def statuses(answers: list[tuple[int, dict[str, str], Any]]) -> list[int]:
-    """Status of each answer."""
-    return [status for status, _, _ in answers]
 
 
 @pytest.mark.parametrize(
@@ -69,11 +35,11 @@ def statuses(answers: list[tuple[int, dict[str, str], Any]]) -> list[int]:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )  # fmt: skip
-def test_what_is_not_http_gets_a_problem_document(runtime: Runtime, sent: bytes) -> None:
-    """Whatever cannot be read gets 400 with the headers, the name and the shape of any refusal."""
+def test_invalid_http_gets_a_problem_document(runtime: Runtime, sent: bytes) -> None:
+    """Invalid HTTP gets 400 with the headers, request id and document of any error response."""
 
     async def test(server: Server) -> None:
-        [(status, headers, problem)] = await talk(server.port, sent)
+        [(status, headers, problem)] = await exchange(server.port, sent)
         assert (status, problem["status"]) == (400, 400)
         assert problem["type"] == "urn:flight-delay:problem:bad-request"
         assert headers["content-type"] == "application/problem+json"
@@ -100,39 +66,39 @@ def test_what_is_not_http_gets_a_problem_document(runtime: Runtime, sent: bytes)
 def test_a_refusal_waits_for_the_answers_before_it(
     runtime: Runtime, first: bytes, last: bytes, status: int
 ) -> None:
-    """Pipelined before a bad request, good ones get their own answers; the refusal comes last."""
+    """Valid requests before an invalid one get their responses first."""
     good = first.count(b"HTTP/1.1")
 
     async def test(server: Server) -> None:
-        server.engine._scheduled = True  # nobody scores for the moment
-        answers = asyncio.create_task(talk(server.port, first + last[:15], last[15:]))
+        server.engine._scheduled = True  # no batch runs meanwhile
+        answers = asyncio.create_task(statuses(server.port, first + last[:15], last[15:]))
         await until(lambda: server.engine.waiting > 0)
         await asyncio.sleep(0.3 + SWEEP_SECONDS)
         server.engine._scheduled = False
         server.engine._schedule()
-        assert statuses(await answers) == [200] * good + [status]
+        assert await answers == [200] * good + [status]
 
     run(test, runtime, read=0.2, bytes=400_000)
 
 
 @pytest.mark.parametrize("path", [b"/nothing", b"/livez"])
 def test_no_request_is_refused_after_its_answer(runtime: Runtime, path: bytes) -> None:
-    """A request that was answered before its body came is not answered again when it stays out."""
+    """A request that was answered before its body arrived gets no second response."""
 
     async def test(server: Server) -> None:
         sent = UNFINISHED.replace(b"/predict_delay", path)
-        assert len(await talk(server.port, sent)) == 1
+        assert len(await exchange(server.port, sent)) == 1
 
     run(test, runtime, read=0.2)
 
 
-def test_a_connection_whose_body_came_late_is_not_kept_for_ever(runtime: Runtime) -> None:
-    """After an answer that did not wait for the body, the connection is idle like any other."""
+def test_a_connection_with_a_late_body_expires(runtime: Runtime) -> None:
+    """After a response that did not wait for the body, the connection is idle like any other."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request()[:-5].replace(b"/predict_delay", b"/nothing"))
-        assert (await read_answer(reader))[0] == 404
+        assert (await read_response(reader))[0] == 404
         writer.write(request()[-5:])
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
@@ -140,8 +106,8 @@ def test_a_connection_whose_body_came_late_is_not_kept_for_ever(runtime: Runtime
     run(test, runtime, idle=0.3)
 
 
-def test_a_client_that_never_reads_is_cut(runtime: Runtime) -> None:
-    """Answers that nobody takes are not kept longer than an idle connection."""
+def test_a_client_that_never_reads_is_disconnected(runtime: Runtime) -> None:
+    """A client that reads no responses is disconnected after the time of an idle connection."""
 
     async def test(server: Server) -> None:
         loop = asyncio.get_running_loop()
@@ -162,31 +128,31 @@ def test_a_client_that_never_reads_is_cut(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("headers", ["upgrade: websocket\r\n", "upgrade: h2c\r\n"])
 def test_nothing_is_upgraded(runtime: Runtime, headers: str) -> None:
-    """A request that offers another protocol is answered as it is, and so are those after it."""
+    """A request that offers another protocol is answered, and so are those after it."""
 
     async def test(server: Server) -> None:
         offer = request(headers=f"connection: Upgrade\r\n{headers}sec-websocket-version: 13\r\n")
         for each in (offer + request(BROKEN), request() + offer + offer + request(BROKEN)):
             answers = await ask(server.port, each, *[b""] * (each.count(b"HTTP/1.1") - 1))
-            assert statuses(answers) == [200] * (len(answers) - 1) + [422]
+            assert [each.status for each in answers] == [200] * (len(answers) - 1) + [422]
 
     run(test, runtime)
 
 
 def test_many_offers_at_once_are_answered_one_by_one(runtime: Runtime) -> None:
-    """More offers in one read than Python would nest calls are all answered."""
+    """More offers in one read than the recursion limit of Python are all answered."""
     count = 2 * sys.getrecursionlimit()
     head = b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
 
     async def test(server: Server) -> None:
         answers = await ask(server.port, head * count, *[b""] * (count - 1))
-        assert statuses(answers) == [404] * count
+        assert [each.status for each in answers] == [404] * count
 
     run(test, runtime)
 
 
-def test_a_client_that_waits_for_leave_gets_it(runtime: Runtime) -> None:
-    """`Expect: 100-continue` gets its go-ahead and then one answer."""
+def test_expect_100_continue_is_answered(runtime: Runtime) -> None:
+    """`Expect: 100-continue` gets 100, then one response."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -194,8 +160,8 @@ def test_a_client_that_waits_for_leave_gets_it(runtime: Runtime) -> None:
         writer.write(head + b"\r\n\r\n")
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(body)
-        assert (await read_answer(reader))[0] == 200
-        assert statuses(await ask(server.port, request())) == [200]
+        assert (await read_response(reader))[0] == 200
+        assert (await ask(server.port, request()))[0].status == 200
         writer.close()
 
     run(test, runtime)
@@ -213,11 +179,11 @@ def test_a_client_that_waits_for_leave_gets_it(runtime: Runtime) -> None:
     ],
 )
 def test_refused_connections_are_freed(runtime: Runtime, sent: bytes) -> None:
-    """No connection stays in memory after its refusal, such as in the traceback of an error."""
+    """No refused connection stays in memory, such as in the traceback of an error."""
 
     async def test(server: Server) -> None:
         for _ in range(20):
-            assert len(await talk(server.port, sent)) == 1
+            assert len(await exchange(server.port, sent)) == 1
         await asyncio.sleep(0.1)
         gc.collect()
         kept = [each for each in gc.get_objects() if isinstance(each, FastPathProtocol)]
@@ -226,8 +192,8 @@ def test_refused_connections_are_freed(runtime: Runtime, sent: bytes) -> None:
     run(test, runtime)
 
 
-def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
-    """Where one cannot be closed, those after it are closed all the same, then and later."""
+def test_an_error_of_one_connection_does_not_stop_the_reaper() -> None:
+    """When one connection cannot be closed, the others are closed, in this and later sweeps."""
 
     class Connection:
         last_progress, timeout, idle, has_unread_bytes = 0.0, -1.0, True, False
@@ -246,7 +212,7 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
         good = Connection(lambda: cuts.append(loop.time()))
         for each in (*bad[:4], good, *bad[4:]):
             reaper.add(each, loop)
-        while len(cuts) < 2:  # noqa: ASYNC110 - the reaper announces nothing
+        while len(cuts) < 2:  # noqa: ASYNC110 - the reaper sets no event
             await asyncio.sleep(SWEEP_SECONDS / 10)
         for each in (*bad, good):
             reaper.remove(each)
@@ -255,8 +221,8 @@ def test_one_bad_connection_does_not_stop_the_sweeps() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /pre", request()[:-1]])
-def test_slow_clients_are_cut(runtime: Runtime, sent: bytes) -> None:
-    """A connection whose request does not get complete is closed; the client is told why."""
+def test_slow_clients_are_disconnected(runtime: Runtime, sent: bytes) -> None:
+    """A connection with an incomplete request is closed after a 408."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -268,8 +234,8 @@ def test_slow_clients_are_cut(runtime: Runtime, sent: bytes) -> None:
     run(test, runtime, read=0.2)
 
 
-def test_bytes_that_trickle_in_do_not_help(runtime: Runtime) -> None:
-    """The time for a request counts from its first byte, however steadily the rest follows."""
+def test_a_trickle_of_bytes_does_not_extend_the_timeout(runtime: Runtime) -> None:
+    """The time for a request counts from its first byte, however the rest follows."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -285,13 +251,13 @@ def test_bytes_that_trickle_in_do_not_help(runtime: Runtime) -> None:
 
 
 def test_idle_connections_are_closed(runtime: Runtime) -> None:
-    """Between requests a connection is kept for its time and not longer."""
+    """A connection is kept for `idle_seconds` between requests."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         for _ in range(2):
             writer.write(request())
-            assert (await read_answer(reader))[0] == 200
+            assert (await read_response(reader))[0] == 200
             await asyncio.sleep(0.1)
         assert await asyncio.wait_for(reader.read(), 25) == b""
         writer.close()
@@ -300,8 +266,8 @@ def test_idle_connections_are_closed(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("body", [BODY, BROKEN])
-def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) -> None:
-    """What a request needed is freed with it: collections stop everybody else's requests too."""
+def test_requests_make_no_reference_cycles(runtime: Runtime, body: bytes) -> None:
+    """Objects of a request are freed without the garbage collector, which delays all requests."""
 
     async def test(server: Server) -> None:
         await ask(server.port, request(body))
@@ -311,7 +277,7 @@ def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) 
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             for _ in range(20):
                 writer.write(request(body))
-                await read_answer(reader)
+                await read_response(reader)
             gc.collect()
             left = [type(each).__name__ for each in gc.garbage]
         finally:
@@ -335,7 +301,7 @@ def test_requests_leave_nothing_to_the_collector(runtime: Runtime, body: bytes) 
 def test_requests_without_end_are_ended(
     runtime: Runtime, start: bytes, more: bytes, status: int
 ) -> None:
-    """Headers, addresses, chunk extensions and trailers cannot be sent for ever."""
+    """Headers, paths, chunk extensions and trailers without end are refused."""
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -353,7 +319,7 @@ def test_requests_without_end_are_ended(
 
 @pytest.mark.parametrize(("headers", "status"), [(200, 200), (300, 431)])
 def test_headers_are_counted(runtime: Runtime, headers: int, status: int) -> None:
-    """A head that is short enough may still hold too many."""
+    """The number of headers is limited, too."""
 
     async def test(server: Server) -> None:
         [(answered, _, _)] = await ask(server.port, request(headers="a:b\r\n" * headers))
@@ -365,7 +331,7 @@ def test_headers_are_counted(runtime: Runtime, headers: int, status: int) -> Non
 def test_the_connection_goes_on_after_a_refusal(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refused twice, then answered, on one connection, as soon as there is room."""
+    """A request is answered on the connection of refused ones as soon as the queue has room."""
 
     async def test(server: Server) -> None:
         room = server.engine._max_queue
@@ -373,7 +339,7 @@ def test_the_connection_goes_on_after_a_refusal(
         for allowed, expected in ((0, 503), (0, 503), (room, 200), (0, 503), (room, 200)):
             monkeypatch.setattr(server.engine, "_max_queue", allowed)
             writer.write(request())
-            status, _, _ = await read_answer(reader)
+            status, _, _ = await read_response(reader)
             assert status == expected
         writer.close()
 
@@ -381,7 +347,7 @@ def test_the_connection_goes_on_after_a_refusal(
 
 
 def test_every_refusal_is_counted(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests that find the queue full stand in the metrics like all others."""
+    """Requests that find the queue full are counted in the metrics."""
 
     async def test(server: Server) -> None:
         monkeypatch.setattr(server.engine, "_max_queue", 0)

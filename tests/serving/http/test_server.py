@@ -1,4 +1,4 @@
-"""The server takes a burst of new connections within few turns of its event loop."""
+"""Server: bursts of new connections, and a stop that answers what is on its way."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 import uvicorn
 import uvloop
 
-from serving.http import protocol, server
+from serving.http import protocol
 from serving.http.context import ConnectionContext
 from serving.http.protocol import FastPathProtocol
-from serving.http.server import ACCEPTED_AT_ONCE, MultiAcceptServer
+from serving.http.server import ACCEPTED_AT_ONCE, MultiAcceptServer, install
 from tests.support.server import free_port
-from tests.support.sockets import HELLO, S, hello, hello_house, saying_hello, until
+from tests.support.sockets import HELLO, S, hello, hello_context, hello_server, until
 
 BURST = ACCEPTED_AT_ONCE // 2
 
@@ -23,35 +23,35 @@ BURST = ACCEPTED_AT_ONCE // 2
 async def with_a_burst(
     kind: type[S],
 ) -> tuple[S, asyncio.Task[None], ConnectionContext, socket.socket, list[socket.socket]]:
-    """A started server, and clients at its door whom no turn of the loop has let in yet."""
-    keen, house = saying_hello(kind)
+    """Return a started server, and clients that are connected but not accepted."""
+    server, context = hello_server(kind)
     listener = socket.create_server(("127.0.0.1", free_port()), backlog=BURST)
-    running = asyncio.create_task(keen.serve([listener]))
-    await until(lambda: keen.started)
-    # without a turn of the loop: the kernel lets them in
+    running = asyncio.create_task(server.serve([listener]))
+    await until(lambda: server.started)
+    # without a turn of the loop: the kernel completes the handshakes
     clients = [socket.create_connection(listener.getsockname()) for _ in range(BURST)]
-    return keen, running, house, listener, clients
+    return server, running, context, listener, clients
 
 
-async def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
-    """Turns that a server needs for a burst of connections; each of them is answered then."""
-    keen, running, house, listener, clients = await with_a_burst(kind)
+async def turns_until_all_are_accepted(kind: type[uvicorn.Server]) -> int:
+    """Return the turns that a server needs to accept a burst; each connection is then answered."""
+    server, running, context, listener, clients = await with_a_burst(kind)
     turns = 0
-    while len(house.reaper) < BURST:
+    while len(context.reaper) < BURST:
         await asyncio.sleep(0)
         turns += 1
     answers = await asyncio.gather(*map(ask, clients))
     assert [each[-2:] for each in answers] == [b"hi"] * BURST
     port = listener.getsockname()[1]
-    keen.should_exit = True
+    server.should_exit = True
     await asyncio.wait_for(running, 10)
-    with pytest.raises(ConnectionRefusedError):  # the door is closed
+    with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port)).close()
     return turns
 
 
 async def ask(client: socket.socket) -> bytes:
-    """The answer to a request; the connection is closed then."""
+    """Return the response to one request, and close the connection."""
     reader, writer = await asyncio.open_connection(sock=client)
     writer.write(HELLO)
     answer = await reader.readuntil(b"hi")
@@ -60,42 +60,41 @@ async def ask(client: socket.socket) -> bytes:
 
 
 def end_of(client: socket.socket) -> bytes:
-    """What the server still says before it closes, within a moment."""
+    """Return the next byte that the server sends, or nothing where it closes."""
     with client:
         client.settimeout(60)
         return client.recv(1)
 
 
-def test_a_burst_is_in_after_a_few_turns() -> None:
-    """It is not one connection a turn, as with uvicorn's own server."""
-    keen = uvloop.run(turns_until_all_are_in(MultiAcceptServer))
-    assert keen < 10
-    assert uvloop.run(turns_until_all_are_in(uvicorn.Server)) >= BURST
+def test_a_burst_is_accepted_in_a_few_turns() -> None:
+    """The server accepts more than one connection per turn; uvicorn's own server does not."""
+    assert uvloop.run(turns_until_all_are_accepted(MultiAcceptServer)) < 10
+    assert uvloop.run(turns_until_all_are_accepted(uvicorn.Server)) >= BURST
 
 
-def test_a_server_that_stops_tells_those_who_are_half_in() -> None:
-    """Nobody gets in behind the back of a server that is stopping, and keeps it from its end."""
+def test_a_stop_closes_connections_that_are_being_opened() -> None:
+    """Connections without a protocol do not delay the stop."""
 
     async def main() -> list[bytes]:
-        keen, running, _, listener, clients = await with_a_burst(MultiAcceptServer)
-        while not keen._opening:  # noqa: ASYNC110 - turn by turn
+        server, running, _, listener, clients = await with_a_burst(MultiAcceptServer)
+        while not server._opening:  # noqa: ASYNC110 - turn by turn
             await asyncio.sleep(0)
-        await asyncio.wait_for(keen.shutdown([listener]), 10)
+        await asyncio.wait_for(server.shutdown([listener]), 10)
         running.cancel()
         return [end_of(each) for each in clients]
 
     assert uvloop.run(main()) == [b""] * BURST
 
 
-def test_a_server_that_stops_answers_those_at_the_door() -> None:
-    """They had connected before the stop, though none was accepted; later ones are refused."""
+def test_a_stop_answers_connections_that_are_not_accepted() -> None:
+    """They had connected before the stop and get a response; later ones are refused."""
 
     async def main() -> list[bytes]:
-        keen, running, _, listener, clients = await with_a_burst(MultiAcceptServer)
+        server, running, _, listener, clients = await with_a_burst(MultiAcceptServer)
         address = listener.getsockname()
         for each in clients:
             each.send(HELLO)
-        stopping = asyncio.create_task(keen.shutdown([listener]))
+        stopping = asyncio.create_task(server.shutdown([listener]))
         await asyncio.sleep(0)
         late = asyncio.create_task(asyncio.open_connection(*address))
         answers = await asyncio.gather(*map(rest, clients))
@@ -109,37 +108,35 @@ def test_a_server_that_stops_answers_those_at_the_door() -> None:
 
 
 async def rest(client: socket.socket) -> bytes:
-    """All that the server still says on a connection."""
+    """Return all bytes that the server sends before it closes."""
     reader, writer = await asyncio.open_connection(sock=client)
     said = await reader.read()
     writer.close()
     return said
 
 
-def test_a_server_that_opens_its_own_socket_is_left_as_it_is() -> None:
-    """Without sockets there is nobody to be looked for."""
+def test_a_server_that_opens_its_own_socket_works_as_uvicorns() -> None:
+    """Without given sockets the server has none on which to accept more."""
 
     async def main() -> int:
-        keen, _ = saying_hello(MultiAcceptServer)
-        running = asyncio.create_task(keen.serve())
-        await until(lambda: keen.started)
-        keen.should_exit = True
+        server, _ = hello_server(MultiAcceptServer)
+        running = asyncio.create_task(server.serve())
+        await until(lambda: server.started)
+        server.should_exit = True
         await running
-        return len(keen.servers)
+        return len(server.servers)
 
     assert asyncio.run(main()) == 1
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_it_takes_the_place_of_uvicorns_server(
-    monkeypatch: pytest.MonkeyPatch, alone: bool
-) -> None:
-    """What BentoML starts by uvicorn's name is this server; several accept one a turn."""
+def test_install_replaces_uvicorns_server(monkeypatch: pytest.MonkeyPatch, alone: bool) -> None:
+    """BentoML starts this server by uvicorn's name."""
     plain = uvicorn.Server
     monkeypatch.setattr(uvicorn, "Server", plain)
     protocols: dict[str, Any] = {}
     monkeypatch.setattr(uvicorn.config, "HTTP_PROTOCOLS", protocols)
-    server.install(hello_house(), alone=alone)
+    install(hello_context(), alone=alone)
     started = uvicorn.Server(uvicorn.Config(hello))
     assert isinstance(started, MultiAcceptServer)
     assert started._alone is alone
@@ -149,8 +146,8 @@ def test_it_takes_the_place_of_uvicorns_server(
 async def stopping_server(
     asked: int,
 ) -> tuple[uvicorn.Server, asyncio.Task[None], list[tuple[asyncio.StreamReader, Any]]]:
-    """A server with that many idle connections, each answered once, that is told to stop."""
-    server, _ = saying_hello(uvicorn.Server)
+    """Return a stopping server with idle connections that were answered once."""
+    server, _ = hello_server(uvicorn.Server)
     running = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -163,8 +160,8 @@ async def stopping_server(
     return server, running, connections
 
 
-def test_a_request_on_its_way_when_the_server_stops_is_answered() -> None:
-    """A connection that was idle at that moment gets its answer, which is said to be the last."""
+def test_a_request_on_its_way_at_the_stop_is_answered() -> None:
+    """A request on an idle connection gets a response with `connection: close`."""
 
     async def run() -> bytes:
         _, running, [(reader, writer)] = await stopping_server(1)
@@ -180,8 +177,8 @@ def test_a_request_on_its_way_when_the_server_stops_is_answered() -> None:
     assert answer.endswith(b"hi")
 
 
-def test_idle_connections_do_not_keep_a_stopping_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are closed after a moment."""
+def test_idle_connections_do_not_delay_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server closes them after `LAST_REQUEST_SECONDS`."""
     monkeypatch.setattr(protocol, "LAST_REQUEST_SECONDS", 0.05)
 
     async def run() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The corked transport: one write per turn of the event loop, nothing lost at the end."""
+"""CorkedTransport: one write per turn of the event loop, nothing lost at the end."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from serving.http.transport import CorkedTransport
 
 
 class Wire:
-    """A transport that notes what is done to it."""
+    """Transport that records all calls."""
 
     def __init__(self) -> None:
         self.done: list[bytes | str] = []
         self.closing = False
 
     def write(self, data: bytes) -> None:
-        """Note the data."""
+        """Record the data."""
         self.done.append(data)
 
     def close(self) -> None:
-        """Note the end."""
+        """Record the close."""
         self.done.append("closed")
         self.closing = True
 
     def pause_reading(self) -> None:
-        """Note that nothing is read."""
+        """Record a pause."""
         self.done.append("paused")
 
     def resume_reading(self) -> None:
-        """Note that it is read on."""
+        """Record a resume."""
         self.done.append("resumed")
 
     def is_closing(self) -> bool:
-        """Whether the connection is going down."""
+        """Return whether the connection is closing."""
         return self.closing
 
 
 def corked(wire: Wire) -> CorkedTransport:
-    """A corked transport on the running event loop."""
+    """Return a corked transport on the running event loop."""
     return CorkedTransport(cast("asyncio.Transport", wire), asyncio.get_running_loop())
 
 
 def test_writes_of_one_turn_leave_together() -> None:
-    """Head and body of an answer become one write, and the next answer another."""
+    """Head and body of a response become one write, the next response another."""
 
     async def run() -> list[bytes | str]:
         wire = Wire()
@@ -60,21 +60,21 @@ def test_writes_of_one_turn_leave_together() -> None:
 
 
 def test_nothing_is_lost_at_the_end() -> None:
-    """What is held when the connection is closed is written first."""
+    """Buffered data is written before the connection is closed."""
 
     async def run() -> list[bytes | str]:
         wire = Wire()
         transport = corked(wire)
-        transport.write(b"last words")
+        transport.write(b"last response")
         transport.close()
         await asyncio.sleep(0)
         return wire.done
 
-    assert asyncio.run(run()) == [b"last words", "closed"]
+    assert asyncio.run(run()) == [b"last response", "closed"]
 
 
-def test_a_client_that_left_is_not_written_to() -> None:
-    """Where the connection went down meanwhile, what is held is dropped."""
+def test_nothing_is_written_to_a_lost_connection() -> None:
+    """Buffered data is dropped when the connection is lost meanwhile."""
 
     async def run() -> list[bytes | str]:
         wire = Wire()
@@ -87,8 +87,8 @@ def test_a_client_that_left_is_not_written_to() -> None:
     assert asyncio.run(run()) == []
 
 
-def test_nothing_is_read_that_is_not_wanted() -> None:
-    """Reading goes on when it is wanted and nobody else has it paused, whichever comes last."""
+def test_reading_has_two_independent_switches() -> None:
+    """Reading resumes when both `set_reading` and `resume_reading` allow it, in any order."""
 
     async def run() -> list[bytes | str]:
         wire = Wire()
