@@ -1,5 +1,4 @@
-# make serve: everything from nothing to a running service. make test: everything that is tested.
-# `make help` lists the rest.
+# `make serve` builds and runs the service; `make test` runs all tests; `make help` lists the targets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BENTOML_HOME ?= $(HOME)/bentoml
 export PORT BENTOML_HOME
 export BENTOML_DO_NOT_TRACK := true
-# on a busy machine, threads of LightGBM that spin while they wait cost more than they bring
+# LightGBM's waiting threads spin by default, which slows down a busy machine
 export OMP_WAIT_POLICY := passive
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -26,7 +25,7 @@ help:  ## list the targets
 	@printf '\nvariables: PORT=%s BENTOML_HOME=%s\n' "$(PORT)" "$(BENTOML_HOME)"
 	@printf '           SCL_DATASET (the flights: path or address), PYTHON (Python 3.11)\n'
 
-# groups are the rulers of this file; long explanations are broken at words
+# the comment lines `# --- NAME ---` are the groups; long explanations are wrapped
 define HELP
 /^# --- / { group = $$0; gsub(/^# --- | -+$$/, "", group) }
 /^[a-z-]+:.*## / {
@@ -42,7 +41,7 @@ define HELP
 endef
 export HELP
 
-# --- the two commands -------------------------------------------------------------------------
+# --- service and tests ------------------------------------------------------------------------
 
 .PHONY: serve
 serve: port .venv/train.stamp $(MODEL)  ## train and register a model if there is none, then serve it
@@ -52,11 +51,11 @@ serve: port .venv/train.stamp $(MODEL)  ## train and register a model if there i
 	@printf '  read    docs/README.md   (stop with Ctrl-C)\n\n'
 	exec $(BIN)/bentoml serve --port "$(PORT)"
 
-# asked before anything is trained
+# checked before training starts
 .PHONY: port
 port:
 	@if (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; then \
-	  echo "Port $(PORT) is in use. Stop what listens there, or take another:  make serve PORT=$$(($(PORT) + 1))"; exit 1; fi
+	  echo "Port $(PORT) is in use. Stop the process that listens there, or choose another:  make serve PORT=$$(($(PORT) + 1))"; exit 1; fi
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -74,7 +73,7 @@ $(MODEL): | .venv/train.stamp
 	$(BIN)/python train.py
 
 .PHONY: train
-train: .venv/train.stamp  ## train on the best data at hand, evaluate with one seed, register
+train: .venv/train.stamp  ## train on the best available data, evaluate with one seed, register
 	$(BIN)/python train.py
 
 .PHONY: evaluate
@@ -83,11 +82,11 @@ evaluate: .venv/train.stamp  ## train and evaluate with all five seeds, register
 	$(BIN)/python train.py card
 
 .PHONY: refresh
-refresh: .venv/train.stamp  ## bring the registered model up to date with newer outcomes, without a fit
+refresh: .venv/train.stamp  ## update the registered model with newer outcomes, without a fit
 	$(BIN)/python train.py refresh
 
 .PHONY: experiments
-experiments: .venv/experiments.stamp  ## run the attempts that are not there yet, write docs/experiments
+experiments: .venv/experiments.stamp  ## run the missing experiments, write docs/experiments
 	OMP_NUM_THREADS=1 $(BIN)/python train.py experiments
 
 .PHONY: bento
@@ -102,7 +101,7 @@ BASE_IMAGE ?= python:3.11-slim
 .PHONY: image
 image: export IMAGE := $(IMAGE)
 image: export BASE_IMAGE := $(BASE_IMAGE)
-image: .venv/dev.stamp $(MODEL)  ## build the container image IMAGE on BASE_IMAGE, with the model inside
+image: .venv/dev.stamp $(MODEL)  ## build the container image IMAGE from BASE_IMAGE, including the model
 	$(BIN)/python -m deploy.image.build
 
 .PHONY: image-test
@@ -113,17 +112,17 @@ image-test: .venv/dev.stamp  ## check IMAGE: hadolint, container-structure-test,
 
 .PHONY: coldstart
 coldstart: export IMAGE := $(IMAGE)
-coldstart: .venv/dev.stamp  ## measure the cold start of IMAGE beside a bare BentoML, write docs/coldstart.md
+coldstart: .venv/dev.stamp  ## measure the cold start of IMAGE and of a minimal BentoML service, write docs/coldstart.md
 	$(BIN)/python -m load.scenarios.cold_start
 
-# --- the watch --------------------------------------------------------------------------------
+# --- monitoring -------------------------------------------------------------------------------
 
 .PHONY: monitor
-monitor: .venv/train.stamp $(MODEL)  ## judge the registered model on later flights, write reports/monitor.html
+monitor: .venv/train.stamp $(MODEL)  ## check the registered model on later flights, write reports/monitor.html
 	OMP_NUM_THREADS=1 $(BIN)/python -m monitor
 
 .PHONY: monitor-demo
-monitor-demo: .venv/train.stamp  ## the watch on a year as it unfolded, write docs/monitoring.md
+monitor-demo: .venv/train.stamp  ## replay the monitoring of a year week by week, write docs/monitoring.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m monitor demo
 
 .PHONY: score
@@ -133,39 +132,39 @@ score: .venv/train.stamp $(MODEL)  ## score a file of any size: INPUT=flights.cs
 # --- load -------------------------------------------------------------------------------------
 
 .PHONY: load
-load: .venv/train.stamp $(MODEL)  ## put the service under load with wrk, write docs/load.md
+load: .venv/train.stamp $(MODEL)  ## run a load test with wrk, write docs/load.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.steady
 
 .PHONY: load-peers
-load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its peers, write docs/peers.md
+load-peers: .venv/train.stamp $(MODEL) $(UV)  ## the service beside its baselines, write docs/peers.md
 	OMP_NUM_THREADS=1 UV=$(abspath $(UV)) $(BIN)/python -m load.baselines
 
 .PHONY: load-overload
-load-overload: .venv/train.stamp $(MODEL)  ## more arrivals than the service can take, write docs/overload.md
+load-overload: .venv/train.stamp $(MODEL)  ## run a load test above capacity, write docs/overload.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.overload
 
 .PHONY: soak
-soak: .venv/train.stamp $(MODEL)  ## 30 minutes at 70 % of capacity (MINUTES=), write docs/soak.md
+soak: .venv/train.stamp $(MODEL)  ## run a soak test: 30 minutes (MINUTES=) at 70 % of capacity, write docs/soak.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.soak --minutes $(or $(MINUTES),30) $(OPTIONS)
 
 .PHONY: load-users
-load-users: .venv/dev.stamp $(MODEL)  ## realistic users (locust), write reports/users.html
+load-users: .venv/dev.stamp $(MODEL)  ## simulate users with locust, write reports/users.html
 	$(BIN)/python -m load.scenarios.users
 
 .PHONY: load-bulk
-load-bulk: .venv/train.stamp $(MODEL)  ## bulk scoring beside the Booster alone, and ten million flights
+load-bulk: .venv/train.stamp $(MODEL)  ## measure bulk scoring and the Booster alone, and score ten million flights
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.bulk_scoring
 
 .PHONY: kills
-kills: .venv/dev.stamp  ## kill bulk scoring at random moments and count its rows (OPTIONS="-k cluster")
+kills: .venv/dev.stamp  ## kill bulk scoring at random times and count its rows (OPTIONS="-k cluster")
 	KILLS_FULL=1 OMP_NUM_THREADS=1 $(BIN)/pytest -q --log-cli-level=INFO tests/score/test_killed.py $(OPTIONS)
 
 .PHONY: profile
-profile: .venv/dev.stamp $(MODEL)  ## where a request's time goes, write docs/performance.md
+profile: .venv/dev.stamp $(MODEL)  ## profile a request, write docs/performance.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.profile
 
 .PHONY: faults
-faults: .venv/dev.stamp  ## do the service every harm at full size, write docs/faults.md
+faults: .venv/dev.stamp  ## run all fault injection tests at full size, write docs/faults.md
 	rm -f reports/faults.json
 	FAULTS_FULL=1 $(BIN)/pytest -q tests/faults
 	$(BIN)/python -m load.reports.report
@@ -177,40 +176,40 @@ client: .venv/dev.stamp  ## install the Python client and its command scl-delay 
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps ./client
 
 .PHONY: client-models
-client-models: .venv/dev.stamp  ## make the client's models from the service's contract
+client-models: .venv/dev.stamp  ## generate the client's models from the service's contract
 	$(BIN)/python -m client.generate
 
 .PHONY: client-overhead
-client-overhead: .venv/dev.stamp $(MODEL)  ## what the client costs beside plain httpx
+client-overhead: .venv/dev.stamp $(MODEL)  ## measure the client's overhead over plain httpx
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.client_overhead
 
 # --- documents --------------------------------------------------------------------------------
 
 .PHONY: pictures
-pictures: .venv/dev.stamp  ## take the README's pictures of the page that runs on PORT
+pictures: .venv/dev.stamp  ## take the README's screenshots of the page on PORT
 	$(BIN)/python -m tests.page.pictures http://localhost:$(PORT)
 
-# --- bad input --------------------------------------------------------------------------------
+# --- fuzzing ----------------------------------------------------------------------------------
 
 .PHONY: fuzz
-fuzz: .venv/dev.stamp  ## a million bodies against the slow oracle, 20,000 connections against plain uvicorn (INPUTS=, CONNECTIONS=, SEED=)
+fuzz: .venv/dev.stamp  ## compare a million bodies with the oracle, 20,000 connections with plain uvicorn (INPUTS=, CONNECTIONS=, SEED=)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --seed $(or $(SEED),1)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.raw_http --connections $(or $(CONNECTIONS),20000) --seed $(or $(SEED),1)
 
-# --- what is inside ---------------------------------------------------------------------------
+# --- bill of materials ------------------------------------------------------------------------
 
 SERVED = $(shell sed -nE 's/^([a-z0-9._-]+)==.*/\1/p' requirements/serve.lock)
 
 .PHONY: sbom
-sbom: .venv/dev.stamp  ## list what is served: reports/sbom.json (CycloneDX), reports/licences.md
+sbom: .venv/dev.stamp  ## list the served packages: reports/sbom.json (CycloneDX), reports/licences.md
 	mkdir -p reports
 	$(BIN)/cyclonedx-py requirements requirements/serve.lock --output-reproducible --pyproject pyproject.toml -o reports/sbom.json
 	$(BIN)/pip-licenses --from mixed --format markdown --packages $(SERVED) > reports/licences.md
 
-# --- the code ---------------------------------------------------------------------------------
+# --- code -------------------------------------------------------------------------------------
 
 .PHONY: check
-check: .venv/dev.stamp  ## formatting, lint, strict types, import contract
+check: .venv/dev.stamp  ## check formatting, lint, strict types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
@@ -221,7 +220,7 @@ check: .venv/dev.stamp  ## formatting, lint, strict types, import contract
 	  --exclude-files '(\.lock$$|corpus/.*\.jsonl$$)' --exclude-lines 'noqa: S10|//[a-z]+:[a-z]+@'
 
 .PHONY: format
-format: .venv/dev.stamp  ## format the code and mend what can be mended
+format: .venv/dev.stamp  ## format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -231,31 +230,31 @@ lock: $(UV)  ## rewrite the hash-pinned locks from pyproject.toml
 	UV=$(abspath $(UV)) load/baselines/requirements/lock.sh
 
 .PHONY: clean
-clean:  ## remove the environment and all caches, keep models and reports
+clean:  ## remove the environment and all caches, but not models and reports
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # --- deployment -------------------------------------------------------------------------------
 
 .PHONY: deploy-check
-deploy-check: .venv/dev.stamp  ## deploy/: YAML against Google's API documents, shell scripts
+deploy-check: .venv/dev.stamp  ## validate deploy/: YAML against Google's API documents, shell scripts
 	$(BIN)/python -m deploy.validation
 	$(BIN)/shellcheck -x $(shell find deploy -name '*.sh') deploy/fakes/bin/* deploy/fakes/docker-bin/*
 
 .PHONY: pipeline-dry-run
-pipeline-dry-run: .venv/dev.stamp $(MODEL)  ## deploy twice, without a cloud (FULL=1: tests, training, image too)
+pipeline-dry-run: .venv/dev.stamp $(MODEL)  ## run the pipeline twice without a cloud (FULL=1: with tests, training and image)
 	$(BIN)/python -m deploy.dry_run
 
 .PHONY: rollback
-rollback: .venv/train.stamp  ## PROJECT=, ENVIRONMENT=, maybe TO=revision: back to the release before
+rollback: .venv/train.stamp  ## return to the previous release (PROJECT=, ENVIRONMENT=, optionally TO=revision)
 	deploy/steps/rollback.sh
 
 # --- environments -----------------------------------------------------------------------------
 
-# uv comes from the package index, pinned by hash, where it is not there already
+# uv is installed from the package index, pinned by hash
 $(UV): requirements/uv.lock
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 is needed, and $(or $(PYTHON),no python3) is none. Install it, or name it:  make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	  echo "Python 3.11 is needed, but found $(or $(PYTHON),no python3). Install it, or set its path:  make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	rm -rf .tools/venv .tools/site .tools/bin && mkdir -p .tools/bin
 	$(PYTHON) -m venv .tools/venv >/dev/null 2>&1 \
 	  && .tools/venv/bin/python -m pip install --quiet --require-hashes -r requirements/uv.lock \

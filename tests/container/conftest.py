@@ -1,4 +1,4 @@
-"""What the tests of the image share: the image that IMAGE names, and a running container of it."""
+"""Fixtures: the image that the variable IMAGE names, and a running container of it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FLIGHTS = 10_000
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """Name of the image to be tested; without one, or without an engine, tests are skipped."""
+    """Return the name of the image; skip if there is no image or no engine."""
     name = os.environ.get("IMAGE")
     if not name:
-        pytest.skip("tests an image: run `make image image-test`")
+        pytest.skip("IMAGE is not set: run `make image image-test`")
     try:
         engine.require()
         engine.inspect(name)
@@ -37,7 +37,7 @@ def image() -> str:
 
 @pytest.fixture(scope="session")
 def container(image: str) -> Iterator[Container]:
-    """A running container that no test harms."""
+    """Run a container that no test changes."""
     with Container(image) as running:
         running.wait(READY)
         yield running
@@ -45,7 +45,7 @@ def container(image: str) -> Iterator[Container]:
 
 @pytest.fixture(scope="session")
 def requests(dataset: Dataset) -> dict[int, list[bytes]]:
-    """Bodies of requests by their number of flights."""
+    """Return bodies of requests by their number of flights."""
     flights = distinct_flights(dataset.frame, FLIGHTS)
     sizes = (1, 100, 1000)
     return {size: [body.encode() for body in bodies(flights, size)] for size in sizes}
@@ -53,7 +53,7 @@ def requests(dataset: Dataset) -> dict[int, list[bytes]]:
 
 @pytest.fixture(scope="session")
 def packed_store(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BentoML home that holds the very model of the image."""
+    """Return a BentoML home with the model of the image."""
     home = tmp_path_factory.mktemp("home")
     made = engine.docker("create", image).strip()
     try:
@@ -65,11 +65,11 @@ def packed_store(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def packed_model(image: str) -> str:
-    """Tag of the model in the image, as its label says."""
+    """Return the tag of the model, from the image's label."""
     labels: dict[str, str] = engine.inspect(image)["Config"]["Labels"]
     return labels["flight-delay.model"]
 
 
 def probabilities(answer: bytes) -> list[float]:
-    """Read the probabilities of an answer, in order."""
+    """Return the probabilities of an answer, in order."""
     return [each["probability"] for each in json.loads(answer)["predictions"]]

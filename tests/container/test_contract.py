@@ -1,4 +1,4 @@
-"""The container keeps what its platform expects of it; it runs locked down, as Cloud Run would."""
+"""Tests of the container's contract with its platform, with the restrictions of Cloud Run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.container
 JSON = {"content-type": "application/json"}
 
 
-def test_it_listens_where_it_is_told_and_on_every_address(container: Container) -> None:
-    """`PORT` is honoured; the container is reached by its own address, not by loopback alone."""
+def test_it_listens_on_port_and_on_every_address(container: Container) -> None:
+    """It uses `PORT`, and listens on all addresses, not only on loopback."""
     assert httpx.get(f"{container.url}/livez").status_code == 200
     listening = container.execute("cat", "/proc/1/net/tcp")
     assert f"00000000:{PORT:04X}" in listening
@@ -29,8 +29,8 @@ def test_it_listens_where_it_is_told_and_on_every_address(container: Container) 
         httpx.get(f"http://{container.host}:3000/livez")
 
 
-def test_it_runs_as_nobody_with_no_capability(container: Container) -> None:
-    """Every process has a user of its own, no capability, and can gain none."""
+def test_it_runs_as_its_own_user_without_capabilities(container: Container) -> None:
+    """Every process has the service's user and no capability, and cannot gain any."""
     status = container.execute("cat", "/proc/1/status")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert fields["Uid"].split() == ["1034"] * 4
@@ -38,8 +38,8 @@ def test_it_runs_as_nobody_with_no_capability(container: Container) -> None:
     assert fields["NoNewPrivs"] == "1"
 
 
-def test_it_needs_to_write_nothing_but_tmp(container: Container) -> None:
-    """The root is read-only, and the service answers all the same."""
+def test_it_only_writes_to_tmp(container: Container) -> None:
+    """The root is read-only, and the service still answers."""
     with pytest.raises(engine.EngineError, match="Read-only"):
         container.execute("touch", "/home/bentoml/bento/new")
     container.execute("touch", "/tmp/new")  # noqa: S108 - the container's own
@@ -47,7 +47,7 @@ def test_it_needs_to_write_nothing_but_tmp(container: Container) -> None:
 
 
 def test_it_is_ready_only_once_a_prediction_works(image: str) -> None:
-    """From its start on it refuses or keeps callers waiting; once it says ready, it predicts."""
+    """It is not ready at first; once it is, a prediction succeeds."""
     with Container(image) as starting:
         asked = 0
         deadline = time.monotonic() + 120
@@ -55,12 +55,12 @@ def test_it_is_ready_only_once_a_prediction_works(image: str) -> None:
             asked += 1
             assert time.monotonic() < deadline
         assert answers(starting.host, Probe("/predict_delay", EXAMPLE))
-    # refused at least once: it was asked from before it could have been ready
+    # the first probe is sent before the service can be ready, so it fails
     assert asked > 0
 
 
-def test_a_missing_model_ends_the_container_with_one_clear_line(image: str) -> None:
-    """It does not stay up and fail; it says what is missing."""
+def test_a_missing_model_ends_the_container_with_a_message(image: str) -> None:
+    """The container exits, and the log names the missing model."""
     with Container(image, environment={"FLIGHT_DELAY_MODEL": "flight_delay:other"}) as broken:
         code = engine.docker("wait", broken.id).strip()
         assert code != "0"
@@ -69,14 +69,14 @@ def test_a_missing_model_ends_the_container_with_one_clear_line(image: str) -> N
     assert "Traceback" not in log
 
 
-def test_its_answers_are_those_of_the_service_outside(
+def test_its_answers_equal_those_of_the_service_outside(
     container: Container,
     packed_store: Path,
     packed_model: str,
     requests: dict[int, list[bytes]],
     tmp_path: Path,
 ) -> None:
-    """The same model, served from the folder, gives every flight the same probability."""
+    """The model served from the folder gives every flight the same probability."""
     compared = 0
     with running_server(
         tmp_path / "log", BENTOML_HOME=str(packed_store), FLIGHT_DELAY_MODEL=packed_model

@@ -1,4 +1,4 @@
-"""Under load: it stays within its memory, stops without losing a request, and comes back."""
+"""Tests of the container under load: memory, shutdown and restart."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if {kill}: os.kill(workers[0], signal.SIGKILL)
 def call_while(
     running: Container, bodies: list[bytes], work: Callable[[], None], seconds: float = 1.5
 ) -> AnswerCounts:
-    """Call from one connection per body, do some work meanwhile, and call on for a moment."""
+    """Send requests on one connection per body while `work` runs; return the counts."""
 
     async def run() -> AnswerCounts:
         callers = Callers(running.host, PORT, bodies)
@@ -47,24 +47,24 @@ def call_while(
 
 
 def test_512_mib_are_enough_under_load(image: str, requests: dict[int, list[bytes]]) -> None:
-    """Many small and several large requests at once: all answered, nobody killed.
+    """Many small and several large concurrent requests are answered, and no process is killed.
 
     ``pytest -rP`` shows the peak.
     """
     with Container(image) as running:
         running.wait(READY)
         bodies = requests[1][:56] + requests[1000][:8]
-        tally = call_while(running, bodies, lambda: time.sleep(6))
+        counts = call_while(running, bodies, lambda: time.sleep(6))
         peak = running.peak_mb()
         assert not running.state["State"]["OOMKilled"]
-    sys.stdout.write(f"memory at its peak: {peak:.0f} MiB; {tally}\n")
-    assert set(tally.answers) == {200}
-    assert (tally.refused, tally.reset, tally.lost, tally.cut) == (0, 0, 0, 0)
+    sys.stdout.write(f"memory at its peak: {peak:.0f} MiB; {counts}\n")
+    assert set(counts.answers) == {200}
+    assert (counts.refused, counts.reset, counts.lost, counts.cut) == (0, 0, 0, 0)
     assert peak < 400
 
 
 def test_sigterm_under_load_loses_no_request(image: str, requests: dict[int, list[bytes]]) -> None:
-    """What was accepted is answered, what is new is refused, and the exit is clean and in time."""
+    """Accepted requests are answered, new ones refused, and the exit is clean and in time."""
     with Container(image) as running:
         running.wait(READY)
         bodies = requests[1][:40] + requests[100][:8] + requests[1000][:4]
@@ -75,22 +75,22 @@ def test_sigterm_under_load_loses_no_request(image: str, requests: dict[int, lis
             engine.docker("stop", "--time", "30", running.id)
             took.append(time.monotonic() - started)
 
-        tally = call_while(running, bodies, stop)
+        counts = call_while(running, bodies, stop)
         state = running.state["State"]
     assert state["ExitCode"] == 0
     assert took[0] < STOP_SECONDS
-    assert set(tally.answers) == {200}
-    assert sum(tally.answers.values()) > len(bodies)
-    assert (tally.lost, tally.cut) == (0, 0), tally
-    assert tally.refused >= 1, tally
-    # whoever was connected was told that the connection ends; what waited to be accepted when the
-    # door closed never reached the service
-    assert tally.last >= len(bodies) - tally.reset, tally
-    assert tally.reset <= 3, tally
+    assert set(counts.answers) == {200}
+    assert sum(counts.answers.values()) > len(bodies)
+    assert (counts.lost, counts.cut) == (0, 0), counts
+    assert counts.refused >= 1, counts
+    # Every open connection got `connection: close`. Connections in the accept queue when the
+    # socket was closed never reached the service.
+    assert counts.last >= len(bodies) - counts.reset, counts
+    assert counts.reset <= 3, counts
 
 
 def test_a_killed_worker_is_replaced(image: str, requests: dict[int, list[bytes]]) -> None:
-    """With two workers, the other one goes on; each caller loses at most what it had in flight."""
+    """The other worker continues; each caller loses at most its request in flight."""
     with Container(image, environment={"FLIGHT_DELAY_WORKERS": "2"}) as running:
         running.wait(READY)
         _wait_until(lambda: _workers(running, kill=False) == 2)
@@ -101,16 +101,16 @@ def test_a_killed_worker_is_replaced(image: str, requests: dict[int, list[bytes]
             _wait_until(lambda: _workers(running, kill=False) == 2)
 
         bodies = requests[1][:16]
-        tally = call_while(running, bodies, kill)
-    assert set(tally.answers) == {200}
-    assert tally.lost + tally.cut + tally.reset <= len(bodies), tally
-    assert tally.refused == 0, tally
+        counts = call_while(running, bodies, kill)
+    assert set(counts.answers) == {200}
+    assert counts.lost + counts.cut + counts.reset <= len(bodies), counts
+    assert counts.refused == 0, counts
 
 
-def test_a_killed_process_is_started_again_by_the_platform(
+def test_a_killed_process_is_restarted_by_the_platform(
     image: str, requests: dict[int, list[bytes]]
 ) -> None:
-    """With one worker the container ends with it; as on Cloud Run, a new one takes its place."""
+    """A container with one worker exits, and the platform starts a new one, as on Cloud Run."""
     with Container(image, "--restart", "always") as running:
         running.wait(READY)
 
@@ -123,14 +123,14 @@ def test_a_killed_process_is_started_again_by_the_platform(
             running.wait(READY)
 
         bodies = requests[1][:16]
-        tally = call_while(running, bodies, kill)
+        counts = call_while(running, bodies, kill)
         assert not running.state["State"]["OOMKilled"]
-    assert set(tally.answers) == {200}
-    assert tally.lost + tally.cut <= len(bodies), tally
+    assert set(counts.answers) == {200}
+    assert counts.lost + counts.cut <= len(bodies), counts
 
 
 def _workers(running: Container, *, kill: bool) -> int:
-    """Count the workers in a container, and perhaps kill one of them."""
+    """Return the number of workers in a container; `kill` kills one of them."""
     return int(running.execute("python", "-c", KILL_A_WORKER.format(kill=kill)))
 
 

@@ -1,4 +1,4 @@
-"""Reads what is tested out of the project's documents: blocks, commands, links, headings."""
+"""Parse the project's documents: blocks, commands, links, headings."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block.
+    """Fenced block.
 
     Attributes
     ----------
     info
-        What stands behind the opening fence.
+        Text after the opening fence.
     reason
-        Why it is not run, where a comment before it says so.
+        Whether a comment before it says why it is not run.
     """
 
     document: str
@@ -43,7 +43,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a block as written, and its words without variables and redirections."""
+    """Command of a block, and its words without variables and redirections."""
 
     block: Block
     raw: str
@@ -54,7 +54,7 @@ class Command:
 
 
 def documents() -> list[Path]:
-    """All documents of the project, in order of their paths."""
+    """Return all documents of the project, sorted by path."""
     found = []
     for folder, inside, files in os.walk(PROJECT):
         inside[:] = [name for name in inside if not name.startswith(".") and name not in MADE]
@@ -63,7 +63,7 @@ def documents() -> list[Path]:
 
 
 def blocks() -> list[Block]:
-    """All fenced blocks of all documents."""
+    """Return all fenced blocks of all documents."""
     return [block for path in documents() for block in _blocks_of(path)]
 
 
@@ -75,13 +75,13 @@ def _blocks_of(path: Path) -> Iterator[Block]:
 
 
 def commands(block: Block) -> list[Command]:
-    """Commands of a block of shell, one after the other."""
+    """Return the commands of a shell block."""
     found, pending = [], ""
     for line in block.text.splitlines():
         pending += line + "\n"
         try:
             words = shlex.split(pending, comments=True)
-        except ValueError:  # a quotation goes on
+        except ValueError:  # a quotation continues on the next line
             continue
         if not line.endswith("\\"):
             found += [Command(block, pending.strip(), part) for part in _parts(words)]
@@ -91,7 +91,7 @@ def commands(block: Block) -> list[Command]:
 
 
 def _parts(words: list[str]) -> Iterator[tuple[str, ...]]:
-    """Words of each command that `&&`, `|` or `;` joins."""
+    """Yield the words of each command joined by `&&`, `|` or `;`."""
     line = "\0".join(words)
     for part in re.split("\0(?:&&|\\||;)\0", line):
         command = part.split("\0")
@@ -104,18 +104,18 @@ def _parts(words: list[str]) -> Iterator[tuple[str, ...]]:
 
 
 def prose(path: Path) -> str:
-    """A document without its blocks."""
+    """Return a document without its blocks."""
     return _FENCE.sub("", path.read_text())
 
 
 def links(path: Path) -> list[str]:
-    """Where a document points, in its prose."""
+    """Return the links of a document's prose."""
     text = re.sub(r"`[^`\n]*`", "code", prose(path))
     return [first or second for first, second in _LINK.findall(text)]
 
 
 def anchors(path: Path) -> set[str]:
-    """Names under which the headings of a document can be reached, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
     plain = [
         re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower() for heading in headings
@@ -124,5 +124,5 @@ def anchors(path: Path) -> set[str]:
 
 
 def targets() -> set[str]:
-    """Names of the Makefile's targets."""
+    """Return the names of the Makefile's targets."""
     return set(re.findall(r"^\.PHONY: (\S+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE))

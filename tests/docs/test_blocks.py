@@ -1,4 +1,4 @@
-"""Every code block of the documents is run, or checked against what it would run."""
+"""Tests that run every code block of the documents, or check its commands and options."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ COMMANDS = [command for block in BLOCKS if block.info == "sh" for command in com
 ASKED = [command for command in COMMANDS if command.words[0] == "curl"]
 CHECKED = [command for command in COMMANDS if command.words[0] != "curl"]
 HERE = "localhost:3000"
-TOKEN = "a token for the tests"  # noqa: S105 - it opens nothing
+TOKEN = "a token for the tests"  # noqa: S105 - not a secret
 STATUS_TOO = "curl --write-out '\\n%{http_code}'"
 WITHOUT_HELP = {"serving.api.auth", "tests.page.pictures"}
-"""Modules that take no options."""
+"""Modules without options."""
 MODELS: dict[str, type[BaseModel]] = {
     "predictions": PredictionResponse,
     "flights": PredictionRequest,
@@ -39,7 +39,7 @@ MODELS: dict[str, type[BaseModel]] = {
 
 @dataclass(frozen=True)
 class Live:
-    """A running service, and the version of the model that it serves."""
+    """Running service, and the version of its model."""
 
     address: str
     version: str
@@ -47,22 +47,22 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(registered: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A real `bentoml serve`, with an administrator."""
+    """Run `bentoml serve` with an administrator's token."""
     log = tmp_path_factory.mktemp("docs") / "log"
     with running_server(log, FLIGHT_DELAY_ADMIN_TOKEN=TOKEN) as server:
         yield Live(server.url.removeprefix("http://"), registered.partition(":")[2])
 
 
-def test_blocks_say_what_they_are() -> None:
-    """Nothing is left out but what says why; text is for diagrams."""
+def test_blocks_have_a_kind() -> None:
+    """Every block that is not run has a reason; `text` is for diagrams."""
     assert {block.info for block in BLOCKS} == {"sh", "sh no-run", "python", "json", "text"}
     for block in BLOCKS:
         assert block.reason == (block.info == "sh no-run"), f"{block}: <!-- not run: why -->"
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.info == "json"], ids=str)
-def test_json_is_of_the_contract(block: Block) -> None:
-    """It parses, and what looks like a request, an answer or a problem is one."""
+def test_json_follows_the_contract(block: Block) -> None:
+    """The block parses, and requests, answers and problems are valid."""
     document = json.loads(block.text)
     for key, model in MODELS.items():
         if key in document:
@@ -72,14 +72,14 @@ def test_json_is_of_the_contract(block: Block) -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("command", ASKED, ids=str)
 def test_a_request_is_answered_as_shown(live: Live, command: Command) -> None:
-    """By what the next block shows, in shape; with success where none is shown."""
+    """The answer has the shape of the next block, or status 200 if none is shown."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     script = command.raw.replace(HERE, live.address).replace("curl", STATUS_TOO, 1)
     run = subprocess.run(
         ["bash", "-c", script],  # noqa: S607 - bash of the path
         cwd=PROJECT,
-        env={**os.environ, "TOKEN": TOKEN, "KEY": "none is asked for", "VERSION": live.version},
+        env={**os.environ, "TOKEN": TOKEN, "KEY": "not needed", "VERSION": live.version},
         capture_output=True,
         text=True,
         timeout=240,
@@ -101,13 +101,13 @@ def test_a_request_is_answered_as_shown(live: Live, command: Command) -> None:
     ids=str,
 )
 def test_python_runs(live: Live, block: Block) -> None:
-    """As it is written; the client's own are run by tests/client/test_examples.py."""
+    """A block runs without changes; tests/client/test_examples.py runs those of the client."""
     exec(block.text.replace(HERE, live.address), {})  # noqa: S102 - our own text
 
 
 @pytest.mark.parametrize("command", CHECKED, ids=str)
-def test_a_command_exists_as_written(command: Command) -> None:
-    """Its target, file, module, setting and options are there; it is too heavy to be run."""
+def test_a_command_is_valid(command: Command) -> None:
+    """Its target, file, module, setting and options exist; it is too slow to be run."""
     program = command.words[0].removeprefix(".venv/bin/")
     check = CHECKS.get(program)
     assert check, f"{command}: run it here, or say `sh no-run` and why"
@@ -166,7 +166,7 @@ CHECKS = {
 
 
 def _has_options(program: tuple[str, ...], words: tuple[str, ...]) -> None:
-    """Every option is in the help of the command, or of the subcommand that comes first."""
+    """Assert that the help of the command or its subcommand has every option."""
     text = _help(program)
     if words and re.fullmatch(r"[a-z]+", words[0]) and words[0] in text:
         text = _help((*program, words[0]))
@@ -191,7 +191,7 @@ def _help(program: tuple[str, ...]) -> str:
 
 
 def _shown_after(command: Command) -> Any:
-    """The document in the block after that of a command, where it is JSON."""
+    """Return the JSON document in the block after a command, or None."""
     position = BLOCKS.index(command.block) + 1
     after = BLOCKS[position] if position < len(BLOCKS) else None
     if after is None or after.info != "json" or after.document != command.block.document:
@@ -200,7 +200,7 @@ def _shown_after(command: Command) -> Any:
 
 
 def _shape(value: Any) -> Any:
-    """Keys and kinds of a document, without its values."""
+    """Return the keys and types of a document."""
     if isinstance(value, dict):
         return {key: _shape(each) for key, each in value.items()}
     if isinstance(value, list):

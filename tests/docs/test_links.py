@@ -1,4 +1,4 @@
-"""Documents lead where they say, and every page is to be found."""
+"""Tests that links of documents resolve, and that every page is linked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
 def test_every_link_resolves(path: Path) -> None:
-    """Files exist, anchors are headings, other hosts are asked by https."""
+    """Files exist, anchors are headings, and other hosts use https."""
     for link in links(path):
         if "://" in link:
             assert re.fullmatch(r"https://[\w.-]+\.[a-z]+(/\S*)?", link), link
@@ -31,15 +31,15 @@ def test_every_link_resolves(path: Path) -> None:
         place, _, anchor = link.partition("#")
         target = (path.parent / place).resolve() if place else path
         assert target.exists(), f"{link}: there is no {target}"
-        assert target.is_relative_to(PROJECT), f"{link} leads out of the project"
+        assert target.is_relative_to(PROJECT), f"{link} is outside the project"
         if anchor:
             assert anchor in anchors(target), f"{link}: no such heading"
 
 
 def test_every_page_is_reached_from_the_index() -> None:
-    """From docs/README.md; pages that a command makes may be named there by their file.
+    """docs/README.md links every page, or names the file of a generated one.
 
-    Conclusions are no pages of their own: the page that they belong to ends with them.
+    Conclusions are not pages: another page includes them.
     """
     seen, waiting = set(), [INDEX]
     while waiting:
@@ -60,13 +60,13 @@ def test_every_page_is_reached_from_the_index() -> None:
 
 
 def test_every_decision_is_in_the_index() -> None:
-    """By its number, with a link."""
+    """docs/README.md links every decision."""
     decisions = {f"decisions/{path.name}" for path in (INDEX.parent / "decisions").glob("*.md")}
     assert decisions <= set(links(INDEX))
 
 
-def test_every_named_target_exists() -> None:
-    """What documents and help call `make something` is in the Makefile."""
+def test_every_documented_target_exists() -> None:
+    """Every `make TARGET` in the documents is in the Makefile."""
     known = targets()
     for path in DOCUMENTS:
         for code in re.findall(r"`([^`\n]+)`", prose(path)):
@@ -76,7 +76,7 @@ def test_every_named_target_exists() -> None:
 
 
 def test_help_explains_every_target_in_80_columns() -> None:
-    """All but those that are steps of others."""
+    """The help has every target except those that are steps of others."""
     run = subprocess.run(
         ["make", "help"],  # noqa: S607 - make of the path
         cwd=PROJECT,
@@ -91,11 +91,11 @@ def test_help_explains_every_target_in_80_columns() -> None:
 
 
 def test_the_readme_is_short_and_its_layout_true() -> None:
-    """What it says stands at the top of the project, and nothing else does."""
+    """Its layout lists exactly the files and folders at the top of the project."""
     readme = (PROJECT / "README.md").read_text()
     assert len(readme.splitlines()) < LONGEST_README
     (layout,) = (b for b in blocks() if b.document == "README.md" and b.info == "text")
-    said = {line.split()[0].rstrip("/") for line in layout.text.splitlines()}
+    listed = {line.split()[0].rstrip("/") for line in layout.text.splitlines()}
     if not (PROJECT / ".git").exists():
         pytest.skip("needs git to know what belongs to the project")
     run = subprocess.run(
@@ -106,10 +106,10 @@ def test_the_readme_is_short_and_its_layout_true() -> None:
         check=True,
     )
     there = {line.partition("/")[0] for line in run.stdout.splitlines()}
-    assert said == {name for name in there if not name.startswith(".")} - {"README.md"}
+    assert listed == {name for name in there if not name.startswith(".")} - {"README.md"}
 
 
 def test_pictures_are_light() -> None:
-    """A page of the documentation opens on a slow line."""
+    """Every picture is smaller than the limit, so that pages load on a slow connection."""
     for path in (PROJECT / "docs").rglob("*.png"):
         assert path.stat().st_size < LARGEST_PICTURE, path

@@ -1,7 +1,7 @@
-"""Fuzzes the request path against the oracle: `python -m tests.fuzz --inputs 1000000`.
+"""Fuzz the request path against the oracle: `python -m tests.fuzz --inputs 1000000`.
 
-Ends with exit code 1, and the bodies, where the two disagree. `--keep` adds bodies whose kind of
-answer is new to `tests/fuzz/corpus/found.jsonl`.
+Prints the bodies on which they disagree, and exits with 1 if there are any. `--keep` adds bodies
+with a new kind of answer to `tests/fuzz/corpus/found.jsonl`.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from tests.fuzz.differential import (
 from tests.fuzz.generator import Generator
 
 SHARE = 10_000
-"""Inputs that one process tries before it reports; each share has a seed of its own."""
+"""Inputs per task of a process; each task has its own seed."""
 SHOWN = 10
 FOUND = CORPUS / "found.jsonl"
 
-_at_work: Differential | None = None
+_differential: Differential | None = None
 
 
 def main(
-    inputs: Annotated[int, typer.Option(help="How many bodies to try.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="Of the first share; the next has the next.")] = 1,
-    processes: Annotated[int, typer.Option(help="Processes at work.")] = 1,
-    model: Annotated[str, typer.Option(help="Registered model; else a small one is fitted.")] = "",
-    seconds: Annotated[float, typer.Option(help="Stop after so long, whatever is left.")] = 3600,
+    inputs: Annotated[int, typer.Option(help="Number of bodies.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Seed of the first task; increases by 1 per task.")] = 1,
+    processes: Annotated[int, typer.Option(help="Number of processes.")] = 1,
+    model: Annotated[str, typer.Option(help="Registered model; default: fit a small one.")] = "",
+    seconds: Annotated[float, typer.Option(help="Time limit.")] = 3600,
     keep: Annotated[bool, typer.Option(help="Keep a body of each new kind of answer.")] = False,
 ) -> None:
-    """Try bodies on the service and on the oracle, and compare."""
+    """Compare the service's answers with the oracle's."""
     started, total = time.monotonic(), Outcome()
     shares = [(seed + n, min(SHARE, inputs - n * SHARE)) for n in range(-(-inputs // SHARE))]
     with ProcessPoolExecutor(processes, initializer=_prepare, initargs=(model,)) as pool:
@@ -65,22 +65,22 @@ def main(
 
 
 def attempts(generator: Generator, inputs: int) -> Iterator[list[bytes]]:
-    """So many bodies, a handful at a time."""
+    """Yield bodies in groups of `TOGETHER`."""
     for start in range(0, inputs, TOGETHER):
         yield [generator.body() for _ in range(min(TOGETHER, inputs - start))]
 
 
 def _prepare(model: str) -> None:
-    global _at_work  # noqa: PLW0603 - one per process, made once
+    global _differential  # noqa: PLW0603 - created once per process
     logging.disable(logging.WARNING)
-    _at_work = Differential(store.read(model, threads=1)[1] if model else small_model())
+    _differential = Differential(store.read(model, threads=1)[1] if model else small_model())
 
 
 def _try_share(seed: int, inputs: int) -> Outcome:
-    assert _at_work is not None
+    assert _differential is not None
     outcome = Outcome()
     for bodies in attempts(Generator(seed, read_corpus()), inputs):
-        outcome.add(_at_work.run(bodies))
+        outcome.add(_differential.run(bodies))
     return outcome
 
 
@@ -94,10 +94,10 @@ def small_model() -> Bundle:
 
 
 def _keep(total: Outcome) -> None:
-    """Add a body of every kind of answer that no kept body gets."""
+    """Add a body of every kind of answer that the corpus lacks."""
     _prepare("")
-    assert _at_work is not None
-    known = _at_work.run(read_corpus()).kinds
+    assert _differential is not None
+    known = _differential.run(read_corpus()).kinds
     fresh = [body for name, body in total.kinds.items() if name not in known]
     write_lines(FOUND, [*read_lines(FOUND), *fresh])
 

@@ -1,4 +1,4 @@
-"""Sends bodies through the front door, in process, and compares each answer with the oracle's."""
+"""Send bodies to the application in this process, and compare each answer with the oracle's."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from serving.contract.schema import (
     Problem,
 )
 from serving.settings import Settings
-from tests.support.oracle import NOT_JSON, Accepted, Oracle, Refused, Verdict
-from tests.support.runtime import make_runtime
+from tests.support.oracle import NOT_JSON, Accepted, Oracle, Rejected, Verdict
+from tests.support.runtime import make_runtime, not_reached
 
 CORPUS = Path(__file__).parent / "corpus"
 TOLERANCE = 1e-9
 TOGETHER = 64
-"""Requests that are in flight at the same time, so that their flights share batches."""
+"""Concurrent requests, so that their flights share batches."""
 LONGEST_KEPT = 600
 MODEL = "flight_delay:fuzzed"
 NAMES = frozenset(
@@ -45,7 +45,7 @@ NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the front door sent."""
+    """Answer of the application."""
 
     status: int
     headers: dict[bytes, bytes]
@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A body on which the service and the oracle differ."""
+    """Body on which the service and the oracle differ."""
 
     body: bytes
     difference: str
@@ -65,12 +65,12 @@ class Disagreement:
 
 @dataclass
 class Outcome:
-    """What came of many bodies.
+    """Result of comparing many bodies.
 
     Attributes
     ----------
     statuses
-        How many answers had each status.
+        Number of answers by status.
     kinds
         The shortest body of each kind of answer: see `kind`.
     """
@@ -82,7 +82,7 @@ class Outcome:
     kinds: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, other: Outcome) -> None:
-        """Take in what came of further bodies."""
+        """Add the result of other bodies."""
         self.inputs += other.inputs
         self.flights += other.flights
         self.disagreements += other.disagreements
@@ -94,11 +94,11 @@ class Outcome:
 
 
 class Differential:
-    """Holds the service's fast path to the oracle's slow one."""
+    """Comparison of the service with the oracle."""
 
     def __init__(self, bundle: Bundle) -> None:
         runtime = make_runtime(bundle, tag=MODEL)
-        self._door = Application(_nothing_inside, lambda: runtime, Settings())
+        self._application = Application(not_reached, lambda: runtime, Settings())
         self._decision = bundle.predictor.decision
         self._oracle = Oracle(bundle.predictor)
 
@@ -119,33 +119,33 @@ class Differential:
         return outcome
 
     async def _ask(self, bodies: Sequence[bytes]) -> list[Answer]:
-        """Send every other body the short way, where it would take that."""
-        ways = [
-            ask_directly(self._door.predict_delay, body)
+        """Send every other body by the fast path, if the fast path accepts it."""
+        calls = [
+            ask_directly(self._application.predict_delay, body)
             if place % 2 and 0 < len(body) <= LARGE_BODY
-            else ask(self._door, body)
+            else ask(self._application, body)
             for place, body in enumerate(bodies)
         ]
-        return await asyncio.gather(*ways)
+        return await asyncio.gather(*calls)
 
     def _difference(self, answer: Answer, verdict: Verdict) -> str:
-        """What differs, in words; empty where nothing does."""
+        """Return a description of the difference; empty if there is none."""
         if verdict.or_not_json and answer.status == 400:
-            return _wrong_refusal(answer, Refused(NOT_JSON))
-        if isinstance(verdict.right, Refused):
-            return _wrong_refusal(answer, verdict.right)
+            return _wrong_problem(answer, Rejected(NOT_JSON))
+        if isinstance(verdict.right, Rejected):
+            return _wrong_problem(answer, verdict.right)
         if answer.status != 200:
             return f"should be answered, got {answer.status}: {answer.body[:300]!r}"
         return self._wrong_answer(answer, verdict.right)
 
     def _wrong_answer(self, answer: Answer, verdict: Accepted) -> str:
         try:
-            told = PredictionResponse.model_validate_json(answer.body)
+            response = PredictionResponse.model_validate_json(answer.body)
         except ValidationError as error:
-            return f"the answer is not of the contract's shape: {error}"
-        if told.model != MODEL or len(told.predictions) != len(verdict.probabilities):
-            return f"names {told.model} and has {len(told.predictions)} predictions"
-        rows = zip(told.predictions, verdict.probabilities, verdict.unknown, strict=True)
+            return f"the answer does not follow the contract: {error}"
+        if response.model != MODEL or len(response.predictions) != len(verdict.probabilities):
+            return f"names {response.model} and has {len(response.predictions)} predictions"
+        rows = zip(response.predictions, verdict.probabilities, verdict.unknown, strict=True)
         for place, (said, probability, unknown) in enumerate(rows):
             wrong = self._wrong_prediction(said, probability) or (
                 said.unknown != unknown and f"unknown {said.unknown}, not {unknown}"
@@ -169,15 +169,15 @@ class Differential:
         return ""
 
 
-def _wrong_refusal(answer: Answer, verdict: Refused) -> str:
+def _wrong_problem(answer: Answer, verdict: Rejected) -> str:
     if answer.status not in verdict.statuses:
         return f"should be refused with {sorted(verdict.statuses)}, got {answer.status}"
     if answer.headers.get(b"content-type") != b"application/problem+json":
-        return f"the refusal is of type {answer.headers.get(b'content-type')!r}"
+        return f"the problem is of type {answer.headers.get(b'content-type')!r}"
     try:
         problem = Problem.model_validate_json(answer.body)
     except ValidationError as error:
-        return f"the refusal is no problem document: {error}"
+        return f"the body is not a problem document: {error}"
     if problem.status != answer.status:
         return f"the document says {problem.status}, the answer {answer.status}"
     if verdict.pointers is None or answer.status != 422:
@@ -189,7 +189,7 @@ def _wrong_refusal(answer: Answer, verdict: Refused) -> str:
 
 
 def kind(answer: Answer) -> str:
-    """Name what sort of answer this is, so that one body of each sort can be kept."""
+    """Return the kind of an answer, so that one body of each kind can be kept."""
     document = json.loads(answer.body)
     if answer.status == 200:
         first = document["predictions"][0]
@@ -205,12 +205,12 @@ def _known_name(part: re.Match[str]) -> str:
 
 
 def _bare(text: str) -> str:
-    """A text without its numbers and what it quotes of the body."""
+    """Return a text without its numbers and quotations."""
     return re.sub(r"[0-9]+|'[^']*'|[^\x20-\x7e]+", "#", text)[:80]
 
 
-async def ask(door: ASGIApp, body: bytes) -> Answer:
-    """Send one body through the front door, without a socket."""
+async def ask(application: ASGIApp, body: bytes) -> Answer:
+    """Send one body to the ASGI application, without a socket."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -225,13 +225,13 @@ async def ask(door: ASGIApp, body: bytes) -> Answer:
         "query_string": b"", "root_path": "", "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2), "headers": [(b"content-type", b"application/json")],
     }  # fmt: skip
-    await door(scope, receive, send)
+    await application(scope, receive, send)
     start, *parts = sent
     return Answer(start["status"], dict(start["headers"]), b"".join(p["body"] for p in parts))
 
 
 async def ask_directly(predict: PredictDelay, body: bytes) -> Answer:
-    """Send one body as the server's protocol does, past ASGI."""
+    """Send one body by the fast path, as the server's protocol does."""
     answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def reply(status: int, body: bytes, headers: Headers) -> None:
@@ -247,17 +247,12 @@ def read_corpus() -> list[bytes]:
 
 
 def read_lines(path: Path) -> list[bytes]:
-    """Read bodies, one a line as a JSON text whose characters stand for bytes; none if no file."""
+    """Read bodies, one JSON string per line whose characters are bytes (Latin-1)."""
     lines = path.read_text().splitlines() if path.exists() else []
     return [json.loads(line).encode("latin-1") for line in lines]
 
 
 def write_lines(path: Path, bodies: Iterable[bytes]) -> None:
-    """Keep bodies that are not too long, the shortest first."""
+    """Write bodies up to `LONGEST_KEPT` bytes, the shortest first."""
     short = sorted({b for b in bodies if len(b) <= LONGEST_KEPT}, key=lambda b: (len(b), b))
     path.write_text("".join(json.dumps(b.decode("latin-1")) + "\n" for b in short))
-
-
-async def _nothing_inside(*_: object) -> None:
-    message = "a prediction request went past the front door"
-    raise AssertionError(message)

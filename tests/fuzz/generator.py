@@ -1,8 +1,8 @@
-"""Bodies of prediction requests to be tried: valid ones in every spelling, broken ones, and noise.
+"""Generate bodies of prediction requests: valid ones in every spelling, invalid ones, and noise.
 
-Three kinds, in turn: written by the contract's grammar with all the freedom that JSON leaves; the
-same with one or more values, keys or members replaced by something odd; and the bytes of either,
-or of a kept input, with random damage.
+There are three kinds: valid requests with every spelling that JSON allows; requests with one or
+more values, keys or members replaced by unusual ones; and randomly changed bytes of either, or of a
+body of the corpus.
 """
 
 from __future__ import annotations
@@ -63,22 +63,22 @@ LARGEST = 300
 
 
 class Raw(float):
-    """A number that is written as given, whatever it is."""
+    """Number that is written as the given text."""
 
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """Remember the text."""
+        """Store the text."""
         made = super().__new__(cls, 0.0)
         made.text = text
         return made
 
 
 class Generator:
-    """An endless source of bodies; the same seed and corpus give the same bodies."""
+    """Generator of bodies; the same seed and corpus give the same bodies."""
 
     def __init__(self, seed: int, corpus: Sequence[bytes] = ()) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._random = random.Random(seed)  # noqa: S311 - reproducible
         self._corpus = list(corpus)
 
     def body(self) -> bytes:
@@ -90,11 +90,11 @@ class Generator:
         if dice < 0.5:
             return self._write(document)
         for _ in range(self._some(1, 3)):
-            document = self._bend(document)
+            document = self._mutate(document)
         body = self._write(document)
         return self._damage(body) if dice > 0.8 else body
 
-    # --- by the grammar
+    # --- valid
 
     def _request(self) -> dict[str, Any]:
         request: dict[str, Any] = {"flights": [self._flight() for _ in range(self._size())]}
@@ -149,22 +149,22 @@ class Generator:
             window["mean_delay_minutes"] = self._random.choice((0, self._some(-1440, 1440), None))
         return self._shuffled(window)
 
-    # --- bent
+    # --- mutated
 
-    def _bend(self, document: Any) -> Any:
-        """Change one place of a document, found by walking down at random."""
+    def _mutate(self, document: Any) -> Any:
+        """Return the document with one random place changed."""
         if isinstance(document, dict) and document:
-            return self._bend_object(document)
+            return self._mutate_object(document)
         if isinstance(document, list) and document and self._chance(0.9):
             place = self._random.randrange(len(document))
-            return [*document[:place], self._bend(document[place]), *document[place + 1 :]]
+            return [*document[:place], self._mutate(document[place]), *document[place + 1 :]]
         return self._odd(document)
 
-    def _bend_object(self, document: dict[str, Any]) -> Any:
+    def _mutate_object(self, document: dict[str, Any]) -> Any:
         key = self._random.choice(list(document))
         dice = self._random.random()
         if dice < 0.7:
-            return {**document, key: self._bend(document[key])}
+            return {**document, key: self._mutate(document[key])}
         if dice < 0.8:
             return {name: value for name, value in document.items() if name != key}
         if dice < 0.9:
@@ -238,7 +238,7 @@ class Generator:
                     del data[place:]
         return bytes(data)
 
-    # --- chance
+    # --- random choices
 
     def _some(self, low: int, high: int) -> int:
         return low + int(self._random.random() * (high - low + 1))
@@ -259,13 +259,13 @@ class Generator:
 
 
 class Twice(dict[str, Any]):
-    """An object that names one member twice, with another value before or after."""
+    """Object with a duplicate member that has another value."""
 
     def __init__(self, members: dict[str, Any], key: str, other: Any) -> None:
         super().__init__(members)
         self._again = (key, other)
 
     def pairs(self) -> list[tuple[str, Any]]:
-        """Return all members, the repeated one first and last by turns of its key's length."""
+        """Return all members; the duplicate is first or last, by the length of its value."""
         own = list(self.items())
         return [self._again, *own] if len(str(self._again[1])) % 2 else [*own, self._again]

@@ -1,12 +1,12 @@
-"""Sends raw bytes to the service's server and compares its answers with those of plain uvicorn.
+"""Send raw bytes to the service's server, and compare its answers with those of plain uvicorn.
 
     python -m tests.fuzz.raw_http --connections 20000
 
-The oracle is uvicorn's own protocol before the same application. It is asked each request alone, on
-a connection of its own. The service gets the requests of a connection at once, cut at random
-places, and has to give the same answers in the same order. What must differ is stated here and in
-`tests.fuzz.raw_http_grammar.RULES`: what is not HTTP is refused with 400 behind the answers to all
-that came before it, and an offer to upgrade is overlooked.
+The oracle is uvicorn's own protocol with the same application. It gets each request on its own
+connection. The service gets the requests of a connection at once, split at random places, and must
+give the same answers in the same order. The intended differences are here and in
+`tests.fuzz.raw_http_grammar.RULES`: invalid HTTP gets 400 after the answers to all earlier
+requests, and an offer to upgrade is ignored.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from serving.settings import Settings
 from tests.fuzz.__main__ import small_model
 from tests.fuzz.differential import Disagreement, Outcome
 from tests.fuzz.raw_http_grammar import LAST, RULES, RawHttpGrammar, RawRequest
-from tests.support.runtime import make_runtime
+from tests.support.runtime import make_runtime, not_reached
 from tests.support.sockets import serving, until
 from tests.test_engines import same
 
 SECONDS = 20.0
-"""Hard limit of a connection: beyond it the server hangs."""
+"""Time limit of a connection; beyond it the server counts as hanging."""
 TOGETHER = 16
 NOT_HTTP = b"Invalid HTTP request received."
-"""What plain uvicorn answers with 400."""
+"""Body of plain uvicorn's 400."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """One answer; the length is what its head declares."""
+    """Answer with the content length that its head declares."""
 
     status: int
     length: int
@@ -50,21 +50,21 @@ class RawAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a request has to get, and whether the connection ends with it."""
+    """Expected answer to a request, and whether the connection ends with it."""
 
     statuses: tuple[int, ...]
     body: bytes | None
     ends: bool
 
 
-class Hang(Exception):  # noqa: N818 - an outcome
-    """A server that neither answered nor closed within `SECONDS`."""
+class HangError(Exception):
+    """Error for a server that neither answered nor closed within `SECONDS`."""
 
 
 @asynccontextmanager
 async def plain_uvicorn(runtime: Runtime) -> AsyncIterator[int]:
-    """Serve the same application by uvicorn's own protocol; yields the port."""
-    app = Application(_nothing_inside, lambda: runtime, Settings())
+    """Serve the same application with uvicorn's own protocol; yield the port."""
+    app = Application(not_reached, lambda: runtime, Settings())
     config = uvicorn.Config(
         app, port=0, http=HttpToolsProtocol, ws="none", lifespan="off", log_config=None
     )
@@ -79,7 +79,7 @@ async def plain_uvicorn(runtime: Runtime) -> AsyncIterator[int]:
 async def fuzz(
     runtime: Runtime, connections: int, seed: int, rules: Sequence[RawRequest] = RULES
 ) -> Outcome:
-    """Try so many connections, and compare."""
+    """Compare the answers on `connections` connections."""
     outcome = Outcome()
     async with serving(runtime, None) as server, plain_uvicorn(runtime) as oracle:
         for start in range(0, connections, TOGETHER):
@@ -110,7 +110,7 @@ async def _try(grammar: RawHttpGrammar, port: int, oracle: int) -> Outcome:
         sent = b"".join(each.sent for each in chosen)
         pieces = grammar.pieces(sent)
         answers = parse(await talk(port, pieces, chosen[-1].half_close), chosen)
-    except Hang as hang:
+    except HangError as hang:
         outcome.disagreements.append(Disagreement(sent, str(hang)))
         return outcome
     for answer in answers:
@@ -128,7 +128,7 @@ async def _ask_oracle(port: int, request: RawRequest) -> Expected:
         head, end, _ = request.oracle.partition(b"\r\n\r\n")
         if b"chunked" not in head.lower():
             return Expected((400,), None, ends=True)
-        # where the head alone is reason to refuse, that may be before the broken body arrives
+        # an invalid head may be rejected before the invalid body arrives
         answers = await _alone(port, request, head + end + b"0\r\n\r\n")
         return Expected((400, *(each.status for each in answers[:1])), None, ends=True)
     return Expected((answers[0].status,), answers[0].body, ends=len(answers) < 2)
@@ -143,13 +143,13 @@ async def talk(port: int, pieces: Sequence[bytes], half_close: bool = False) -> 
 
     Raises
     ------
-    Hang
+    HangError
     """
     received = b""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(SECONDS):
-            with suppress(ConnectionError):  # what was received counts
+            with suppress(ConnectionError):  # keep the bytes received before it
                 for piece in pieces:
                     writer.write(piece)
                     await asyncio.sleep(0.001)
@@ -159,14 +159,14 @@ async def talk(port: int, pieces: Sequence[bytes], half_close: bool = False) -> 
                     received += data
     except TimeoutError:
         message = f"hangs after {received[-300:]!r}"
-        raise Hang(message) from None
+        raise HangError(message) from None
     finally:
         writer.transport.abort()
     return received
 
 
 def parse(received: bytes, requests: Sequence[RawRequest]) -> list[RawAnswer]:
-    """Return the final answers in what a server sent; what is no answer has status 0."""
+    """Return the final answers in received bytes; invalid bytes have status 0."""
     answers: list[RawAnswer] = []
     while received:
         head, _, received = received.partition(b"\r\n\r\n")
@@ -180,7 +180,7 @@ def parse(received: bytes, requests: Sequence[RawRequest]) -> list[RawAnswer]:
             continue
         here = len(answers)
         bare = here < len(requests) and not requests[here].has_body
-        # what cannot be read as HTTP is refused with a body, whatever its method
+        # invalid HTTP is answered with a body even if the method is HEAD
         size = 0 if bare and received[:5] in (b"HTTP/", b"") else length
         answers.append(RawAnswer(status, length, received[:size]))
         received = received[size:]
@@ -210,16 +210,11 @@ def _document(body: bytes) -> Any:
         return body
 
 
-async def _nothing_inside(*_: object) -> Any:
-    message = "a request went past the front door"
-    raise AssertionError(message)
-
-
 def main(
-    connections: Annotated[int, typer.Option(help="How many connections to try.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="Of the first request.")] = 1,
+    connections: Annotated[int, typer.Option(help="Number of connections.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Seed of the first connection.")] = 1,
 ) -> None:
-    """Try connections on the service and on plain uvicorn, and compare."""
+    """Compare the service's server with plain uvicorn."""
     runtime = make_runtime(small_model(), tag="flight_delay:fuzzed")
     outcome = asyncio.run(fuzz(runtime, connections, seed))
     typer.echo(f"{outcome.inputs:,} connections, {outcome.statuses}")

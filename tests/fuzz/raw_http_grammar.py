@@ -1,7 +1,7 @@
-"""Requests as bytes, in every form that HTTP/1 allows and in many that it does not.
+"""Generate raw requests in every form that HTTP/1 allows and in many that it does not.
 
-Most are judged by plain uvicorn (`tests.fuzz.raw_http`). `RULES` holds those for which the service
-has a rule of its own, with the statuses that the rule allows.
+Plain uvicorn is the oracle of most (`tests.fuzz.raw_http`). `RULES` are requests for which the
+service has its own rule, with the allowed statuses.
 """
 
 from __future__ import annotations
@@ -47,27 +47,27 @@ EXTENSIONS = ("", ";a", ";a=b", ';a="b;c"', ";a=b;c=d", " ", ";" + "a" * 200, "x
 TRAILERS = ("", "x-a: b\r\n", "content-length: 3\r\n", "host: y\r\nx: z\r\n", "x a\r\n")
 CUTS = (0, 0, 1, 2, 6)
 LAST = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
-"""Sent behind the requests of a connection that stays open."""
+"""Last request on a connection that stays open."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """One request as it goes over the wire.
+    """Raw request.
 
     Attributes
     ----------
     sent
-        Its bytes.
+        Bytes for the service.
     oracle
-        What plain uvicorn is sent to answer it: the same, unless the service has to overlook
-        what plain uvicorn does not.
+        Bytes for plain uvicorn: the same, unless the service must ignore a part that plain
+        uvicorn does not ignore.
     statuses
-        What the service's own rule allows; empty where plain uvicorn decides. Such a request
-        ends the connection, unless `stays`.
+        Statuses that the service's rule allows; empty if plain uvicorn is the oracle. Such a
+        request ends the connection, unless `stays`.
     length
-        Content length that the answer has to declare, if that is a rule.
+        Content length that the answer must declare; None for any.
     half_close
-        Whether the client sends no more, and says so.
+        Whether the client closes its sending side.
     """
 
     sent: bytes
@@ -89,13 +89,13 @@ def _rule(sent: str, *statuses: int, length: int | None = None, stays: bool = Fa
 
 
 def _whole(body: bytes) -> bytes:
-    """A plain prediction request."""
+    """Return a prediction request without unusual headers."""
     head = f"POST /predict_delay HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
 def _offer(sent: str, plain: str) -> RawRequest:
-    """An offer to upgrade, answered as the same request without it."""
+    """Return an offer to upgrade, which is answered like the request without it."""
     return RawRequest(_rule(sent).sent, _rule(plain).sent)
 
 
@@ -129,22 +129,22 @@ RULES: Sequence[RawRequest] = (
     RawRequest(_whole(BODIES[0]), b"", (200,), half_close=True),
     RawRequest(_whole(BODIES[3]), b"", (200,), half_close=True),
 )
-"""What the service refuses and plain uvicorn does not."""
+"""Requests that the service answers differently from plain uvicorn."""
 
 
 class RawHttpGrammar:
-    """An endless source of requests; the same seed gives the same requests."""
+    """Generator of raw requests; the same seed gives the same requests."""
 
     def __init__(self, seed: str, rules: Sequence[RawRequest] = RULES) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._random = random.Random(seed)  # noqa: S311 - reproducible
         self._rules = rules
 
     def connection(self) -> list[RawRequest]:
-        """Return the requests that one client sends at once."""
+        """Return the requests of one connection."""
         return [self._request() for _ in range(self._random.randint(1, 5))]
 
     def pieces(self, sent: bytes) -> list[bytes]:
-        """Cut bytes at up to six random places."""
+        """Split bytes at up to six random places."""
         cuts = sorted(
             self._random.randrange(len(sent) + 1) for _ in range(self._random.choice(CUTS))
         )
@@ -154,7 +154,7 @@ class RawHttpGrammar:
         if self._rules and self._chance(0.04):
             return self._random.choice(self._rules)
         plain = self._predict() if self._chance(0.6) else self._odd()
-        # in HTTP/1.0, or with another header `connection`, it is an awaited rule
+        # HTTP/1.0, and a second header `connection`, are in RULES
         if b" HTTP/1.1\r\n" in plain and b"connection:" not in plain and self._chance(0.1):
             head, end, rest = plain.partition(b"\r\n")
             offer = self._random.choice(("h2c", "websocket", "TLS/1.0", "h2c, x"))
@@ -163,11 +163,11 @@ class RawHttpGrammar:
         return RawRequest(plain, plain)
 
     def _odd(self) -> bytes:
-        """A request without a body, of any method, version, path and end of line."""
+        """Return a request without a body, with any method, version, path and end of line."""
         method = self._mostly("GET", METHODS)
         first = f"{method} {self._mostly('/livez', PATHS)} {self._mostly('HTTP/1.1', VERSIONS)}"
         end = self._mostly("\r\n", ("\n", "\r", "\r\r\n"), 0.03)
-        # a request may follow: what has no length is to have no body
+        # another request may follow, so the empty body is declared
         lines = [first, "host: x", *self._headers(), "content-length: 0"]
         return (end.join(lines) + end + end).encode("latin-1")
 

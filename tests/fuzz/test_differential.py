@@ -1,4 +1,4 @@
-"""The request path agrees with the slow oracle: on what was kept, on fresh inputs, by shrinking."""
+"""Tests that the request path agrees with the oracle on kept, new and generated inputs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SEED = 20171231
 
 @pytest.fixture(scope="module")
 def differential(bundle: Bundle) -> Differential:
-    """Holds the request path to the oracle."""
+    """Return the comparison of the request path with the oracle."""
     return Differential(bundle)
 
 
 def tried(differential: Differential, inputs: int, seed: int = SEED) -> Outcome:
-    """What comes of so many fresh inputs."""
+    """Return the result of comparing new inputs."""
     outcome = Outcome()
     for bodies in attempts(Generator(seed, read_corpus()), inputs):
         outcome.add(differential.run(bodies))
@@ -41,27 +41,27 @@ def tried(differential: Differential, inputs: int, seed: int = SEED) -> Outcome:
 
 
 def test_the_kept_inputs_agree(differential: Differential) -> None:
-    """Every input that was ever worth keeping is answered as the oracle says."""
+    """Every input of the corpus is answered as the oracle does."""
     outcome = differential.run(read_corpus())
     assert outcome.inputs > 100
     assert not outcome.disagreements, "\n".join(map(str, outcome.disagreements[:10]))
 
 
 def test_fresh_inputs_agree(differential: Differential) -> None:
-    """Thousands of new inputs, good and broken, are answered as the oracle says."""
+    """Thousands of new inputs, valid and invalid, are answered as the oracle does."""
     outcome = tried(differential, FRESH_INPUTS)
     assert not outcome.disagreements, "\n".join(map(str, outcome.disagreements[:10]))
-    # neither side of the contract goes untried
+    # the inputs cover valid and invalid requests
     assert all(outcome.statuses[status] > FRESH_INPUTS / 10 for status in (200, 400, 422))
 
 
 def _careless(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], Any]:
-    """A decoder that reads airlines in lower case too."""
+    """Return a decoder that also accepts one airline in lower case."""
     return lambda body: decode(body.replace(b'"lan"', b'"LAN"'))
 
 
 def _cropped(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], Any]:
-    """A decoder that overlooks whatever stands after the document."""
+    """Return a decoder that ignores the bytes after the document."""
     return lambda body: decode(body[: body.rfind(b"}") + 1])
 
 
@@ -69,7 +69,7 @@ def _cropped(decode: Callable[[bytes], PredictionRequest]) -> Callable[[bytes], 
 def test_a_flawed_decoder_is_found(
     differential: Differential, monkeypatch: pytest.MonkeyPatch, flaw: Callable[[Any], Any]
 ) -> None:
-    """The comparison is no formality: a decoder that is a little too kind does not pass."""
+    """The comparison finds a decoder that accepts slightly too much."""
     monkeypatch.setattr(predict, "decode", flaw(decoding.decode))
     assert tried(differential, FRESH_INPUTS).disagreements
 
@@ -77,7 +77,7 @@ def test_a_flawed_decoder_is_found(
 def test_a_flawed_score_is_found(
     differential: Differential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does a model that is off by a hundred-millionth, or two flights that change places."""
+    """The comparison finds scores that are off by 1e-8, and scores in another order."""
     score = Predictor.score
 
     def off(self: Predictor, flights: Flights) -> FloatArray:
@@ -126,6 +126,6 @@ _REQUESTS = st.fixed_dictionaries(
 )
 @given(document=st.one_of(_REQUESTS, _VALUES))
 def test_any_document_agrees(differential: Differential, document: Any) -> None:
-    """Any JSON, close to the contract or far from it, agrees; what does not is shrunk."""
+    """Any JSON agrees; Hypothesis shrinks a document that does not."""
     outcome = differential.run([json.dumps(document).encode()])
     assert not outcome.disagreements, str(outcome.disagreements[0])

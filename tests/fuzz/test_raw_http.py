@@ -1,4 +1,4 @@
-"""The server agrees with plain uvicorn about HTTP, and differs from it only by stated rules."""
+"""Tests that the server agrees with plain uvicorn, apart from stated rules."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SEED = 20171231
 
 
 def test_the_server_agrees_with_plain_uvicorn(runtime: Runtime) -> None:
-    """Hundreds of connections with all sorts of requests get the answers of plain uvicorn."""
+    """Hundreds of connections with generated requests get the answers of plain uvicorn."""
     outcome = asyncio.run(fuzz(runtime, CONNECTIONS, SEED))
     assert outcome.inputs == CONNECTIONS
     assert not outcome.disagreements, "\n".join(map(str, outcome.disagreements[:10]))
-    # neither side of the grammar goes untried
+    # the requests cover valid and invalid HTTP
     assert all(outcome.statuses[status] > CONNECTIONS / 50 for status in (200, 400, 404, 405, 422))
 
 
 def test_a_server_that_loses_bytes_is_found(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The comparison is no formality: a protocol that overlooks a byte here and there is found."""
+    """The comparison finds a protocol that changes single bytes."""
     received = FastPathProtocol.data_received
 
     def careless(self: Any, data: bytes) -> None:
@@ -40,7 +40,7 @@ def test_a_server_that_loses_bytes_is_found(
 
 
 def test_a_rule_that_is_broken_is_found(runtime: Runtime) -> None:
-    """Where the server does not keep a stated rule, that is found."""
+    """The comparison finds a server that breaks a stated rule."""
     kept = LAST.replace(b"close", b"keep-alive")
     wrong = RawRequest(kept, kept, statuses=(431,), stays=True)
     outcome = asyncio.run(fuzz(runtime, 100, SEED, [wrong]))
@@ -49,7 +49,7 @@ def test_a_rule_that_is_broken_is_found(runtime: Runtime) -> None:
 
 
 def test_a_server_that_hangs_is_found(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that gets no answer is a failure with its bytes, within a hard limit."""
+    """A connection without an answer is reported with its bytes after the time limit."""
     monkeypatch.setattr("tests.fuzz.raw_http.SECONDS", 1.0)
     unfinished = RawRequest(LAST[:-2], b"", statuses=(400,))
     outcome = asyncio.run(fuzz(runtime, 100, SEED, [unfinished]))

@@ -1,4 +1,4 @@
-"""The page behind a real front door on a loopback port, and a browser to look at it."""
+"""Fixtures: a server of the page and the API on a loopback port, and a browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from serving.api.asgi import Receive, Scope, Send, problem_response, send_answer
 from serving.errors import ProblemError
 from serving.models.loaded import Runtime
 from serving.settings import Settings
-from tests.support.runtime import make_runtime
+from tests.support.runtime import make_runtime, not_reached
 
 START_SECONDS = 120
 FAR_ZONE = "Pacific/Kiritimati"
@@ -50,20 +50,20 @@ DRIFT = {
 
 
 class PageServer:
-    """The front door and the page on a port of their own.
+    """Server of the page and the API on its own port.
 
     Attributes
     ----------
     url
-        Where it answers.
-    refusal
-        What every prediction is answered with while it is set.
+        URL of the server.
+    problem
+        Answer to every prediction while it is set.
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        self.refusal: ProblemError | None = None
+        self.problem: ProblemError | None = None
         self.url = ""
-        self._door = Application(_nothing_inside, lambda: runtime, Settings())
+        self._application = Application(not_reached, lambda: runtime, Settings())
         config = uvicorn.Config(
             self._answer,
             host="127.0.0.1",
@@ -77,11 +77,11 @@ class PageServer:
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/predict_delay" and self.refusal is not None:
-            _, body, headers = problem_response(self.refusal)
-            await send_answer(send, self.refusal.status, body, headers)
+        if scope["path"] == "/predict_delay" and self.problem is not None:
+            _, body, headers = problem_response(self.problem)
+            await send_answer(send, self.problem.status, body, headers)
         else:
-            await self._door(scope, receive, send)
+            await self._application(scope, receive, send)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -99,19 +99,15 @@ class PageServer:
         self._thread.join(timeout=START_SECONDS)
 
 
-async def _nothing_inside(scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise AssertionError(scope["path"])
-
-
 def page_runtime(bundle: Bundle, **card: Any) -> Runtime:
-    """A runtime whose card is the bundle's with some keys replaced."""
+    """Return a runtime whose model card has some keys replaced."""
     changed = replace(bundle, card={**bundle.card, **card})
     return make_runtime(changed)
 
 
 @pytest.fixture(scope="module")
 def page_server(bundle: Bundle) -> Iterator[PageServer]:
-    """A model said to be trained on real flights, with an evaluation on its card."""
+    """Serve a model whose card has real flights and an evaluation."""
     months = {month: {**FIGURES, "late_share": 0.2, "n": 5000} for month in MONTHS}
     evaluation = {
         "E1": {**FIGURES, "n": 20000},
@@ -131,7 +127,7 @@ def page_server(bundle: Bundle) -> Iterator[PageServer]:
 
 @pytest.fixture(scope="module")
 def abroad_server(bundle: Bundle) -> Iterator[PageServer]:
-    """A model that says it knows another airport, whose clock is far from everybody's."""
+    """Serve a model of another airport in a distant time zone."""
     data = {**bundle.card["data"], "is_sample": False}
     there = {"airport": "LEMD", "place": "Madrid", "time_zone": FAR_ZONE}
     with PageServer(page_runtime(bundle, data=data, **there)) as running:
@@ -140,7 +136,7 @@ def abroad_server(bundle: Bundle) -> Iterator[PageServer]:
 
 @pytest.fixture(scope="module")
 def sample_server(bundle: Bundle) -> Iterator[PageServer]:
-    """A model that says it was trained on the embedded sample."""
+    """Serve a model whose card says that it was trained on the embedded sample."""
     data = {**bundle.card["data"], "is_sample": True}
     with PageServer(page_runtime(bundle, data=data)) as running:
         yield running
@@ -148,11 +144,11 @@ def sample_server(bundle: Bundle) -> Iterator[PageServer]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The system's Chromium; skips where there is none."""
+    """Start the system's Chromium; skip if there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        pytest.skip("no chromium here: install Debian's package to test the page in a browser")
+        pytest.skip("chromium is not installed: install Debian's package for the browser tests")
     with playwright.sync_playwright() as driver:
         running = driver.chromium.launch(
             executable_path=chromium,
@@ -167,7 +163,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
-    """Where the pictures of a run are kept."""
+    """Return the folder of the screenshots."""
     folder = Path(__file__).parents[2] / "reports" / "page"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

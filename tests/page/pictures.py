@@ -1,6 +1,6 @@
-"""Takes the README's pictures of the page: `python -m tests.page.pictures http://localhost:3000`.
+"""Take the README's screenshots of the page: `python -m tests.page.pictures http://localhost:3000`.
 
-Needs a service that runs (`make serve`) and a Chromium. `make pictures` calls it.
+It needs a running service (`make serve`) and Chromium. `make pictures` calls it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ SIZES: dict[str, tuple[Any, float]] = {
     "flight-desktop.png": ({"width": 1280, "height": 900}, 1.0),
     "flight-phone.png": ({"width": 390, "height": 844}, 1.5),
 }
-"""Window in CSS pixels, and pixels of the picture for one of them."""
+"""Window in CSS pixels, and device pixels per CSS pixel."""
 LONGEST = 1800
-"""CSS pixels of a picture: on a phone, as far as the reasons."""
+"""Largest height of a picture in CSS pixels; on a phone it includes the explanation."""
 COLOURS = 256
 FLIGHT = {"#number": "120", "#date": "2017-07-14", "#time": "08:30"}
 NAMES = {"#airline": "latam airl", "#destination": "antofa"}
 
 
 def main(url: str) -> None:
-    """Ask about one flight in each window, and write what is to be seen."""
+    """Score one flight in each window, and write the screenshots."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(

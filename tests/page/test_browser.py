@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person sees, hears read out, and is told when it fails."""
+"""Tests of the page in a real browser: content, accessibility and error messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from serving.errors import Overloaded
 from tests.page.conftest import FAR_ZONE, PageServer
 
-PATIENCE_MS = 60_000
+TIMEOUT_MS = 60_000
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 CSV = """airline,flight_number,destination,scheduled_departure
 LAN,120,SCFA,2017-07-14 08:30
@@ -29,25 +29,25 @@ RAW = """Fecha-I,Vlo-I,Ori-I,Des-I,Emp-I,TIPOVUELO
 
 @dataclass
 class Visit:
-    """A page that is open, and what went wrong or elsewhere while it was."""
+    """Open page, with its console messages and its requests to other hosts."""
 
     page: Any
     url: str
-    complaints: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    other_hosts: list[str] = field(default_factory=list)
 
     def text(self, selector: str) -> str:
-        """What is to be read in the first match."""
+        """Return the text of the first match."""
         text: str = self.page.locator(selector).first.inner_text()
         return text
 
-    def has_no_sideways_scroll(self) -> bool:
+    def has_no_horizontal_scroll(self) -> bool:
         """Whether the document is as wide as the window."""
         root = "document.documentElement"
         return bool(self.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"))
 
     def ask(self, airline: str, destination: str, number: str, date: str, time: str) -> None:
-        """Fill the form by keyboard, as a person types, and send it."""
+        """Fill in the form by keyboard and send it."""
         for box, typed in (("#airline", airline), ("#destination", destination)):
             self.page.fill(box, typed)
             self.page.keyboard.press("Enter")
@@ -56,57 +56,57 @@ class Visit:
         self.page.keyboard.press("Enter")
 
     def view(self, name: str) -> None:
-        """Go to a view by its link."""
+        """Open a view by its link."""
         self.page.click(f"nav [data-view={name}]")
 
 
 class Visits:
-    """Opens pages and, at the end, holds every one of them to having been quiet."""
+    """Opener of pages that checks at the end that none of them had errors."""
 
     def __init__(self, browser: Any) -> None:
         self._browser = browser
         self._open: list[tuple[Any, Visit]] = []
 
     def __call__(self, server: PageServer, **options: Any) -> Visit:
-        """Open the page and wait until the card has arrived."""
+        """Open the page and wait for the model card."""
         context = self._browser.new_context(
             **{"viewport": DESK, "locale": "en-GB", "reduced_motion": "reduce", **options}
         )
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         visit = Visit(context.new_page(), server.url)
-        visit.page.on("console", lambda message: visit.complaints.append(message.text))
-        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        visit.page.on("request", lambda request: _note_elsewhere(visit, request.url))
+        visit.page.on("console", lambda message: visit.messages.append(message.text))
+        visit.page.on("pageerror", lambda error: visit.messages.append(str(error)))
+        visit.page.on("request", lambda request: _note_other_host(visit, request.url))
         visit.page.goto(server.url)
         visit.page.locator("#flight-examples button").first.wait_for()
         self._open.append((context, visit))
         return visit
 
     def close(self) -> None:
-        """Close all; nothing may have complained or gone to another host."""
+        """Close all pages; assert that there were no errors and no other hosts."""
         for context, visit in self._open:
             context.close()
-            assert visit.elsewhere == []
-            assert visit.complaints == []
+            assert visit.other_hosts == []
+            assert visit.messages == []
 
 
-def _note_elsewhere(visit: Visit, url: str) -> None:
+def _note_other_host(visit: Visit, url: str) -> None:
     if not url.startswith((visit.url, f"blob:{visit.url}")):
-        visit.elsewhere.append(url)
+        visit.other_hosts.append(url)
 
 
 @pytest.fixture
 def visits(browser: Any) -> Iterator[Visits]:
-    """Opens pages; fails the test where one of them complained."""
+    """Return an opener of pages; fail the test if one of them had errors."""
     opened = Visits(browser)
     yield opened
     opened.close()
 
 
-def test_a_flight_gets_a_sentence_a_picture_and_a_map(
+def test_a_flight_gets_a_sentence_a_picture_and_a_heat_map(
     visits: Visits, page_server: PageServer
 ) -> None:
-    """Typed names find airline and destination; the answer has words and seven days of hours."""
+    """Names find airline and destination; the answer has a text and seven days of hours."""
     visit = visits(page_server)
     visit.ask("latam airl", "antofa", "120", "2017-07-14", "08:30")
     visit.page.locator("#heat").wait_for()
@@ -118,10 +118,10 @@ def test_a_flight_gets_a_sentence_a_picture_and_a_map(
     assert visit.page.locator("#flight-why > *").count() == 1
 
 
-def test_the_map_agrees_with_the_answer_and_sets_the_time(
+def test_the_heat_map_agrees_with_the_answer_and_sets_the_time(
     visits: Visits, page_server: PageServer
 ) -> None:
-    """The chosen cell says what the answer says; pressing another, by keyboard, asks for it."""
+    """The selected cell has the answer's value; selecting another by keyboard scores it."""
     visit = visits(page_server)
     visit.ask("LAN", "SCFA", "120", "2017-07-14", "08:30")
     visit.page.locator("#heat").wait_for()
@@ -138,16 +138,16 @@ def test_the_map_agrees_with_the_answer_and_sets_the_time(
     assert visit.page.input_value("#time") == "09:30"
 
 
-def test_what_is_missing_is_said_at_the_field(visits: Visits, page_server: PageServer) -> None:
-    """The first wrong field is named, marked and focused."""
+def test_a_missing_field_is_reported(visits: Visits, page_server: PageServer) -> None:
+    """The first invalid field is named, marked and focused."""
     visit = visits(page_server)
     visit.page.click("#flight-form button[type=submit]")
     assert "airline" in visit.text("#flight-wrong")
     assert visit.page.locator("#airline:focus[aria-invalid=true]").count() == 1
 
 
-def test_unknown_codes_are_scored_and_said(visits: Visits, page_server: PageServer) -> None:
-    """A code that the list does not hold is taken; the answer says the model never saw it."""
+def test_unknown_codes_are_scored_and_reported(visits: Visits, page_server: PageServer) -> None:
+    """A code that is not in the list is accepted; the answer says that the model never saw it."""
     visit = visits(page_server)
     visit.ask("zzz", "ZZZZ", "", "2017-07-14", "08:30")
     visit.page.locator(".notes").wait_for()
@@ -157,7 +157,7 @@ def test_unknown_codes_are_scored_and_said(visits: Visits, page_server: PageServ
 
 
 def test_an_explanation_is_drawn(visits: Visits, page_server: PageServer) -> None:
-    """Reasons are asked for the one flight alone, and drawn as bars with signs and words."""
+    """Only the one flight is explained; contributions are bars with signs and texts."""
     visit = visits(page_server)
     sent: list[bool] = []
     visit.page.on(
@@ -177,8 +177,10 @@ def test_an_explanation_is_drawn(visits: Visits, page_server: PageServer) -> Non
     assert any("how late such flights have been" in bar.lower() for bar in bars), bars
 
 
-def test_the_board_scores_sorts_and_names_bad_rows(visits: Visits, page_server: PageServer) -> None:
-    """Good rows are scored, bad ones named with their line; columns sort; the CSV comes down."""
+def test_the_board_scores_sorts_and_reports_invalid_rows(
+    visits: Visits, page_server: PageServer
+) -> None:
+    """Valid rows are scored, invalid ones have their line; columns sort; the CSV downloads."""
     visit = visits(page_server)
     visit.view("board")
     visit.page.fill("#csv", CSV)
@@ -202,7 +204,7 @@ def test_the_board_scores_sorts_and_names_bad_rows(visits: Visits, page_server: 
 def test_the_board_reads_a_file_with_the_raw_columns(
     visits: Visits, page_server: PageServer
 ) -> None:
-    """dataset_SCL.csv's own columns are understood, over more than one request's worth."""
+    """A file with the columns of dataset_SCL.csv is read and scored in several requests."""
     visit = visits(page_server)
     visit.view("board")
     rows = RAW + f"{RAW.splitlines()[1]}\n" * 1500
@@ -215,10 +217,10 @@ def test_the_board_reads_a_file_with_the_raw_columns(
 
 
 @pytest.mark.parametrize(("text", "words"), [("", "nothing to score"), ("a,b\n1,2", "no column")])
-def test_the_board_says_what_it_cannot_read(
+def test_the_board_reports_invalid_input(
     visits: Visits, page_server: PageServer, text: str, words: str
 ) -> None:
-    """No flights and missing columns are said in words."""
+    """An empty input and missing columns give a message."""
     visit = visits(page_server)
     visit.view("board")
     visit.page.fill("#csv", text)
@@ -226,8 +228,8 @@ def test_the_board_says_what_it_cannot_read(
     assert words in visit.text("#board-state")
 
 
-def test_the_model_is_told_in_plain_words(visits: Visits, page_server: PageServer) -> None:
-    """What it learned from, how good it is, each month, and what it looks at."""
+def test_the_model_view_describes_the_model(visits: Visits, page_server: PageServer) -> None:
+    """It shows data, quality, months, reliability, drift and features."""
     visit = visits(page_server)
     visit.view("model")
     body = visit.text("#model-body")
@@ -242,10 +244,10 @@ def test_the_model_is_told_in_plain_words(visits: Visits, page_server: PageServe
 
 
 @pytest.mark.parametrize("view", ["flight", "board", "model"])
-def test_a_model_of_the_sample_is_announced_on_every_view(
+def test_a_model_of_the_sample_has_a_banner_on_every_view(
     visits: Visits, sample_server: PageServer, view: str
 ) -> None:
-    """The banner stands over each view, in the reader's language."""
+    """The banner is in the reader's language."""
     visit = visits(sample_server, locale="es-CL")
     visit.view(view)
     assert "vuelos generados, no reales" in visit.text("#banner")
@@ -255,7 +257,7 @@ def test_a_model_of_the_sample_is_announced_on_every_view(
 def test_the_page_follows_the_airport_of_the_model(
     visits: Visits, abroad_server: PageServer
 ) -> None:
-    """Texts in both languages, the offered date and the check of origins are that airport's."""
+    """Texts in both languages and the default date are those of the airport."""
     visit = visits(abroad_server, timezone_id="Etc/UTC")
     assert visit.text("[data-t=brand]") == "LEMD delays"
     assert "a flight from Madrid is" in visit.text("[data-t='flight.lead']")
@@ -271,7 +273,7 @@ def test_the_page_follows_the_airport_of_the_model(
 def test_the_language_follows_the_reader_and_the_switch(
     visits: Visits, page_server: PageServer
 ) -> None:
-    """Spanish for a Spanish browser; the switch changes all, answer included, and is kept."""
+    """A Spanish browser gets Spanish; the switch changes all texts and is remembered."""
     visit = visits(page_server, locale="es-CL")
     assert visit.text("h1") == "¿Saldrá a tiempo?"
     visit.page.locator("#flight-examples button").first.click()
@@ -286,35 +288,35 @@ def test_the_language_follows_the_reader_and_the_switch(
     assert visit.page.get_attribute("html", "lang") == "en"
 
 
-def test_a_refusal_is_said_in_words(visits: Visits, page_server: PageServer) -> None:
-    """What the service refuses with is said in the reader's language; trying again works."""
+def test_a_problem_is_shown_as_text(visits: Visits, page_server: PageServer) -> None:
+    """A problem of the service is shown in the reader's language, and a retry works."""
     visit = visits(page_server, locale="es-CL")
-    page_server.refusal = Overloaded("Come back in a moment.")
+    page_server.problem = Overloaded("Come back in a moment.")
     try:
         visit.page.locator("#flight-examples button").first.click()
         visit.page.locator("#flight-result .problem").wait_for()
     finally:
-        page_server.refusal = None
-    said = visit.text("#flight-result .problem")
-    assert "demasiado trabajo" in said
-    assert "Come back in a moment." in said
-    visit.complaints.clear()  # the browser itself notes every 503
+        page_server.problem = None
+    shown = visit.text("#flight-result .problem")
+    assert "demasiado trabajo" in shown
+    assert "Come back in a moment." in shown
+    visit.messages.clear()  # the browser itself logs every 503
     visit.page.click("#flight-result .problem button")
     visit.page.locator("#heat").wait_for()
 
 
-def test_a_service_out_of_reach_is_said_in_words(visits: Visits, page_server: PageServer) -> None:
-    """With the network cut, the page says so instead of staying silent."""
+def test_an_unreachable_service_is_reported(visits: Visits, page_server: PageServer) -> None:
+    """The page shows a message if it is offline."""
     visit = visits(page_server)
     visit.page.context.set_offline(True)
     visit.page.locator("#flight-examples button").first.click()
     visit.page.locator("#flight-result .problem").wait_for()
     assert "cannot be reached" in visit.text("#flight-result .problem")
-    visit.complaints.clear()  # the browser itself notes that it is offline
+    visit.messages.clear()  # the browser itself logs that it is offline
 
 
 def test_without_the_card_a_flight_is_still_scored(visits: Visits, page_server: PageServer) -> None:
-    """The card's failure is said, with a way to try again; codes still get an answer."""
+    """The failure is shown with a button to retry; codes still get an answer."""
     visit = visits(page_server)
     visit.page.route("**/model", lambda route: route.fulfill(status=502, body="bad gateway"))
     visit.page.reload()
@@ -323,7 +325,7 @@ def test_without_the_card_a_flight_is_still_scored(visits: Visits, page_server: 
     visit.ask("LAN", "SCFA", "120", "2017-07-14", "08:30")
     visit.page.locator(".big").wait_for()
     assert "null" not in visit.text("#flight-result")
-    visit.complaints.clear()  # the browser itself notes every 502
+    visit.messages.clear()  # the browser itself logs every 502
     visit.page.unroute("**/model")
     visit.page.click("#card-problem button")
     visit.page.locator("#flight-examples button").first.wait_for()
@@ -331,7 +333,7 @@ def test_without_the_card_a_flight_is_still_scored(visits: Visits, page_server: 
 
 
 def test_markup_in_data_stays_text(visits: Visits, page_server: PageServer) -> None:
-    """What a file says is shown as it is, never run."""
+    """Markup of a file is shown as text and never executed."""
     visit = visits(page_server)
     visit.view("board")
     visit.page.fill("#csv", CSV + "<img src=x onerror=alert(1)>,1,SCFA,2017-07-14 08:30\n")
@@ -342,7 +344,7 @@ def test_markup_in_data_stays_text(visits: Visits, page_server: PageServer) -> N
 
 
 def test_the_contract_is_rendered(visits: Visits, page_server: PageServer) -> None:
-    """Swagger UI shows the routes under the strict policy, with nothing from elsewhere."""
+    """Swagger UI shows the routes with the strict policy and without other hosts."""
     visit = visits(page_server)
     visit.page.goto(f"{page_server.url}/docs")
     visit.page.locator(".opblock").first.wait_for()
@@ -363,7 +365,7 @@ def test_every_view_fits_and_is_accessible(
     viewport: dict[str, int],
     scheme: str,
 ) -> None:
-    """No sideways scroll, no finding of axe, at both widths in both colours; pictures are kept."""
+    """No horizontal scroll and no violation of axe; screenshots are kept."""
     visit = visits(page_server, viewport=viewport, color_scheme=scheme)
     visit.ask("LAN", "SCFA", "120", "2017-07-14", "08:30")
     visit.page.locator("#heat").wait_for()
@@ -380,7 +382,7 @@ def test_every_view_fits_and_is_accessible(
 def _check(visit: Visit, picture: Path) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     visit.page.screenshot(path=picture, full_page=True)
-    assert visit.has_no_sideways_scroll()
+    assert visit.has_no_horizontal_scroll()
     found = axe.run(visit.page, options={"resultTypes": ["violations", "passes"]}).response
     assert found["passes"]
     assert [(each["id"], each["impact"]) for each in found["violations"]] == []

@@ -1,4 +1,4 @@
-"""The files of the page: their headers, their texts in both languages, nothing from elsewhere."""
+"""Tests of the page's files: headers, texts in both languages, no other hosts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _used_keys() -> set[str]:
 
 
 def test_both_pages_and_every_file_are_served() -> None:
-    """The two entrances, and every file of the package that is not Python, have a path."""
+    """Both pages, and every file of the package that is not Python, have a path."""
     shipped = {e.name for e in files(page).iterdir() if e.name.endswith((".js", ".css", ".svg"))}
     assert {"/", "/docs"} <= set(PAGES)
     assert {f"/page/{name}" for name in shipped} <= set(PAGES)
@@ -47,7 +47,7 @@ def test_both_pages_and_every_file_are_served() -> None:
 
 @pytest.mark.parametrize("path", sorted(PAGES))
 def test_headers_are_strict(path: str) -> None:
-    """Scripts only from here, never inline, and a stay in caches."""
+    """Scripts come only from this host and never inline; files may be cached."""
     policy = dict(
         part.split(" ", 1) for part in _header(path, "content-security-policy").split("; ")
     )
@@ -58,14 +58,14 @@ def test_headers_are_strict(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", OWN)
-def test_no_file_names_another_host(path: str) -> None:
-    """No address but the name of SVG's namespace, which nothing loads."""
+def test_no_file_contains_another_host(path: str) -> None:
+    """The only URL is SVG's namespace, which is never loaded."""
     found = re.findall(r"(?:https?:)?//[\w-]+\.[\w./-]+", _text(path))
     assert set(found) <= {SVG_NAMESPACE}
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_documents_hold_no_inline_code(path: str) -> None:
+def test_pages_have_no_inline_code(path: str) -> None:
     """Scripts and styles are files; there are no handlers and no style attributes."""
     document = _text(path)
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", document)
@@ -75,8 +75,8 @@ def test_documents_hold_no_inline_code(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in OWN if p.endswith(".js")])
-def test_scripts_import_what_is_served_and_never_write_markup(path: str) -> None:
-    """Every import has a path; data reaches the page as text alone."""
+def test_scripts_import_served_files_and_never_write_markup(path: str) -> None:
+    """Every import has a path; data is only inserted as text."""
     script = _text(path)
     for name in re.findall(r'from "\./([^"]+)"', script):
         assert f"/page/{name}" in PAGES
@@ -84,7 +84,7 @@ def test_scripts_import_what_is_served_and_never_write_markup(path: str) -> None
 
 
 def test_both_languages_have_the_same_texts() -> None:
-    """The same keys, none empty, with the same holes to fill."""
+    """Both have the same keys, no empty text, and the same placeholders."""
     english, spanish = _texts()["en"], _texts()["es"]
     assert english.keys() == spanish.keys()
     for key, text in english.items():
@@ -93,18 +93,18 @@ def test_both_languages_have_the_same_texts() -> None:
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", spanish[key])), key
 
 
-def test_every_key_that_is_used_has_a_text() -> None:
-    """Keys that are put together at run time are covered by the tests in the browser."""
+def test_every_used_key_has_a_text() -> None:
+    """The browser tests cover keys that are composed at run time."""
     assert _used_keys() - _texts()["en"].keys() == set()
 
 
-def test_every_problem_has_words() -> None:
+def test_every_problem_has_a_text() -> None:
     """The page has a text in both languages for each kind of problem."""
     kinds = {problem.kind for problem in errors.problem_classes()}
     assert {f"problem.{kind}" for kind in kinds} <= _texts()["es"].keys()
 
 
 def test_every_feature_has_a_name(bundle: Bundle) -> None:
-    """What the model looks at is named in words."""
+    """Every feature of the model has a text."""
     features = bundle.card["features"]
     assert {f"feature.{name}" for name in features} <= _texts()["en"].keys()

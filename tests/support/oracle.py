@@ -1,9 +1,9 @@
-"""Slow reference implementation that returns the right answer to a body.
+"""Oracle: the expected answer to a body, computed in the simplest way.
 
-`json.loads`, the contract's pydantic models, a plain loop per flight, the `FeatureBuilder` and
-LightGBM's own Python package, a plain sum for the regression. Nothing of the service's decoding,
-batching and encoding or of `model.inference`'s Booster and scoring of the regression is used, so
-that faster implementations can be compared with this one.
+It uses `json.loads`, the contract's pydantic models, a loop over flights, the `FeatureBuilder`,
+LightGBM's Python package, and a plain sum for the regression. It uses none of the service's
+decoding, batching and encoding, and none of the scoring of `model.inference`, so that tests can
+compare optimised code with it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from serving.contract.schema import AirportState, AirportWindow, Flight, Predict
 NOT_JSON = frozenset({400})
 INVALID = frozenset({422})
 ODD = frozenset({400, 422})
-"""JSON that a reader may refuse as text or as content (RFC 8259 sections 4, 6 and 9 leave it
-open): `NaN`, `Infinity`, numbers beyond a double, nesting deeper than `DEEP`. Never accepted."""
+"""Statuses for JSON that parsers may reject as text or as content (RFC 8259 sections 4, 6 and 9):
+`NaN`, `Infinity`, numbers beyond a double, nesting deeper than `DEEP`. It is never accepted."""
 DEEP = 100
 LONGEST_INTEGER = 300
 
@@ -38,16 +38,16 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """Verdict on a body that must get a problem document.
 
     Attributes
     ----------
     statuses
-        Accepted HTTP statuses of the answer.
+        Allowed statuses.
     pointers
-        Each invalid field, as a JSON pointer, with the index of its flight; ``None`` where the
-        answer names no fields.
+        Every invalid field, as a JSON pointer, with the index of its flight; ``None`` if the
+        problem has no fields.
     """
 
     statuses: frozenset[int]
@@ -56,7 +56,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Verdict on a body that must be answered with one prediction per flight."""
+    """Verdict on a body that must get one prediction per flight."""
 
     request: PredictionRequest
     probabilities: list[float]
@@ -65,27 +65,27 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Verdict on a body and whether 400 is right as well.
+    """Expected answer to a body.
 
     Attributes
     ----------
     or_not_json
-        Whether 400 is right as well: the value of a duplicate member, which the last one replaces,
-        is no JSON or an unusual number, and decoders may or may not check it.
+        Whether 400 is also allowed: a duplicate member hides an invalid or unusual value, which
+        some parsers do not look at.
     """
 
-    right: Refused | Accepted
+    right: Rejected | Accepted
     or_not_json: bool
 
 
 class Oracle:
-    """Tells what bodies should be answered with.
+    """Oracle that computes the expected answers to bodies.
 
     Parameters
     ----------
     predictor
-        Its builders, the texts of its Boosters, the weights of its lines, and its calibration are
-        used; not its scoring.
+        Predictor whose builders, Booster texts, regression weights and calibration are used, but
+        not its scoring.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -96,13 +96,13 @@ class Oracle:
         }
 
     def judge(self, bodies: Sequence[bytes]) -> list[Verdict]:
-        """Return the verdict on each body; LightGBM is asked once for all flights of all."""
+        """Return the verdict on each body; LightGBM scores the flights of all bodies at once."""
         read = [_read(body) for body in bodies]
-        requests = [said for said, _ in read if isinstance(said, PredictionRequest)]
+        requests = [each for each, _ in read if isinstance(each, PredictionRequest)]
         scores = iter(self._score(requests))
         return [
-            Verdict(said if isinstance(said, Refused) else self._accept(said, scores), hidden)
-            for said, hidden in read
+            Verdict(each if isinstance(each, Rejected) else self._accept(each, scores), hidden)
+            for each, hidden in read
         ]
 
     def _accept(self, request: PredictionRequest, scores: Any) -> Accepted:
@@ -116,9 +116,9 @@ class Oracle:
         return Accepted(request, probabilities, unknown)
 
     def _score(self, requests: Sequence[PredictionRequest]) -> list[float]:
-        """Probability of every flight of all requests, in order."""
+        """Return the probability of every flight of all requests, in order."""
         rows = [(flight, _state_of(flight, each)) for each in requests for flight in each.flights]
-        fresh = [n for n, (flight, told) in enumerate(rows) if told or self._soon(flight)]
+        fresh = [n for n, (flight, state) in enumerate(rows) if state or self._soon(flight)]
         plain = sorted(set(range(len(rows))) - set(fresh))
         scores = np.empty(len(rows))
         if plain:
@@ -134,37 +134,37 @@ class Oracle:
     def _margin(self, scorer: Scorer, rows: list[tuple[Flight, list[float] | None]]) -> FloatArray:
         matrix = scorer.builder.transform(_flights(rows))
         trees = self._trees[id(scorer)].predict(matrix, raw_score=True, num_threads=1)
-        line = [_regression(scorer.linear, row) for row in matrix.tolist()]
-        margin: FloatArray = (np.asarray(trees) + np.array(line)) / 2
+        linear = [_regression(scorer.linear, row) for row in matrix.tolist()]
+        margin: FloatArray = (np.asarray(trees) + np.array(linear)) / 2
         return margin
 
     def _soon(self, flight: Flight) -> bool:
-        """Whether the outcomes that the model holds are those of the days just before."""
+        """Whether the model's outcomes are those of the three days before the flight."""
         day = _minute(flight.scheduled_departure) // 1440
         return 0 <= day - self._predictor.fresh.builder.as_of <= 3
 
 
-class _Odd(float):
-    """Number that a decoder may refuse."""
+class _Unusual(float):
+    """Number that a parser may reject."""
 
 
-def _read(body: bytes) -> tuple[PredictionRequest | Refused, bool]:
-    """Return the request of a body, and whether a decoder may refuse a replaced member of it."""
+def _read(body: bytes) -> tuple[PredictionRequest | Rejected, bool]:
+    """Return the parsed body, and whether a value hidden by a duplicate member is unusual."""
     try:
         document = _loads(body)
         everything = _loads(body, object_pairs_hook=list)  # duplicate members too
         json.dumps(everything, ensure_ascii=False).encode()
-        odd, hidden = _is_odd(document), _is_odd(everything)
+        odd, hidden = _is_unusual(document), _is_unusual(everything)
     except RecursionError:
-        return Refused(ODD), True
+        return Rejected(ODD), True
     except ValueError:
-        return Refused(NOT_JSON), False
-    return (Refused(ODD) if odd else _validated(document)), hidden
+        return Rejected(NOT_JSON), False
+    return (Rejected(ODD) if odd else _validated(document)), hidden
 
 
 def _loads(body: bytes, **hooks: Any) -> Any:
     def odd(_text: str) -> float:
-        return _Odd(math.inf)
+        return _Unusual(math.inf)
 
     def integer(text: str) -> float:
         return int(text) if len(text) <= LONGEST_INTEGER else odd(text)
@@ -177,21 +177,21 @@ def _loads(body: bytes, **hooks: Any) -> Any:
     )
 
 
-def _is_odd(value: Any, depth: int = 0) -> bool:
-    """Whether a document holds an odd number or is nested deeply; a pair counts as a level."""
+def _is_unusual(value: Any, depth: int = 0) -> bool:
+    """Whether a document has an unusual number or deep nesting; a pair counts as a level."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        return depth > DEEP or any(_is_odd(part, depth + 1) for part in value)
-    return isinstance(value, _Odd)
+        return depth > DEEP or any(_is_unusual(part, depth + 1) for part in value)
+    return isinstance(value, _Unusual)
 
 
-def _validated(document: Any) -> PredictionRequest | Refused:
+def _validated(document: Any) -> PredictionRequest | Rejected:
     try:
         return PredictionRequest.model_validate(document)
     except ValidationError as error:
         places = [each["loc"] for each in error.errors(include_url=False, include_input=False)]
-    return Refused(INVALID, frozenset((_pointer(place), _flight(place)) for place in places))
+    return Rejected(INVALID, frozenset((_pointer(place), _flight(place)) for place in places))
 
 
 def _pointer(place: tuple[int | str, ...]) -> str:
@@ -204,7 +204,7 @@ def _flight(place: tuple[int | str, ...]) -> int | None:
 
 
 def _state_of(flight: Flight, request: PredictionRequest) -> list[float] | None:
-    """Return the figures of the airport's state; ``None`` outside the three hours after it."""
+    """Return the airport state for a flight, or None if it does not apply."""
     state = request.airport_state
     if state is None:
         return None
@@ -231,8 +231,8 @@ def _window(window: AirportWindow | None) -> list[float]:
 
 
 def _minute(moment: datetime) -> int:
-    """Minutes of the wall clock since 1970, seconds dropped."""
-    return (moment - datetime(1970, 1, 1)) // timedelta(minutes=1)  # noqa: DTZ001 - Santiago's wall clock, as the contract gives it
+    """Return minutes of local time since 1970, without seconds."""
+    return (moment - datetime(1970, 1, 1)) // timedelta(minutes=1)  # noqa: DTZ001 - local time of the contract
 
 
 def _flights(rows: list[tuple[Flight, list[float] | None]]) -> Flights:
@@ -242,7 +242,7 @@ def _flights(rows: list[tuple[Flight, list[float] | None]]) -> Flights:
         destination=[flight.destination for flight, _ in rows],
         flight_type=[flight.flight_type for flight, _ in rows],
         departure=np.array([_minute(flight.scheduled_departure) for flight, _ in rows]),
-        airport=np.array([told or [math.nan] * AIRPORT_FIGURES for _, told in rows]),
+        airport=np.array([state or [math.nan] * AIRPORT_FIGURES for _, state in rows]),
     )
 
 
