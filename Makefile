@@ -123,7 +123,7 @@ monitor: .venv/train.stamp $(MODEL)  ## check the registered model on later flig
 
 .PHONY: monitor-demo
 monitor-demo: .venv/train.stamp  ## replay the monitoring of a year week by week, write docs/monitoring.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m monitor demo
+	OMP_NUM_THREADS=1 $(BIN)/python -m monitor.study
 
 .PHONY: score
 score: .venv/train.stamp $(MODEL)  ## score a file of any size: INPUT=flights.csv.gz OUTPUT=scores.parquet

@@ -1,6 +1,6 @@
-"""Trains the delay model and registers it in the BentoML store.
+"""Train the delay model and register it in the BentoML store.
 
-    python train.py                 train on the best data that can be had, evaluate, register
+    python train.py                 train on the best data available, evaluate, register
     python train.py experiments     run all attempts at a better model, write docs/experiments
     python train.py --help          all options
 
@@ -29,14 +29,14 @@ from data.errors import DataError
 from data.load import Dataset, load_flights
 from model.errors import MissingExtra, ModelError
 from model.evaluation import gate
-from model.evaluation.diagnostics import examine
+from model.evaluation.diagnostics import add_diagnostics
 from model.evaluation.protocols import Scored, evaluate, fold_count
 from model.experiments.command import run_experiments
 from model.inference.bundle import Bundle
 from model.inference.decision import COST_RATIO, Decision
 from model.reports.card import make_card
 from model.reports.evaluation_report import write_report
-from model.reports.model_card_page import write_document
+from model.reports.model_card_page import write_model_card_page
 from model.training import refresh as refreshing
 from model.training.fit import BoosterTrainer, TrainingConfig, fit, fit_booster
 from model.tuning.search import confirm, search
@@ -45,14 +45,30 @@ from serving.models import store
 
 EXIT_DATA, EXIT_GATE = 2, 3
 DASK_WORKER_MEMORY = "2GiB"
-"""Most that a process of the local cluster may take."""
+"""Memory limit of each process of the local cluster."""
 
 logger = logging.getLogger("train")
 app = typer.Typer(add_completion=False)
 
+DataOption = Annotated[
+    str | None,
+    typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
+]
+UntilOption = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
+]
+MappingOption = Annotated[
+    Path | None, typer.Option(help="Description of another airport's file, TOML.")
+]
+NameOption = Annotated[str, typer.Option(help="Name in the model store.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Register a model that the gate or the check rejects.")
+]
+
 
 class EngineName(StrEnum):
-    """Who grows the trees."""
+    """Engine that fits the trees."""
 
     LOCAL = "local"
     """Threads of this process."""
@@ -63,106 +79,83 @@ class EngineName(StrEnum):
 @app.callback(invoke_without_command=True)
 def train(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
+    data: DataOption = None,
+    until: UntilOption = None,
+    name: NameOption = store.DEFAULT_NAME,
     trials: Annotated[int, typer.Option(min=0, help="Parameter sets to search; 0: none.")] = 0,
     study: Annotated[
-        Path | None, typer.Option(help="File of that search; one that stopped goes on.")
+        Path | None, typer.Option(help="File of that search; a stopped search continues from it.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the fit and of the embedded sample.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds that the evaluation runs over.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds in the evaluation.")] = 1,
     cost_ratio: Annotated[
-        float, typer.Option(min=0.01, help="False alarms that one missed delay is worth.")
+        float, typer.Option(min=0.01, help="Cost of a missed delay, in false alarms.")
     ] = COST_RATIO,
-    force: Annotated[
-        bool, typer.Option("--force", help="Register whatever the gate says.")
-    ] = False,
+    force: ForceOption = False,
     skip_evaluation: Annotated[
-        bool, typer.Option("--skip-evaluation", help="Fit and register only; nothing is compared.")
+        bool, typer.Option("--skip-evaluation", help="Fit and register without any comparison.")
     ] = False,
-    mapping: Annotated[
-        Path | None, typer.Option(help="Description of another airport's file, TOML.")
-    ] = None,
+    mapping: MappingOption = None,
     drop_invalid: Annotated[
         bool, typer.Option("--drop-invalid", help="Leave invalid rows out instead of stopping.")
     ] = False,
     engine: Annotated[
-        EngineName, typer.Option(help="Who grows the trees; evaluation stays on this machine.")
+        EngineName, typer.Option(help="Engine that fits the trees; the evaluation runs locally.")
     ] = EngineName.LOCAL,
     scheduler: Annotated[
-        str | None, typer.Option(help="With dask: address of a scheduler that runs already.")
+        str | None, typer.Option(help="With dask: address of a running scheduler.")
     ] = None,
-    reports: Annotated[Path, typer.Option(help="Folder of evaluation.json and the page.")] = Path(
-        "reports"
-    ),
+    reports: Annotated[
+        Path, typer.Option(help="Folder of evaluation.json and report.html.")
+    ] = Path("reports"),
 ) -> None:
     """Train the delay model and register it in the BentoML store."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     if context.invoked_subcommand:
         return
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with refusals():
+    with user_errors():
         dataset = load_flights(data, drop_invalid=drop_invalid, seed=seed, mapping=mapping)
         frame = _window(dataset, until)
         decision = Decision.from_cost_ratio(cost_ratio)
-        recipe = TrainingConfig(seed=seed, decision=decision, home=dataset.home)
-        recipe = search(frame, recipe, trials, study) if trials else recipe
-        evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, recipe, seeds)
-        with _grower(engine, scheduler) as grow:
-            bundle = _fit(frame, dataset, recipe, evaluation, grow)
+        config = TrainingConfig(seed=seed, decision=decision, home=dataset.airport_config)
+        config = search(frame, config, trials, study) if trials else config
+        evaluation, scored = ({}, {}) if skip_evaluation else _evaluate(frame, config, seeds)
+        with _booster_trainer(engine, scheduler) as train_booster:
+            bundle = _fit(frame, dataset, config, evaluation, train_booster)
     _report(reports, bundle, scored, frame)
     _register(bundle, name, dataset, force=force)
 
 
 @app.command()
 def experiments(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    data: Annotated[
-        str | None,
-        typer.Option(help="Path, http(s), gs:// or s3:// address of the flights, or 'sample'."),
-    ] = None,
+    data: DataOption = None,
     only: Annotated[str, typer.Option(help="Ids to run, separated by commas.")] = "",
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Seeds of every row, instead of those declared.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     render: Annotated[
-        bool, typer.Option("--render", help="Write the page from what is there; run nothing.")
+        bool, typer.Option("--render", help="Write the page from stored results; run nothing.")
     ] = False,
-    reports: Annotated[Path, typer.Option(help="Folder of the results as they come.")] = Path(
+    reports: Annotated[Path, typer.Option(help="Folder of intermediate results.")] = Path(
         "reports/experiments"
     ),
     docs: Annotated[Path, typer.Option(help="Folder of results.json and the page.")] = Path(
         "docs/experiments"
     ),
 ) -> None:
-    """Run the declared attempts that are not there yet, and write their page."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    """Run the declared attempts that have no result yet, and write their page."""
+    with user_errors():
         frame = load_flights(data).frame
         chosen = [each.strip() for each in only.split(",") if each.strip()]
         page = run_experiments(
-            frame,
-            folder=reports,
-            docs=docs,
-            only=chosen,
-            seeds=seeds,
-            jobs=jobs,
-            render=render,
+            frame, folder=reports, docs=docs, only=chosen, seeds=seeds, jobs=jobs, render=render
         )
-    except (DataError, ModelError) as error:
-        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
-        raise typer.Exit(EXIT_DATA) from error
     logger.info("page: %s", page)
 
 
 def _window(dataset: Dataset, until: datetime | None) -> pd.DataFrame:
-    """Return the flights scheduled before a date; rows from then on do not exist for the model."""
+    """Return the flights scheduled before a date; later rows do not reach the model."""
     logger.info("%s flights from %s", f"{len(dataset.frame):,}", dataset.origin)
     if dataset.dropped:
         logger.info("%s invalid rows were left out", f"{dataset.dropped:,}")
@@ -174,11 +167,11 @@ def _window(dataset: Dataset, until: datetime | None) -> pd.DataFrame:
 
 
 def _evaluate(
-    frame: pd.DataFrame, recipe: TrainingConfig, seeds: int
+    frame: pd.DataFrame, config: TrainingConfig, seeds: int
 ) -> tuple[dict[str, Any], dict[str, Scored]]:
     with tqdm(total=fold_count(frame) * seeds, unit="fit", desc="evaluating") as bar:
         evaluation, scored = evaluate(
-            frame, recipe, range(recipe.seed, recipe.seed + seeds), lambda _fold: bar.update()
+            frame, config, range(config.seed, config.seed + seeds), lambda _fold: bar.update()
         )
     for protocol, figures in evaluation.items():
         logger.info(
@@ -186,33 +179,35 @@ def _evaluate(
             protocol,
             *(figures[key] for key in ("auc", "log_loss", "log_loss_constant", "ece")),
         )
-    return examine(frame, recipe, evaluation, scored), scored
+    return add_diagnostics(frame, config, evaluation, scored), scored
 
 
-def _grower(engine: EngineName, scheduler: str | None) -> AbstractContextManager[BoosterTrainer]:
+def _booster_trainer(
+    engine: EngineName, scheduler: str | None
+) -> AbstractContextManager[BoosterTrainer]:
     if engine is EngineName.LOCAL:
         return nullcontext(fit_booster)
     try:
-        from model.training.distributed import growing  # noqa: PLC0415 - not installed where it is not used
+        from model.training.distributed import cluster_trainer  # noqa: PLC0415 - optional package
     except ImportError as error:
         message = "--engine dask needs the package distributed, of the dependency group `dask`"
         raise MissingExtra(message) from error
-    return growing(len(os.sched_getaffinity(0)), DASK_WORKER_MEMORY, scheduler)
+    return cluster_trainer(len(os.sched_getaffinity(0)), DASK_WORKER_MEMORY, scheduler)
 
 
 def _fit(
     frame: pd.DataFrame,
     dataset: Dataset,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     evaluation: dict[str, Any],
-    grow: BoosterTrainer,
+    train_booster: BoosterTrainer,
 ) -> Bundle:
-    predictor = fit(frame, recipe, grow)
+    predictor = fit(frame, config, train_booster)
     card = make_card(
         frame,
         is_sample=dataset.is_sample,
         predictor=predictor,
-        recipe=recipe,
+        config=config,
         evaluation=evaluation,
     )
     return Bundle(predictor, card, evaluation)
@@ -253,22 +248,21 @@ def _labels(bundle: Bundle) -> dict[str, str]:
 
 @app.command("search")
 def search_parameters(
-    data: Annotated[str | None, typer.Option(help="As for training.")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="As for training.")] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Parameter sets that the study has.")] = 40,
+    data: DataOption = None,
+    mapping: MappingOption = None,
+    trials: Annotated[int, typer.Option(min=1, help="Parameter sets of the study.")] = 40,
     study: Annotated[
-        Path, typer.Option(help="File of the study; one that stopped goes on.")
+        Path, typer.Option(help="File of the study; a stopped study continues from it.")
     ] = Path("reports/study.json"),
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of the comparison.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds in the comparison.")] = 5,
 ) -> None:
-    """Search the parameters on the first months; compare with the present ones on the others."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with refusals():
+    """Search parameters on the first months; compare with the present ones on later months."""
+    with user_errors():
         dataset = load_flights(data, mapping=mapping)
-        frame, present = dataset.frame, TrainingConfig(home=dataset.home)
+        frame, present = dataset.frame, TrainingConfig(home=dataset.airport_config)
         found = search(frame, present, trials, study)
-        for name, recipe in (("present", present), ("found", found)):
-            for protocol, figures in confirm(frame, recipe, range(seeds)).items():
+        for name, config in (("present", present), ("found", found)):
+            for protocol, figures in confirm(frame, config, range(seeds)).items():
                 logger.info(
                     "%-8s %-12s AUC %.4f +- %.4f   log loss %.5f +- %.5f",
                     *(name, protocol),
@@ -279,62 +273,54 @@ def search_parameters(
 
 @app.command()
 def refresh(
-    data: Annotated[
-        str | None, typer.Option(help="All flights to remember, the newest included.")
-    ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="Description of another airport's file, TOML.")
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Use only flights scheduled before this date."),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
-    force: Annotated[
-        bool, typer.Option("--force", help="Register whatever the check says.")
-    ] = False,
+    data: DataOption = None,
+    mapping: MappingOption = None,
+    until: UntilOption = None,
+    name: NameOption = store.DEFAULT_NAME,
+    force: ForceOption = False,
 ) -> None:
-    """Bring the registered model up to date with newer outcomes, without fitting it."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with refusals():
+    """Refresh the registered model with newer outcomes, without fitting it.
+
+    The history tables are rebuilt from all flights of --data, so they must reach back far enough.
+    """
+    with user_errors():
         dataset = load_flights(data, mapping=mapping)
         frame = _window(dataset, until)
         tag, parent = store.read(f"{name}:latest", threads=0)
         bundle = refreshing.refresh(
-            parent, tag, frame, is_sample=dataset.is_sample, home=dataset.home
+            parent, tag, frame, is_sample=dataset.is_sample, home=dataset.airport_config
         )
     if refreshing.changes_nothing(bundle, parent):
-        logger.info("%s knows these flights already: nothing to refresh", tag)
+        logger.info("%s already has these flights: nothing to refresh", tag)
         return
-    verdict = refreshing.check(bundle, parent, frame)
-    if not verdict.accepted and not force:
-        logger.error("not refreshed: %s. Use --force to register it", verdict.reason)
+    result = refreshing.check(bundle, parent, frame)
+    if not result.accepted and not force:
+        logger.error("not refreshed: %s. Use --force to register it", result.reason)
         raise typer.Exit(EXIT_GATE)
     newer = store.register(bundle, name, _labels(bundle), {"data": dataset.origin})
-    logger.info("registered %s, refreshed from %s (%s)", newer, tag, verdict.reason)
+    logger.info("registered %s, refreshed from %s (%s)", newer, tag, result.reason)
 
 
-@app.command("card")
-def write_card(
-    name: Annotated[str, typer.Option(help="Name in the model store.")] = store.DEFAULT_NAME,
+@app.command()
+def card(
+    name: NameOption = store.DEFAULT_NAME,
     folder: Annotated[Path, typer.Option(help="Where to write it.")] = Path("docs"),
 ) -> None:
-    """Write the registered model's card as a document with pictures."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with refusals():
+    """Write the registered model's card as a Markdown page with pictures."""
+    with user_errors():
         tag, bundle = store.read(f"{name}:latest", threads=0)
     folder.mkdir(parents=True, exist_ok=True)
     decision = bundle.predictor.decision.to_json()
-    logger.info("model card: %s", write_document(folder, bundle.card, tag, decision))
+    logger.info("model card: %s", write_model_card_page(folder, bundle.card, tag, decision))
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """Turn an error that is meant for people into one line and an exit code."""
+def user_errors() -> Iterator[None]:
+    """Log an expected error as one line and exit with code 2."""
     try:
         yield
     except (DataError, ModelError, NoModelRegistered) as error:
-        logger.error("%s", error)  # noqa: TRY400 - for people: the text says all, a trace would bury it
+        logger.error("%s", error)  # noqa: TRY400 - the message is complete without a traceback
         raise typer.Exit(EXIT_DATA) from error
 
 

@@ -1,5 +1,5 @@
-"""Where flights come from, and what is known about them.
+"""Load, validate and represent flights.
 
-Importing this package costs nothing: pandas and its friends are imported by the modules that read
-files, so that the serving path can use `data.flights` alone.
+This package imports nothing: only the modules that read files import pandas, so that the service
+can use `data.flights` without it.
 """

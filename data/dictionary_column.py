@@ -1,4 +1,4 @@
-"""Columns by their distinct values: what is looked up is looked up once per value, not per row."""
+"""Dictionary-encoded columns, so that look-ups run once per distinct value and not per row."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 WIDEST = 8
-"""Pairs per row that there may be room for; beyond, the pairs are sorted instead of marked."""
+"""Size limit of the table that marks pairs, in pairs per row; beyond it the pairs are sorted."""
 
 
 class DictionaryColumn(Sequence[T]):
-    """A column of `n` values of which few are distinct; reads as a list of them.
+    """Column of `n` values of which few are distinct, readable as a list.
 
     Parameters
     ----------
     code
         Position of each row's value, shape ``(n,)``.
     values
-        The distinct values, each of them on some row.
+        The distinct values; each occurs in some row.
     """
 
     __slots__ = ("code", "values")
@@ -35,7 +35,7 @@ class DictionaryColumn(Sequence[T]):
 
     @classmethod
     def of(cls, column: Sequence[T]) -> DictionaryColumn[T]:
-        """Number the values of a column, in the order in which they come first."""
+        """Encode a column; values are in the order of their first occurrence."""
         if isinstance(column, DictionaryColumn):
             return column
         number = {value: n for n, value in enumerate(dict.fromkeys(column))}
@@ -44,7 +44,7 @@ class DictionaryColumn(Sequence[T]):
 
     @classmethod
     def compact(cls, code: IntArray, values: Sequence[T]) -> DictionaryColumn[T]:
-        """Leave out the values that are on no row."""
+        """Leave out the values that occur in no row."""
         present = np.zeros(len(values), dtype=bool)
         present[code] = True
         kept = np.flatnonzero(present)
@@ -54,7 +54,7 @@ class DictionaryColumn(Sequence[T]):
         return cls(number[code], [values[n] for n in kept.tolist()])
 
     def pick(self, rows: npt.NDArray[Any]) -> DictionaryColumn[T]:
-        """The rows at the given positions, in their order."""
+        """Return the rows at the given positions, in their order."""
         return self.compact(self.code[rows], self.values)
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class DictionaryColumn(Sequence[T]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment] # equal to lists, which have none either
+    __hash__ = None  # type: ignore[assignment] # it equals lists, which have none either
 
 
 def look_up(
@@ -86,7 +86,7 @@ def look_up(
     Parameters
     ----------
     find
-        From some values to as many results, each depending on its own value alone.
+        Function from values to as many results, each depending on its own value alone.
     """
     if isinstance(column, DictionaryColumn):
         return np.array(find(column.values)).take(column.code) if len(column) else []
@@ -94,7 +94,7 @@ def look_up(
 
 
 def pairs(first: Sequence[T], second: Sequence[U]) -> Sequence[tuple[T, U]]:
-    """Values of two columns side by side."""
+    """Pair the values of two columns row by row."""
     if not (isinstance(first, DictionaryColumn) and isinstance(second, DictionaryColumn)):
         return list(zip(first, second, strict=True))
     width = len(second.values)
@@ -109,7 +109,7 @@ def pairs(first: Sequence[T], second: Sequence[U]) -> Sequence[tuple[T, U]]:
 
 
 def _distinct(numbers: IntArray, size: int) -> tuple[IntArray, IntArray]:
-    """Distinct numbers below `size` in ascending order, and the position of each row's."""
+    """Return the distinct numbers below `size` in ascending order, and each row's position."""
     if size > WIDEST * len(numbers):
         kept, code = np.unique(numbers, return_inverse=True)
         return kept, code

@@ -1,22 +1,22 @@
-"""What can go wrong between a source and a frame of flights.
+"""Exceptions of loading flights.
 
 ::
 
     DataError
     ├── MappingError            the description of a file of another airport is wrong
-    ├── SourceError             the bytes could not be had, or are no table
+    ├── SourceError             the bytes could not be read, or are no table
     │   ├── SourceNotFoundError     no such file, address or object
     │   ├── SourceUnreachableError  the network or the bucket did not answer
-    │   ├── EmptySourceError        nothing in it
+    │   ├── EmptySourceError        no bytes in it
     │   ├── TruncatedSourceError    it ends in the middle
-    │   ├── WrongHashError          not the bytes that were published
+    │   ├── WrongHashError          not the published bytes
     │   └── NotATableError          neither CSV nor Parquet
     └── ContentError            a table, but not of flights
-        ├── MissingColumnsError     columns are not there
+        ├── MissingColumnsError     columns are missing
         ├── InvalidRowsError        rows break the rules
         └── NoFlightsError          no row is left
 
-Every message is a sentence for the person who named the source.
+Every message is a sentence for the user who named the source.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class MappingError(DataError):
 
 
 class SourceError(DataError):
-    """The bytes could not be had, or are no table."""
+    """The bytes could not be read, or are no table."""
 
 
 class SourceNotFoundError(SourceError):
@@ -54,7 +54,7 @@ class TruncatedSourceError(SourceError):
 
 
 class WrongHashError(SourceError):
-    """The bytes are not those that were published."""
+    """The bytes are not the published ones."""
 
 
 class NotATableError(SourceError):
@@ -70,7 +70,7 @@ class NoFlightsError(ContentError):
 
 
 class MissingColumnsError(ContentError):
-    """Columns are not there.
+    """Columns are missing.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Problem:
     rows
         How many rows break it.
     examples
-        A few of them: line of the file (the header is line 1) and the text that stands there.
+        A few of them: line of the file (the header is line 1) and its text.
     """
 
     column: str
@@ -126,7 +126,7 @@ class InvalidRowsError(ContentError):
         super().__init__(
             f"{invalid:,} of {total:,} rows are not valid flights:\n"
             f"{_table(self.problems)}\n"
-            "Mend them, or leave them out with --drop-invalid."
+            "Correct them, or leave them out with --drop-invalid."
         )
 
 

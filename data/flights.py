@@ -1,4 +1,4 @@
-"""Flights as the service sees them: five columns that are known before departure."""
+"""Columns of flights that are known before departure, and of their outcomes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MINUTES_PER_DAY = 1440
 FLIGHT_TYPES = ("N", "I")
 """National and international."""
 AIRPORT_HOURS = (1, 3, 6, 24)
-"""Windows over which the state of the airport is told."""
+"""Windows of the airport's state, in hours before the observation."""
 AIRPORT_FIGURES = 3 * len(AIRPORT_HOURS)
 """Of each window: departures, late share, mean delay in minutes."""
 
@@ -26,17 +26,16 @@ FloatMatrix = npt.NDArray[np.float64]
 
 
 class Columns(Protocol):
-    """Anything that gives a column by its name: a dictionary of lists, a pandas frame."""
+    """Object that returns a column by its name: a dictionary of lists, a pandas frame."""
 
     def __getitem__(self, name: str, /) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Flights:
-    """What is known about `n` flights before they depart, column by column.
+    """Columns of `n` flights that are known before departure.
 
-    There is deliberately no room here for a flight's own outcome: whoever builds features from
-    `Flights` cannot see one.
+    It has no outcomes on purpose: code that builds features from `Flights` cannot use them.
 
     Attributes
     ----------
@@ -45,14 +44,14 @@ class Flights:
     flight_number
         The number as text, without the airline, e.g. ``"120"``.
     flight_type
-        ``"N"`` national, ``"I"`` international, ``None`` where the caller left it out.
+        ``"N"`` national, ``"I"`` international, ``None`` if the request has none.
     departure
         Scheduled departure, shape ``(n,)``: minutes of Santiago's wall clock since
         1970-01-01 00:00.
     airport
-        What was seen of the airport shortly before, shape ``(n, AIRPORT_FIGURES)``: three figures
-        for each of `AIRPORT_HOURS`; a row of NaN where nothing was told about it. ``None`` where
-        that holds for all flights.
+        State of the airport shortly before, shape ``(n, AIRPORT_FIGURES)``: three figures for
+        each of `AIRPORT_HOURS`; a row of NaN where it is not known. ``None`` where it is not known
+        for any flight.
     """
 
     airline: Sequence[str]
@@ -82,7 +81,7 @@ class Flights:
 
     @classmethod
     def from_columns(cls, columns: Columns) -> Flights:
-        """Take the five schedule columns of a typed frame and nothing else."""
+        """Read only the five schedule columns of a typed frame."""
         departure = np.asarray(columns["scheduled_departure"], dtype="datetime64[m]")
         return cls(
             airline=_texts(columns["airline"]),
@@ -109,7 +108,7 @@ class Flights:
         )
 
     def slice(self, start: int, stop: int) -> Flights:
-        """Flights `start` to `stop`, the last not included."""
+        """Return the flights `start` to `stop`, the last not included."""
         return Flights(
             airline=self.airline[start:stop],
             flight_number=self.flight_number[start:stop],
@@ -120,7 +119,7 @@ class Flights:
         )
 
     def pick(self, rows: IntArray) -> Flights:
-        """Flights at the given positions, in their order."""
+        """Return the flights at the given positions, in their order."""
         return Flights(
             airline=_picked(self.airline, rows),
             flight_number=_picked(self.flight_number, rows),
@@ -131,13 +130,13 @@ class Flights:
         )
 
     def seen(self, airport: FloatMatrix | None) -> Flights:
-        """The same flights with another view of the airport."""
+        """Return the flights with another state of the airport."""
         return replace(self, airport=airport)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of `n` flights. Kept apart from `Flights`: it is known only afterwards.
+    """Outcomes of `n` flights, separate from `Flights` because they are known only afterwards.
 
     Attributes
     ----------
@@ -155,7 +154,7 @@ class Outcomes:
 
     @classmethod
     def from_columns(cls, columns: Columns) -> Outcomes:
-        """Take the three columns of the operation from a typed frame."""
+        """Read the three outcome columns of a typed frame."""
         departure = np.asarray(columns["actual_departure"], dtype="datetime64[m]")
         return cls(
             delayed=np.asarray(columns["delayed"], dtype=bool),
@@ -164,12 +163,12 @@ class Outcomes:
         )
 
     def known_on(self, flights: Flights) -> IntArray:
-        """Day on which each outcome was known, shape ``(n,)``: not before its scheduled one."""
+        """Return the day on which each outcome was known, at least the scheduled one, ``(n,)``."""
         return np.maximum(flights.day, self.departure // MINUTES_PER_DAY)
 
 
 def weekday(days: IntArray) -> IntArray:
-    """Weekday of days since 1970-01-01 (a Thursday); Monday is 0."""
+    """Return the weekday of days since 1970-01-01 (a Thursday); Monday is 0."""
     return (days + 3) % 7
 
 

@@ -1,4 +1,4 @@
-"""From the file's columns of text to the typed, validated, time-ordered frame of flights."""
+"""Convert the file's columns of text to the typed, validated, time-ordered frame of flights."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ HASH_COLUMNS = (
     "flight_type",
     "actual_departure",
 )
-"""What training reads, in the order in which rows are sorted and written for the hash."""
+"""Columns that training reads, in the order of sorting and writing for the hash."""
 
 EXAMPLES_SHOWN = 3
 LINE_OF_FIRST_ROW = 2
-"""Under the header, as an editor counts lines."""
+"""Line number in an editor: the header is line 1."""
 
 _TIME_ORDER = [*HASH_COLUMNS[:4], "actual_departure", "file_row"]
 _DATES = (Raw.SCHEDULED_DEPARTURE, Raw.ACTUAL_DEPARTURE)
@@ -41,22 +41,22 @@ _NUMBERS = (Raw.FLIGHT_NUMBER, Raw.OPERATED_FLIGHT_NUMBER)
 
 
 def to_flights_frame(
-    raw: pd.DataFrame, *, drop_invalid: bool = False, home: AirportConfig = SANTIAGO
+    raw: pd.DataFrame, *, drop_invalid: bool = False, airport_config: AirportConfig = SANTIAGO
 ) -> tuple[pd.DataFrame, int]:
     """Type, check and order the rows of a file.
 
-    Two rows with the same airline, number, destination and schedule but another operation are
-    both kept: the airport did record two departures. A row that says the same as an earlier one
-    in every column that is read is invalid: as a rule a file was joined to itself.
+    Two rows with the same airline, number, destination and schedule but different operations are
+    both kept: the airport recorded two departures. A row that repeats an earlier one in every
+    column that is read is invalid: usually a file was concatenated with itself.
 
     Parameters
     ----------
     raw
-        The file as read: columns of `data.schema.Raw` in any order, of text or of whatever
-        types a Parquet file gave them; more columns are ignored.
+        The file as read: columns of `data.schema.Raw` in any order, of text or of the types of a
+        Parquet file; other columns are ignored.
     drop_invalid
         Leave invalid rows out instead of refusing the file.
-    home
+    airport_config
         The airport that every flight must leave from.
 
     Returns
@@ -70,15 +70,15 @@ def to_flights_frame(
     Raises
     ------
     MissingColumnsError
-        Where a column is not there.
+        If a column is missing.
     InvalidRowsError
-        Where rows are invalid and `drop_invalid` is not set.
+        If rows are invalid and `drop_invalid` is not set.
     NoFlightsError
-        Where no row is left.
+        If no row is left.
     """
     text = _read_columns(raw)
     candidates = _typed(text)
-    failures = _find_failures(candidates, home)
+    failures = _find_failures(candidates, airport_config)
     invalid = failures["row"].unique().tolist()
     if invalid and not drop_invalid:
         raise InvalidRowsError(list(_problems(failures, text)), len(invalid), len(text))
@@ -90,10 +90,10 @@ def to_flights_frame(
 
 
 def data_hash(frame: pd.DataFrame) -> str:
-    """Fingerprint of what training reads from a typed frame, wherever it came from.
+    """Return the hash of the columns that training reads, whatever the source.
 
-    Neither the order of the rows nor their place in a file enters, so that the flights up to a
-    date have the same hash whatever follows them.
+    It does not depend on the order of the rows or their positions in the file, so that the flights
+    up to a date have the same hash whatever follows them.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def data_hash(frame: pd.DataFrame) -> str:
 
 
 def _read_columns(raw: pd.DataFrame) -> pd.DataFrame:
-    """Keep the columns that are used, as stripped text, rows numbered from 0."""
+    """Return the columns that are used, as stripped text, with rows numbered from 0."""
     named = raw.rename(columns=lambda name: str(name).strip())
     missing = [column for column in Raw if column not in named.columns]
     if missing:
@@ -124,8 +124,8 @@ def _read_columns(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_text(column: pd.Series[Any]) -> pd.Series[str]:
-    """A column as stripped text, whatever its type; nothing where nothing stands."""
-    # Pandas writes a column of dates that are all at midnight without the time of day.
+    """Convert a column of any type to stripped text; empty cells are missing."""
+    # pandas would write dates that are all at midnight without the time of day
     is_date = pd.api.types.is_datetime64_dtype(column)
     text = column.dt.strftime(DATE_FORMAT) if is_date else column
     stripped = text.astype("str").str.strip()
@@ -133,7 +133,7 @@ def as_text(column: pd.Series[Any]) -> pd.Series[str]:
 
 
 def _typed(text: pd.DataFrame) -> pd.DataFrame:
-    """Rename and type; what cannot be typed becomes missing and is found by the schema."""
+    """Rename and type; values that cannot be typed become missing, which the schema reports."""
     columns = text.assign(
         **{date: _parse_dates(text[date]) for date in _DATES},
         **{number: _normalise_numbers(text[number]) for number in _NUMBERS},
@@ -152,14 +152,14 @@ def _parse_dates(text: pd.Series[str]) -> pd.Series[pd.Timestamp]:
 
 
 def _normalise_numbers(text: pd.Series[str]) -> pd.Series[str]:
-    # A column of numbers that misses one is read as decimals by many tools: 226 becomes 226.0.
+    # many tools read a column of integers with a missing one as decimals: 226 becomes 226.0
     return text.str.upper().str.replace(r"\.0+$", "", regex=True)
 
 
-def _find_failures(candidates: pd.DataFrame, home: AirportConfig) -> pd.DataFrame:
-    """List what breaks the schema: columns `row`, `column` and `check`, one line each."""
+def _find_failures(candidates: pd.DataFrame, airport_config: AirportConfig) -> pd.DataFrame:
+    """List violations of the schema: columns `row`, `column` and `check`, one line each."""
     try:
-        candidate_schema(home).validate(candidates, lazy=True)
+        candidate_schema(airport_config).validate(candidates, lazy=True)
     except SchemaErrors as found:
         failures: pd.DataFrame = found.failure_cases.rename(columns={"index": "row"})
         return failures.astype({"row": "int64", "column": "str", "check": "str"})

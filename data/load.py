@@ -1,4 +1,4 @@
-"""Where flights are read from: a path, an address, a bucket, public copies, the sample."""
+"""Load flights from a path, an address, a bucket, the public copies or the embedded sample."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from data import mirrors
 from data.airports.config import SANTIAGO, AirportConfig
 from data.airports.mapped import to_mapped_frame
 from data.airports.mapping import load_mapping
-from data.download import public_address, read_source
+from data.download import PUBLISHED_ORIGIN, download_published, public_address, read_source
 from data.errors import MappingError, SourceError
 from data.frame import data_hash, to_flights_frame
 from data.read_table import read_table
-from data.sample import generate
+from data.sample import generate_flights
 
 SOURCE_VARIABLE = "SCL_DATASET"
 SAMPLE_SOURCE = "sample"
@@ -30,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Flights, and where they came from.
+    """Flights with their source.
 
     Attributes
     ----------
@@ -38,15 +37,15 @@ class Dataset:
         Typed frame: one row per flight, columns of `data.schema.FRAME_COLUMNS`, in order of
         time.
     origin
-        One phrase for people: what was read.
+        Phrase that names the source.
     is_sample
         Whether these are generated flights and not real ones.
     dropped
         Number of invalid rows left out.
     sha256
-        Of the table's bytes once decompressed; of its `data.frame.data_hash` for the sample,
-        which has no bytes.
-    home
+        Of the decompressed bytes of the table; for the sample, which has none, its
+        `data.frame.data_hash`.
+    airport_config
         The airport that they leave from.
     """
 
@@ -55,7 +54,7 @@ class Dataset:
     is_sample: bool
     dropped: int
     sha256: str
-    home: AirportConfig = SANTIAGO
+    airport_config: AirportConfig = SANTIAGO
 
 
 def load_flights(
@@ -65,38 +64,38 @@ def load_flights(
     seed: int = 0,
     mapping: Path | None = None,
 ) -> Dataset:
-    """Load flights from a named source, or from the best one that can be had.
+    """Load flights from a named source, or from the best available one.
 
     Parameters
     ----------
     source
         Path of a CSV file (gzip or not) or a Parquet file; an ``http(s)://`` address; an
-        ``s3://`` or ``gs://`` address; or ``"sample"`` for the embedded sample. Where it is not
-        given: what the environment's ``SCL_DATASET`` names; a file placed in the data folder;
-        the public copies; the embedded sample.
+        ``s3://`` or ``gs://`` address; or ``"sample"`` for the embedded sample. If it is not
+        given: the environment's ``SCL_DATASET``; a file placed in the data folder; the public
+        copies; the embedded sample.
     drop_invalid
         Leave invalid rows out, and count them, instead of refusing the file.
     seed
-        Of the embedded sample, where it comes to that.
+        Of the embedded sample, if that is used.
     mapping
-        File that describes flights of another airport, `data.airports.mapping`; they must be named.
+        File that describes flights of another airport, `data.airports.mapping`; it needs `source`.
 
     Returns
     -------
     Dataset
-        The flights in order of time, and where they came from.
+        The flights in order of time, with their source.
 
     Raises
     ------
     data.errors.DataError
-        Where a source that was named cannot be read, or what was read is not flights. A source
-        that was named is never replaced by another one.
+        If a named source cannot be read or does not hold flights. A named source is never
+        replaced by another one.
     """
     if mapping is not None:
         return _load_mapped(source, mapping, drop_invalid)
     named = source or os.environ.get(SOURCE_VARIABLE)
     if named == SAMPLE_SOURCE:
-        return _load_sample(seed, "asked for by name")
+        return _load_sample(seed, "selected by name")
     if named:
         how = "" if source else f", named by {SOURCE_VARIABLE}"
         return _parse(read_source(named), f"{_shown(named)}{how}", drop_invalid)
@@ -116,16 +115,16 @@ def _load_mapped(source: str | None, path: Path, drop_invalid: bool) -> Dataset:
     raw, plain = read_table(read_source(source), shown)
     frame, dropped = to_mapped_frame(raw, mapping, drop_invalid=drop_invalid)
     digest = hashlib.sha256(plain).hexdigest()
-    return Dataset(frame, shown, False, dropped, digest, mapping.home)
+    return Dataset(frame, shown, False, dropped, digest, mapping.airport_config)
 
 
 def _load_published(drop_invalid: bool, seed: int) -> Dataset:
     try:
-        content = mirrors.download()
+        content = download_published()
     except SourceError as failure:
         logger.warning("%s", failure)
-        return _load_sample(seed, "no real flights could be had")
-    return _parse(content, mirrors.ORIGIN, drop_invalid)
+        return _load_sample(seed, "no real flights are available")
+    return _parse(content, PUBLISHED_ORIGIN, drop_invalid)
 
 
 def _load_sample(seed: int, why: str) -> Dataset:
@@ -135,7 +134,7 @@ def _load_sample(seed: int, why: str) -> Dataset:
         why,
         SOURCE_VARIABLE,
     )
-    frame, _ = to_flights_frame(generate.generate(seed))
+    frame, _ = to_flights_frame(generate_flights(seed))
     origin = f"the embedded sample of generated flights, seed {seed}: not real ones"
     return Dataset(frame, origin, is_sample=True, dropped=0, sha256=data_hash(frame))
 
@@ -155,5 +154,5 @@ def _placed_file() -> Path | None:
 
 
 def _shown(source: str) -> str:
-    """Name a source without folders of this machine, passwords or signatures."""
+    """Return the name of a source without folders, passwords or signatures."""
     return public_address(source) if "://" in source else f"the file {Path(source).name}"

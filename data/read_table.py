@@ -1,4 +1,4 @@
-"""From bytes to a table of text: CSV or Parquet, compressed or not, whatever it is named."""
+"""Read bytes as a table: CSV or Parquet, compressed or not, detected from the bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_table(content: bytes, name: str) -> tuple[pd.DataFrame, bytes]:
-    """Read a table by what its bytes are.
+    """Read a table; its format is detected from the bytes, not from a name.
 
     Parameters
     ----------
@@ -29,23 +29,23 @@ def read_table(content: bytes, name: str) -> tuple[pd.DataFrame, bytes]:
         A CSV file in UTF-8, with or without byte order mark, or in Latin-1; the same under
         gzip; or a Parquet file.
     name
-        What to call it in errors.
+        Name of the source in errors.
 
     Returns
     -------
     table
-        Every column as text where it was CSV, with its own types where it was Parquet.
+        All columns as text for CSV, with their own types for Parquet.
     plain
-        The bytes once decompressed.
+        The decompressed bytes.
 
     Raises
     ------
     EmptySourceError
-        Where there are no bytes, or no text.
+        If there are no bytes, or no text.
     TruncatedSourceError
-        Where it ends in the middle.
+        If it ends in the middle.
     NotATableError
-        Where it is neither CSV nor Parquet.
+        If it is neither CSV nor Parquet.
     """
     plain = _decompress(content, name)
     if not plain.strip():
@@ -64,7 +64,7 @@ def _decompress(content: bytes, name: str) -> bytes:
     except EOFError:
         raise TruncatedSourceError(_cut_short(name)) from None
     except (OSError, zlib.error) as failure:
-        message = f"{name}: its gzip data is damaged ({failure}): get it again."
+        message = f"{name}: its gzip data is damaged ({failure}): download it again."
         raise TruncatedSourceError(message) from failure
 
 
@@ -73,7 +73,7 @@ def _read_parquet(content: bytes, name: str) -> pd.DataFrame:
         raise TruncatedSourceError(_cut_short(name))
     try:
         return pd.read_parquet(BytesIO(content))
-    except (OSError, ValueError) as failure:  # those of pyarrow are one or the other
+    except (OSError, ValueError) as failure:  # exceptions of pyarrow are subclasses of these
         message = f"{name}: its Parquet data is damaged ({failure})."
         raise NotATableError(message) from failure
 

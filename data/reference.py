@@ -1,4 +1,4 @@
-"""What the schedule's codes stand for: airlines, airports and how far away they are."""
+"""Reference data of the schedule's codes: patterns, airlines, airports and distances."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ TIME_ZONE = "America/Santiago"
 DELAY_MINUTES = 15
 """A flight is late when it leaves strictly more than this many minutes after its schedule."""
 
+# The data set has its own codes for hired aircraft, such as 48O: airlines may have digits.
+AIRLINE_PATTERN = r"[A-Z0-9]{3}"
+AIRPORT_PATTERN = r"[A-Z]{4}"
+FLIGHT_NUMBER_PATTERN = r"[0-9]{1,5}[A-Z]?"
+"""Regular expressions of the codes, without anchors."""
+
 MEAN_EARTH_RADIUS_KM = 6371.0088
 
-# Names by the codes in the flights of 2017. Some are the airport's own and not ICAO's: QFU for
-# Qantas beside QFA, and 48O and 56R for aircraft that Latin American Wings hired.
+# Names by the codes in the flights of 2017. Some are the airport's and not ICAO's: QFU as well as
+# QFA for Qantas, and 48O and 56R for aircraft that Latin American Wings hired.
 AIRLINES: dict[str, str] = {
     "48O": "Latin American Wings (hired aircraft)",
     "56R": "Latin American Wings (hired aircraft)",
@@ -78,11 +84,10 @@ class Airport:
     longitude: float
 
 
-# Quito's airport closed in 2013 and left the world's lists, but a schedule of 2017 still names it.
+# Quito's airport closed in 2013 and is in no list any more, but the schedule of 2017 has it.
 _CLOSED_AIRPORTS = (Airport("SEQU", "Antiguo Mariscal Sucre", "Quito", "EC", -0.1411, -78.4882),)
 
-# The city that people call the airport by, where the list names the town that it stands in, or
-# writes the city without its accents.
+# Usual name of an airport's city, where the list has a suburb's name or no accents.
 _CITIES = {
     "CYYZ": "Toronto",
     "MPTO": "Panamá",
@@ -115,12 +120,12 @@ def airport(code: str) -> Airport | None:
     Returns
     -------
     Airport or None
-        ``None`` where nobody knows the code.
+        ``None`` if the code is unknown.
 
     Raises
     ------
     ImportError
-        Where `airportsdata`, a package of the training environment, is missing.
+        If `airportsdata`, a package of the training environment, is missing.
 
     Examples
     --------
@@ -130,18 +135,18 @@ def airport(code: str) -> Airport | None:
     return _airports().get(code)
 
 
-def great_circle_km(code: str, home: str = HOME_AIRPORT) -> float | None:
-    """Distance from home to an airport along the great circle (haversine), in kilometres.
+def great_circle_km(code: str, origin: str = HOME_AIRPORT) -> float | None:
+    """Return the great-circle distance between two airports (haversine), in kilometres.
 
     Parameters
     ----------
-    code, home
-        ICAO codes in capital letters; home must be a known one.
+    code, origin
+        ICAO codes in capital letters; `origin` must be a known one.
 
     Returns
     -------
     float or None
-        ``None`` where nobody knows the code.
+        ``None`` if `code` is unknown.
 
     Examples
     --------
@@ -149,20 +154,20 @@ def great_circle_km(code: str, home: str = HOME_AIRPORT) -> float | None:
     1107
     """
     there = airport(code)
-    return None if there is None else _haversine_km(_airports()[home], there)
+    return None if there is None else _haversine_km(_airports()[origin], there)
 
 
 @cache
 def icao_by_iata() -> dict[str, str]:
-    """ICAO codes of airports by their IATA codes."""
-    import airportsdata  # noqa: PLC0415 - takes a while, and serving does without it
+    """Return the ICAO codes of airports by their IATA codes."""
+    import airportsdata  # noqa: PLC0415 - slow to import, and not installed where the model is served
 
     return {code: entry["icao"] for code, entry in airportsdata.load("IATA").items()}
 
 
 @cache
 def _airports() -> dict[str, Airport]:
-    import airportsdata  # noqa: PLC0415 - takes a while, and serving does without it
+    import airportsdata  # noqa: PLC0415 - slow to import, and not installed where the model is served
 
     known = {here.code: here for here in _CLOSED_AIRPORTS}
     for code, entry in airportsdata.load("ICAO").items():

@@ -1,4 +1,4 @@
-"""The columns of dataset_SCL.csv, their English names, and what makes a row a flight."""
+"""Columns of dataset_SCL.csv, their English names, and the rules that a row must satisfy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from enum import StrEnum
 import pandera.pandas as pa
 
 from data.airports.config import AirportConfig
+from data.reference import AIRLINE_PATTERN, AIRPORT_PATTERN, FLIGHT_NUMBER_PATTERN
 
 
 class Raw(StrEnum):
-    """Columns that are read from the file; what it holds beyond them is ignored.
+    """Columns that are read from the file; others are ignored.
 
-    Those ending in -I are of the schedule, those ending in -O of the operation.
+    Names that end in -I are of the schedule, names that end in -O of the operation.
     """
 
     SCHEDULED_DEPARTURE = "Fecha-I"
@@ -36,7 +37,7 @@ RAW_COLUMNS = (
 """All columns of the published file, in its order."""
 
 DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
-"""How the file writes a date, in Santiago's local time."""
+"""Format of the file's dates, in Santiago's local time."""
 
 ENGLISH = {
     Raw.AIRLINE: "airline",
@@ -54,7 +55,7 @@ ENGLISH = {
 """Names in the typed frame, by the file's own."""
 
 SCHEDULE_COLUMNS = ("airline", "flight_number", "destination", "scheduled_departure", "flight_type")
-"""What is known before departure: the only columns that features may use."""
+"""Columns that are known before departure: features may use no others."""
 
 OUTCOME_COLUMNS = (
     "actual_departure",
@@ -65,18 +66,13 @@ OUTCOME_COLUMNS = (
     "delay_minutes",
     "delayed",
 )
-"""What is known only once the flight has left."""
+"""Columns that are known only after the departure."""
 
 FRAME_COLUMNS = (*SCHEDULE_COLUMNS, *OUTCOME_COLUMNS, "file_row")
 """The typed frame, in order; `file_row` is the row's position in its file, from 0."""
 
 NOT_A_DATE = "missing, or not a date as YYYY-MM-DD HH:MM:SS"
 MINUTES_PER_DAY = 24 * 60
-
-# The airport gives hired aircraft codes of its own, such as 48O: digits have to pass.
-_AIRLINE = r"[A-Z0-9]{3}"
-_AIRPORT = r"[A-Z]{4}"
-_FLIGHT_NUMBER = r"[0-9]{1,5}[A-Z]?"
 
 
 def _text(pattern: str, rule: str, *, required: bool = True) -> pa.Column:
@@ -85,7 +81,7 @@ def _text(pattern: str, rule: str, *, required: bool = True) -> pa.Column:
 
 
 def _date() -> pa.Column:
-    # pandera takes any unit of time for any other: that it is seconds is up to `data.frame`.
+    # pandera does not compare units of time: `data.frame` makes sure that it is seconds
     return pa.Column("datetime64[s]", nullable=False)
 
 
@@ -97,15 +93,15 @@ def _delay() -> pa.Column:
         include_max=False,
         error="leaves a day or more before or after its schedule",
     )
-    # It is missing only where one of the dates is, and those complain for themselves.
+    # it is missing only if one of the dates is, which is reported for the date
     return pa.Column("float64", within_a_day, nullable=True)
 
 
 FLIGHTS_SCHEMA = pa.DataFrameSchema(
     {
-        "airline": _text(_AIRLINE, "not an airline's three capital letters or digits"),
-        "flight_number": _text(_FLIGHT_NUMBER, "not 1 to 5 digits and perhaps a letter"),
-        "destination": _text(_AIRPORT, "not an airport's four capital letters"),
+        "airline": _text(AIRLINE_PATTERN, "not an airline's three capital letters or digits"),
+        "flight_number": _text(FLIGHT_NUMBER_PATTERN, "not 1 to 5 digits and perhaps a letter"),
+        "destination": _text(AIRPORT_PATTERN, "not an airport's four capital letters"),
         "scheduled_departure": _date(),
         "flight_type": _text("[IN]", "neither I (international) nor N (national)"),
         "actual_departure": _date(),
@@ -122,13 +118,13 @@ FLIGHTS_SCHEMA = pa.DataFrameSchema(
 """The typed frame: 13 columns, one row per departure."""
 
 
-def candidate_schema(home: AirportConfig) -> pa.DataFrameSchema:
-    """The typed frame before it is accepted, with two columns that serve only to judge a row."""
-    code = home.airport
-    judged = {
-        "origin": _text(code, f"not {code}: only departures from {home.place}"),
+def candidate_schema(airport_config: AirportConfig) -> pa.DataFrameSchema:
+    """Return the schema of unchecked rows: the typed frame and two columns only for checks."""
+    code = airport_config.airport
+    checked = {
+        "origin": _text(code, f"not {code}: only departures from {airport_config.place}"),
         "repeats": pa.Column(
             bool, pa.Check.equal_to(False, error="repeats an earlier row in every column read")
         ),
     }
-    return FLIGHTS_SCHEMA.add_columns(judged)
+    return FLIGHTS_SCHEMA.add_columns(checked)

@@ -196,9 +196,9 @@ def _flights() -> bytes:
     """Return the flights of SCL_DATASET, or generated ones, which the replaced training ignores."""
     named = os.environ.get("SCL_DATASET")
     if not named:
-        from data.sample import generate  # noqa: PLC0415 - the import takes a second
+        from data.sample import generate_flights  # noqa: PLC0415 - the import takes a second
 
-        return generate.generate(0).to_csv(index=False).encode()
+        return generate_flights(0).to_csv(index=False).encode()
     from data.download import read_source  # noqa: PLC0415 - as above
 
     return read_source(named)

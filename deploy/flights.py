@@ -6,15 +6,15 @@ import logging
 import sys
 from pathlib import Path
 
+from data.download import download_published
 from data.errors import DataError
-from data.mirrors import download
 
 
 def main(path: Path) -> None:
     """Download the published file; exit with a message if no copy is available."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        path.write_bytes(download())
+        path.write_bytes(download_published())
     except DataError as error:
         raise SystemExit(str(error)) from error
 

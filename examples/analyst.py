@@ -5,7 +5,7 @@
 # `python examples/analyst.py`. It needs `pip install ./client pandas`.
 
 # %%
-"""A week's schedule scored as a frame, and the risk by hour of the day."""
+"""Score a week's schedule as a frame and show the risk by hour of the day."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ client.model()["model"]
 
 # %% [markdown]
 # ## The schedule
-# A flight to Antofagasta every hour of a week in July. Your own file does as well:
+# A flight to Antofagasta every hour of a week in July. Your own file works too:
 # `pd.read_csv("flights.csv")`, with these columns or those of dataset_SCL.csv.
 
 # %%

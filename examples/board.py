@@ -1,9 +1,9 @@
-"""A departures board, asynchronously: the next flights with the airport as it is now.
+"""Score the next flights of a departures board with the asynchronous client.
 
     python examples/board.py
 
-A board asks again every minute, among other work. It tells the service what the airport looks
-like, which the service cannot know by itself.
+A board sends a request every minute, among other work. The request holds the airport's current
+state, because the service has no other source for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scl_delay import AsyncDelayClient, Flight, airport_state
 URL = os.environ.get("SCL_DELAY_URL", "http://localhost:3000")
 NOW = datetime(2017, 7, 14, 8, 0)  # noqa: DTZ001 - Santiago's wall clock
 
-LEFT = {  # what has left this morning; a board has it from the airport's own systems
+LEFT = {  # this morning's departures; a board reads them from the airport's systems
     "scheduled_departure": [NOW - timedelta(minutes=minutes) for minutes in (170, 95, 50, 35, 20)],
     "actual_departure": [NOW - timedelta(minutes=minutes) for minutes in (168, 90, 28, 10, 1)],
 }
@@ -30,7 +30,7 @@ NEXT = [
 
 
 async def main() -> None:
-    """Score the board twice at once: from the schedule alone, and with the airport's state."""
+    """Send two requests concurrently: the schedule alone, and with the airport's state."""
     flights = [
         Flight(
             airline=airline,

@@ -1,4 +1,4 @@
-"""Many flights at once, with a progress bar, and what to do when the network goes away.
+"""Score many flights with a progress bar, and continue after a network failure.
 
 python examples/bulk.py                    a made-up season
 python examples/bulk.py flights.csv        a file; the command line does it too:
@@ -22,7 +22,7 @@ ATTEMPTS = 3
 
 
 def season(days: int = 90) -> Iterator[dict[str, Any]]:
-    """Flights of a season, one after the other: they need not all be in memory."""
+    """Yield the flights of a season: they need not all be in memory."""
     first = datetime(2017, 7, 1, 6, 0)  # noqa: DTZ001 - Santiago's wall clock
     for day in range(days):
         for number in range(40):
@@ -35,13 +35,13 @@ def season(days: int = 90) -> Iterator[dict[str, Any]]:
 
 
 def from_file(path: str) -> Iterator[dict[str, Any]]:
-    """Flights of a CSV file with the contract's column names."""
+    """Yield the flights of a CSV file with the contract's column names."""
     with open(path, newline="", encoding="utf-8") as file:  # noqa: PTH123 - a script
         yield from csv.DictReader(file)
 
 
 def score(client: DelayClient, flights: Any) -> list[Prediction]:
-    """Score all, going on where the network was cut instead of starting again."""
+    """Score all flights; after a network failure, continue with those that remain."""
     done: list[Prediction] = []
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# One flight, an explained one, and a refusal, with nothing but curl.
+# Send three requests with curl: one flight, one with an explanation, one that is invalid.
 #     make serve          in another terminal
-#     examples/curl.sh    SCL_DELAY_URL names another address
+#     examples/curl.sh    SCL_DELAY_URL sets another address
 set -eu
 url=${SCL_DELAY_URL:-http://localhost:3000}
 
@@ -23,6 +23,6 @@ ask '{"flights": [{"airline": "LAN", "flight_number": "120", "destination": "SCF
         "last_3_hours": {"departures": 17, "late_share": 0.24, "mean_delay_minutes": 9.0}},
       "explain": true}'
 
-echo '--- what is wrong is said by name, with status 422'
+echo '--- an invalid field: status 422 with its name'
 ask '{"flights": [{"airline": "latam", "flight_number": "120", "destination": "SCFA",
                    "scheduled_departure": "2017-07-14T08:30:00"}]}'

@@ -1,4 +1,4 @@
-"""One flight from Python: whether it is likely to leave late, and why.
+"""Score one flight and print its probability of a late departure with the reasons.
 
 pip install ./client
 python examples/predict.py
@@ -16,7 +16,7 @@ flight = Flight(
     airline="LAN",
     flight_number="120",
     destination="SCFA",
-    scheduled_departure="2017-07-14T08:30",  # the airport's wall clock; a datetime will do too
+    scheduled_departure="2017-07-14T08:30",  # the airport's local time; a datetime works too
 )
 
 with DelayClient(URL) as client:

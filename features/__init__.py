@@ -1,4 +1,4 @@
-"""What is known before departure, as numbers: one class per idea, one builder of them all."""
+"""Turn what is known before departure into features: transformers, joined by one builder."""
 
 from features.builder import FeatureBuilder, Level
 

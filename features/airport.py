@@ -1,22 +1,22 @@
-"""What the airport looks like now: departures of the last hours and how late they left."""
+"""Features of the airport's current state: recent departures and how late they left."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from data.flights import AIRPORT_HOURS, Flights, IntArray, Outcomes
-from features.transformer import FloatMatrix, JsonObject
+from features.transformer import FloatMatrix, Stateless
 
 SHORTEST_DELAY, LONGEST_DELAY = -15.0, 120.0
 """Minutes at which a single flight's delay is cut before the mean is taken."""
 
 
-class AirportNow:
-    """Departures, late share and mean delay of the flights that left in the last hours.
+class AirportNow(Stateless):
+    """Transformer that writes departures, late share and mean delay of the last hours.
 
-    They are `Flights.airport`: the caller observes, the model only reads. Missing (NaN) where the
+    The caller of the service sends them (`Flights.airport`). They are missing (NaN) where the
     airport's state is not given.
     """
 
@@ -26,14 +26,9 @@ class AirportNow:
         for hours in AIRPORT_HOURS
         for what in ("departures", "late_share", "mean_delay")
     )
-    categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = tuple(
         name for name in names if not name.startswith("departures")
     )
-
-    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
-        """Return the family itself: there is nothing to learn."""
-        return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the twelve columns; see `Transformer.write`."""
@@ -43,23 +38,14 @@ class AirportNow:
         out[:] = flights.airport
         out[:, 2::3] = np.clip(out[:, 2::3], SHORTEST_DELAY, LONGEST_DELAY)
 
-    def to_json(self) -> JsonObject:
-        """Return nothing: there is no state."""
-        return {}
-
-    @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
-        """Restore the family from `to_json`."""
-        return cls()
-
 
 def airport_states(outcomes: Outcomes, at: IntArray) -> FloatMatrix:
-    """State of the airport at given times, as a service would have been told it.
+    """Return the state of the airport at given times, as a caller would have sent it.
 
     Parameters
     ----------
     outcomes
-        All departures; of each, only its actual departure decides when it is seen.
+        All departures; each counts from its actual departure on.
     at
         Minutes as in `Flights.departure`, shape ``(n,)``.
 

@@ -1,4 +1,4 @@
-"""The one code path from flights to numbers, for training and for serving."""
+"""Turn flights into a matrix of features: one code path for training and for serving."""
 
 from __future__ import annotations
 
@@ -22,31 +22,30 @@ from features.transformer import (
     FloatMatrix,
     HistoryTransformer,
     JsonObject,
+    OutcomeTransformer,
     ScheduleTransformer,
     Transformer,
 )
-from features.two_sided.between import HistoryBetween, TimetableBetween
-from features.two_sided.neighbours import Neighbours
 
 FORMAT = 2
 """Version of the saved form; raised when a change would misread older files."""
 
 
 class Level(StrEnum):
-    """What is known when a flight is scored."""
+    """Data that is available when a flight is scored."""
 
     SCHEDULE = "schedule"
     """The schedule, and outcomes up to a fit that may be months ago."""
     FRESH = "fresh"
-    """Outcomes up to the day before, and the airport's state where it is told."""
-    BETWEEN_DAYS = "between days"
-    """Outcomes of the days before and after: for evaluation by held-out days only."""
-    BETWEEN_ROWS = "between rows"
-    """Those and outcomes of the same day: for evaluation by random rows only."""
+    """Outcomes up to the day before, and the airport's state where the request gives it."""
+    TWO_SIDED_DAYS = "between days"
+    """Outcomes of the days before and after: for the evaluation split by day (E2) only."""
+    TWO_SIDED_ROWS = "between rows"
+    """Those and outcomes of the same day: for the evaluation by random split (E1) only."""
 
 
 class FeatureBuilder:
-    """Compose the families of features into one matrix.
+    """Builder that joins the columns of all transformers into one matrix.
 
     Examples
     --------
@@ -56,11 +55,13 @@ class FeatureBuilder:
     True
     """
 
-    def __init__(self, level: Level = Level.SCHEDULE, home: AirportConfig = SANTIAGO) -> None:
+    def __init__(
+        self, level: Level = Level.SCHEDULE, airport_config: AirportConfig = SANTIAGO
+    ) -> None:
         self.level = level
-        self.home = home
-        self.codes = Codes(home)
-        self._compose(self.codes, *_families(level, home))
+        self.airport_config = airport_config
+        self.codes = Codes(airport_config)
+        self._compose(self.codes, *_transformers(level, airport_config))
 
     def fit(self, frame: Columns, outcomes: Outcomes | None = None) -> Self:
         """Learn from the training flights.
@@ -71,29 +72,29 @@ class FeatureBuilder:
             The typed frame of `data.load.load_flights`, or any mapping with its schedule
             columns. Its operated columns are never read.
         outcomes
-            What became of these flights, row for row; without it there is no history.
+            Outcomes of these flights, row for row; without them there is no history.
         """
         flights = Flights.from_columns(frame)
-        for family in self._families:
-            _fit(family, flights, outcomes)
+        for each in self._transformers:
+            _fit(each, flights, outcomes)
         return self
 
     def refreshed(self, frame: Columns, outcomes: Outcomes) -> FeatureBuilder:
-        """The same builder with history and timetable as of the end of these flights.
+        """Return a copy with history and timetable as of the end of these flights.
 
-        That is what a daily refresh does without fitting the model again: codes, calendar and
-        distances stay as they were trained.
+        A daily refresh uses it instead of fitting the model again: codes, calendar and distances
+        stay as they were trained.
         """
-        newer = FeatureBuilder(self.level, self.home).fit(frame, outcomes)
-        pairs = zip(self._families, newer.families, strict=True)
+        newer = FeatureBuilder(self.level, self.airport_config).fit(frame, outcomes)
+        pairs = zip(self._transformers, newer.transformers, strict=True)
         newer.codes = self.codes
         newer._compose(*(new if isinstance(new, HistoryTransformer) else old for old, new in pairs))  # noqa: SLF001 - of the same class
         return newer
 
     def transform(self, flights: Flights) -> FloatMatrix:
-        """Features of flights, shape ``(len(flights), len(feature_names))``, row for row.
+        """Return the features, shape ``(len(flights), len(feature_names))``, row for row.
 
-        Outcomes are those known at the end of the fit.
+        History is as of the end of the fit.
 
         Raises
         ------
@@ -101,30 +102,30 @@ class FeatureBuilder:
             If a flight lies outside the years that the calendar covers.
         """
         matrix = np.empty((len(flights), len(self.feature_names)))
-        for family, columns in self._slots:
-            family.write(flights, matrix[:, columns])
+        for transformer, columns in self._slots:
+            transformer.write(flights, matrix[:, columns])
         return matrix
 
-    def replay(self, flights: Flights, as_of: IntArray) -> FloatMatrix:
-        """Features as they were on the day `as_of` of each flight: the rows of training.
+    def point_in_time(self, flights: Flights, as_of: IntArray) -> FloatMatrix:
+        """Return the features as they were on the day `as_of` of each flight, for training.
 
         Parameters
         ----------
         as_of
             Days since 1970-01-01, shape ``(n,)``; outcomes and schedules from that day on are
-            not seen. At the levels between, each flight sees both sides of its own day instead,
-            and the flights are those of the fit, in its order.
+            not used. At the two-sided levels, outcomes before and after each flight's own day are
+            used instead, and the flights must be those of the fit, in its order.
         """
         matrix = np.empty((len(flights), len(self.feature_names)))
-        for family, columns in self._slots:
-            if isinstance(family, HistoryTransformer):
-                family.replay(flights, as_of, matrix[:, columns])
+        for transformer, columns in self._slots:
+            if isinstance(transformer, HistoryTransformer):
+                transformer.point_in_time(flights, as_of, matrix[:, columns])
             else:
-                family.write(flights, matrix[:, columns])
+                transformer.write(flights, matrix[:, columns])
         return matrix
 
     def unknown(self, flights: Flights) -> list[list[str]]:
-        """For each flight, which of its airline and destination training never saw."""
+        """List, for each flight, which of its airline and destination training never saw."""
         airlines, destinations = self.codes.airline_, self.codes.destination_
         return [
             [
@@ -137,29 +138,30 @@ class FeatureBuilder:
 
     @property
     def as_of(self) -> int:
-        """Day (since 1970-01-01) before whose beginning all outcomes are known."""
-        return next(each.as_of_ for each in self._families if isinstance(each, History))
+        """Return the day (since 1970-01-01) up to whose beginning outcomes are included."""
+        return next(each.as_of_ for each in self._transformers if isinstance(each, History))
 
     @property
-    def families(self) -> Sequence[Transformer]:
-        """The families, in the order of their columns."""
-        return self._families
+    def transformers(self) -> Sequence[Transformer]:
+        """Return the transformers, in the order of their columns."""
+        return self._transformers
 
     def columns_of(self, key: str) -> list[int]:
-        """Positions of a family's columns in the matrix; none where the level has no such one."""
+        """Return the positions of a transformer's columns; empty if the level does not have it."""
         return [
             position
-            for family, columns in self._slots
-            if family.key == key
+            for each, columns in self._slots
+            if each.key == key
             for position in range(columns.start, columns.stop)
         ]
 
     def to_json(self) -> str:
         """Return all that was learned as one JSON text; the same state gives the same text."""
-        state = {family.key: family.to_json() for family in self._families}
+        state = {each.key: each.to_json() for each in self._transformers}
         saved = {"format": FORMAT, "level": self.level, "families": state}
-        if self.home != SANTIAGO:  # files without a home are Santiago's: models older than this
-            saved["home"] = self.home.to_json()
+        # models that were saved before other airports were supported have no "home": Santiago
+        if self.airport_config != SANTIAGO:
+            saved["home"] = self.airport_config.to_json()
         return json.dumps(saved, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -175,49 +177,61 @@ class FeatureBuilder:
         if saved.get("format") != FORMAT:
             message = f"saved features have format {saved.get('format')!r}, not {FORMAT}: retrain"
             raise ValueError(message)
-        home = AirportConfig.from_json(saved["home"]) if "home" in saved else SANTIAGO
-        builder = cls(Level(saved["level"]), home)
+        airport_config = SANTIAGO
+        if "home" in saved:
+            airport_config = AirportConfig.from_json(saved["home"])
+        builder = cls(Level(saved["level"]), airport_config)
         state = saved["families"]
-        families = [_restored(family, state[family.key]) for family in builder.families]
-        builder.codes = next(family for family in families if isinstance(family, Codes))
-        builder._compose(*families)
+        transformers = [_restored(each, state[each.key]) for each in builder.transformers]
+        builder.codes = next(each for each in transformers if isinstance(each, Codes))
+        builder._compose(*transformers)
         return builder
 
-    def _compose(self, *families: Transformer) -> None:
-        self._families = families
-        self.feature_names = tuple(name for family in families for name in family.names)
-        self.categorical = tuple(name for family in families for name in family.categorical)
-        self.monotone = tuple(name for family in families for name in family.monotone)
+    def _compose(self, *transformers: Transformer) -> None:
+        self._transformers = transformers
+        self.feature_names = tuple(name for each in transformers for name in each.names)
+        self.categorical = tuple(name for each in transformers for name in each.categorical)
+        self.monotone = tuple(name for each in transformers for name in each.monotone)
         self._slots: list[tuple[Transformer, slice]] = []
         start = 0
-        for family in families:
-            self._slots.append((family, slice(start, start + len(family.names))))
-            start += len(family.names)
+        for each in transformers:
+            self._slots.append((each, slice(start, start + len(each.names))))
+            start += len(each.names)
 
 
-def _families(level: Level, home: AirportConfig) -> list[Transformer]:
-    """The families of a level beside the codes, in the order of their columns."""
-    calendar: list[Transformer] = [Clock(), Holidays(home=home)]
+def _transformers(level: Level, airport_config: AirportConfig) -> list[Transformer]:
+    """Return the transformers of a level, codes excepted, in the order of their columns."""
+    calendar: list[Transformer] = [Clock(), Holidays(airport_config=airport_config)]
     match level:
         case Level.SCHEDULE:
-            return [*calendar, Timetable(), History((LONG_RUN,), home), Route(home)]
+            history = History((LONG_RUN,), airport_config)
+            return [*calendar, Timetable(), history, Route(airport_config)]
         case Level.FRESH:
-            recent = History((LONG_RUN, 10.0, 2.0), home)
-            return [*calendar, Timetable(), recent, AirportNow(), Route(home)]
-    same_day = level is Level.BETWEEN_ROWS
-    neighbours: list[Transformer] = [Neighbours()] if same_day else []
-    between = HistoryBetween(same_day=same_day, home=home)
-    return [*calendar, Season(home), TimetableBetween(), between, *neighbours, Route(home)]
+            history = History((LONG_RUN, 10.0, 2.0), airport_config)
+            return [*calendar, Timetable(), history, AirportNow(), Route(airport_config)]
+    return [*calendar, *_two_sided(level, airport_config), Route(airport_config)]
 
 
-def _restored(family: Transformer, saved: JsonObject) -> Transformer:
-    if isinstance(family, AirportTransformer):
-        return type(family).from_json(saved, family.home)
-    return type(family).from_json(saved)
+def _two_sided(level: Level, airport_config: AirportConfig) -> list[Transformer]:
+    """Return the transformers of the two-sided levels, in the order of their columns."""
+    # the bento does not contain features/two_sided: only the evaluation imports it
+    from features.two_sided.history import TwoSidedHistory, TwoSidedTimetable  # noqa: PLC0415
+    from features.two_sided.neighbours import Neighbours  # noqa: PLC0415
+
+    same_day = level is Level.TWO_SIDED_ROWS
+    history = TwoSidedHistory(same_day=same_day, airport_config=airport_config)
+    neighbours = [Neighbours()] if same_day else []
+    return [Season(airport_config), TwoSidedTimetable(), history, *neighbours]
 
 
-def _fit(family: Transformer, flights: Flights, outcomes: Outcomes | None) -> None:
-    if isinstance(family, History | Neighbours):
-        family.fit(flights, outcomes)
+def _restored(transformer: Transformer, saved: JsonObject) -> Transformer:
+    if isinstance(transformer, AirportTransformer):
+        return type(transformer).from_json(saved, transformer.airport_config)
+    return type(transformer).from_json(saved)
+
+
+def _fit(transformer: Transformer, flights: Flights, outcomes: Outcomes | None) -> None:
+    if isinstance(transformer, OutcomeTransformer):
+        transformer.fit(flights, outcomes)
     else:
-        cast("ScheduleTransformer", family).fit(flights)
+        cast("ScheduleTransformer", transformer).fit(flights)

@@ -1,4 +1,4 @@
-"""When a flight leaves: the clock, the day, public holidays, long weekends and seasons."""
+"""Features of the time of departure: clock, weekday, public holidays, long weekends, seasons."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy.typing as npt
 
 from data.airports.config import SANTIAGO, AirportConfig, Periods
 from data.flights import Flights, weekday
-from features.transformer import FloatMatrix, JsonObject
+from features.transformer import FloatMatrix, JsonObject, Stateless
 
 FIRST_YEAR, LAST_YEAR = 1999, 2050
-"""Years for which the calendar holds: those of the contract, and one more at either end for times
-that are given in another zone."""
+"""Years that the calendar covers: those of the contract and one more at either end, because a time
+that is given in another zone can fall there."""
 _EPOCH = date(1970, 1, 1).toordinal()
 FIRST_DAY = date(FIRST_YEAR, 1, 1).toordinal() - _EPOCH
 LAST_DAY = date(LAST_YEAR, 12, 31).toordinal() - _EPOCH
 _LAST_ROW = LAST_DAY - FIRST_DAY
 
 HOLIDAY_REACH = 15.0
-"""Days at which the distance to a holiday is capped: beyond, a holiday is simply far."""
+"""Days at which the distance to a holiday is capped."""
 
 DayTable = npt.NDArray[np.float64]
 
 
-class Clock:
-    """Minute of the day and of the hour, and weekday (Monday is 0)."""
+class Clock(Stateless):
+    """Transformer that writes minute of the day and of the hour, and weekday (Monday is 0)."""
 
     key: ClassVar[str] = "clock"
     names: ClassVar[tuple[str, ...]] = (
@@ -37,12 +37,6 @@ class Clock:
         "minute_of_hour",
         "weekday",
     )
-    categorical: ClassVar[tuple[str, ...]] = ()
-    monotone: ClassVar[tuple[str, ...]] = ()
-
-    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
-        """Return the family itself: a clock needs no learning."""
-        return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the three columns; see `Transformer.write`."""
@@ -51,61 +45,42 @@ class Clock:
         out[:, 1] = minute % 60
         out[:, 2] = flights.weekday
 
-    def to_json(self) -> JsonObject:
-        """Return nothing: there is no state."""
-        return {}
 
-    @classmethod
-    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
-        """Restore the family from `to_json`."""
-        return cls()
+class Season(Stateless):
+    """Transformer that writes day of the year and high season, at the two-sided levels only.
 
-
-class Season:
-    """Day of the year and high season: only for questions about days between training days.
-
-    A year of flights shows each season once. A model that is asked about the months after its
-    training would have to extrapolate what it saw of one December.
+    A year of flights contains each season once. A model that scores the months after its training
+    would have to extrapolate from one December.
     """
 
     key: ClassVar[str] = "season"
     names: ClassVar[tuple[str, ...]] = ("day_of_year", "high_season")
-    categorical: ClassVar[tuple[str, ...]] = ()
-    monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, home: AirportConfig = SANTIAGO) -> None:
-        self.home = home
+    def __init__(self, airport_config: AirportConfig = SANTIAGO) -> None:
+        self.airport_config = airport_config
         days = _all_days()
-        high = _within(days, home.high_season)
+        high = _within(days, airport_config.high_season)
         self._table = np.column_stack([_day_of_year(days), high]).astype(float)
-
-    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - nothing to learn from the schedule
-        """Return the family itself: the calendar is known."""
-        return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
         """Write the two columns; see `Transformer.write`."""
         out[:] = self._table.take(table_rows(flights), axis=0)
 
-    def to_json(self) -> JsonObject:
-        """Return nothing: there is no state."""
-        return {}
-
     @classmethod
-    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:  # noqa: ARG003 - there is no state
-        """Restore the family from `to_json`."""
-        return cls(home)
+    def from_json(cls, saved: JsonObject, airport_config: AirportConfig = SANTIAGO) -> Self:  # noqa: ARG003 - there is no state
+        """Restore the transformer from `to_json`."""
+        return cls(airport_config)
 
 
 class Holidays:
-    """The country's public holidays, the runs of days off that they make with weekends.
+    """Transformer that writes public holidays and the runs of days off that contain them.
 
-    Traffic swells on the eve of a long weekend and on the first day after it; for a working day
-    the two columns `run_ahead` and `run_behind` tell how many days off begin tomorrow or ended
-    yesterday, and `run_of_days_off` is the length of the run that a day off belongs to.
+    Traffic is highest on the eve of a long weekend and on the first day after it. For a working
+    day, `run_ahead` and `run_behind` are the numbers of days off that begin tomorrow or ended
+    yesterday; `run_of_days_off` is the length of the run that a day off belongs to.
 
-    The dates are taken from the `holidays` package once, at fit, and travel with the model: the
-    service needs no package for them, and a model keeps the calendar it was trained with.
+    The dates are taken from the `holidays` package once, at fit, and saved with the model: the
+    service does not need the package, and a model keeps the calendar it was trained with.
     """
 
     key: ClassVar[str] = "holidays"
@@ -121,15 +96,15 @@ class Holidays:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, dates: Iterable[str] = (), home: AirportConfig = SANTIAGO) -> None:
-        self.home = home
+    def __init__(self, dates: Iterable[str] = (), airport_config: AirportConfig = SANTIAGO) -> None:
+        self.airport_config = airport_config
         self.dates_: tuple[str, ...] = tuple(dates)
-        self._table = _holiday_table(self.dates_, home.school_holidays)
+        self._table = _holiday_table(self.dates_, airport_config.school_holidays)
 
     def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - the calendar is public knowledge
         """Look up the country's public holidays of all years that the calendar covers."""
-        self.dates_ = _public_holidays(self.home.country, self.home.subdivision)
-        self._table = _holiday_table(self.dates_, self.home.school_holidays)
+        self.dates_ = _public_holidays(self.airport_config.country, self.airport_config.subdivision)
+        self._table = _holiday_table(self.dates_, self.airport_config.school_holidays)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -141,9 +116,9 @@ class Holidays:
         return {"dates": list(self.dates_)}
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
-        """Restore a fitted family from `to_json`."""
-        return cls(saved["dates"], home)
+    def from_json(cls, saved: JsonObject, airport_config: AirportConfig = SANTIAGO) -> Self:
+        """Restore a fitted transformer from `to_json`."""
+        return cls(saved["dates"], airport_config)
 
 
 @cache
@@ -156,7 +131,7 @@ def _public_holidays(country: str, subdivision: str | None) -> tuple[str, ...]:
 
 
 def table_rows(flights: Flights) -> npt.NDArray[np.int64]:
-    """Row of each flight in a table that has one row per day of the calendar, shape ``(n,)``.
+    """Return the row of each flight in a table with one row per day, shape ``(n,)``.
 
     Raises
     ------
@@ -203,14 +178,14 @@ def _holiday_table(dates: tuple[str, ...], school_holidays: Periods) -> DayTable
 
 
 def _run_lengths(off: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """For each day off, how many days off stand together with it; 0 for working days."""
+    """Return the length of the run of days off that each day belongs to; 0 for working days."""
     run = np.cumsum(np.diff(off, prepend=False))
     lengths: npt.NDArray[np.int64] = np.bincount(run)[run] * off
     return lengths
 
 
 def _within(days: npt.NDArray[np.int64], periods: Periods) -> npt.NDArray[np.bool_]:
-    """Whether each day lies in one of the periods of the year."""
+    """Return whether each day lies in one of the periods of the year."""
     dates = days.astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
     month_day = (months.astype(np.int64) % 12 + 1) * 100 + (dates - months).astype(np.int64) + 1

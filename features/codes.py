@@ -1,4 +1,4 @@
-"""Who flies where: airline, destination, flight number and flight type as category codes."""
+"""Encode airline, destination, flight number and flight type as category codes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from data.flights import Flights
 from features.transformer import FloatMatrix, JsonObject
 
 UNKNOWN = -1.0
-"""Code of a value that training never saw: LightGBM treats it as missing."""
+"""Code of a value that was not in the training flights: LightGBM treats it as missing."""
 
 
 class Codes:
-    """Airline, destination, flight number and flight type, coded by how often each was seen.
+    """Ordinal encoder of airline, destination, flight number and flight type.
 
-    Codes are given in descending order of frequency, ties by name, so that the same flights give
-    the same codes in whatever order they are read. Flight numbers seen fewer than
-    `MINIMUM_FLIGHTS` times share the code of unknown ones: too few to learn from. Airlines number
-    their flights in blocks (by region, by partner), so the number itself is a column too.
+    Codes are in descending order of frequency, ties by name, so that they do not depend on the
+    order of the flights. Flight numbers with fewer than `MINIMUM_FLIGHTS` flights share the code
+    of unknown ones: too few to learn from. Airlines number their flights in blocks (by region, by
+    partner), so the number itself is a column too.
     """
 
     key: ClassVar[str] = "codes"
@@ -39,8 +39,8 @@ class Codes:
 
     MINIMUM_FLIGHTS: ClassVar[int] = 20
 
-    def __init__(self, home: AirportConfig = SANTIAGO) -> None:
-        self.home = home
+    def __init__(self, airport_config: AirportConfig = SANTIAGO) -> None:
+        self.airport_config = airport_config
         self.airline_: dict[str, float] = {}
         self.destination_: dict[str, float] = {}
         self.flight_number_: dict[str, float] = {}
@@ -51,7 +51,7 @@ class Codes:
         self.airline_ = _ranked(flights.airline)
         self.destination_ = _ranked(flights.destination)
         self.flight_number_ = _ranked(flight_keys(flights), at_least=self.MINIMUM_FLIGHTS)
-        self.destination_type_ = _usual_types(flights, self.home)
+        self.destination_type_ = _usual_types(flights, self.airport_config)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -77,8 +77,8 @@ class Codes:
         )
 
     def type_of(self, destination: str) -> str:
-        """Flight type of a destination: as trained, else by the region its code names."""
-        return self.destination_type_.get(destination) or self.home.type_of(destination)
+        """Return the flight type of a destination: as trained, else by its code's prefix."""
+        return self.destination_type_.get(destination) or self.airport_config.type_of(destination)
 
     def to_json(self) -> JsonObject:
         """Return each code table as the list of its values, most frequent first."""
@@ -90,9 +90,9 @@ class Codes:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
-        """Restore a fitted family from `to_json`."""
-        codes = cls(home)
+    def from_json(cls, saved: JsonObject, airport_config: AirportConfig = SANTIAGO) -> Self:
+        """Restore a fitted transformer from `to_json`."""
+        codes = cls(airport_config)
         codes.airline_ = _numbered(saved["airline"])
         codes.destination_ = _numbered(saved["destination"])
         codes.flight_number_ = _numbered(saved["flight_number"])
@@ -101,16 +101,16 @@ class Codes:
 
 
 def flight_keys(flights: Flights) -> list[str]:
-    """Airline and number together, e.g. ``"LAN120"``: numbers repeat between airlines."""
+    """Join airline and number, e.g. ``"LAN120"``: airlines use the same numbers."""
     return [a + n for a, n in zip(flights.airline, flights.flight_number, strict=True)]
 
 
-def _usual_types(flights: Flights, home: AirportConfig) -> dict[str, str]:
-    """The flight type that most flights to each destination have; on a tie, its region's."""
+def _usual_types(flights: Flights, airport_config: AirportConfig) -> dict[str, str]:
+    """Return the most frequent flight type of each destination; on a tie, that of its code."""
     pairs = Counter(zip(flights.destination, flights.flight_type, strict=True))
     usual: dict[str, str] = {}
     for destination in sorted(set(flights.destination)):
-        region = home.type_of(destination)
+        region = airport_config.type_of(destination)
         other = "I" if region == "N" else "N"
         usual[destination] = (
             other if pairs[destination, other] > pairs[destination, region] else region
@@ -119,7 +119,7 @@ def _usual_types(flights: Flights, home: AirportConfig) -> dict[str, str]:
 
 
 def _digits(flight_number: str) -> int:
-    """Return the number without the letter that a few carry at the end."""
+    """Return the number without the letter at the end that a few have."""
     return int(flight_number) if flight_number.isdigit() else int(flight_number[:-1])
 
 

@@ -1,4 +1,4 @@
-"""Counts of flights and of late flights by group, fading with time, as of any day."""
+"""Count flights and late flights by group, with exponential decay, as of any day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Outcomes of `n` flights: their groups, the day on which each was known, and the outcome.
+    """Outcomes of `n` flights with their groups and the day on which each was known.
 
     Attributes
     ----------
@@ -34,25 +34,25 @@ class Events:
 
     @classmethod
     def in_order(cls, groups: IntArray, day: IntArray, late: FloatArray) -> Self:
-        """Put events into the order of their days."""
+        """Sort events by their day."""
         order = np.argsort(day, kind="stable")
         return cls(groups[order], day[order], late[order])
 
     def mirrored(self) -> Events:
-        """The same events with time running backwards."""
+        """Return the events with time reversed."""
         return Events(self.groups[::-1], -self.day[::-1], self.late[::-1])
 
     def between(self, first: int, last: int) -> Events:
-        """Events of the days `first` to `last`, the last not included."""
+        """Return the events of the days `first` to `last`, the last not included."""
         start, stop = np.searchsorted(self.day, [first, last])
         return Events(self.groups[start:stop], self.day[start:stop], self.late[start:stop])
 
 
 class DecayedCounts:
-    """Decayed counts of every group as of one day; time can only go forward.
+    """Decayed counts of every group as of one day, which can only move forward.
 
     A flight whose outcome was known on day `k` counts ``2 ** (-(day - k) / half_life)`` as of
-    `day`. As of its own day it does not count at all: what happens today is known tomorrow.
+    `day`. As of its own day it does not count: outcomes of a day are known on the next one.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class DecayedCounts:
         """Flights and late flights, shape ``(2, groups, half-lives)``."""
 
     def advance(self, day: int) -> FloatArray:
-        """Take in all that was known before `day`, and return the counts as of it."""
+        """Add all outcomes that were known before `day`, and return the counts as of it."""
         self.counts *= fading(np.array([day - self.day]), self._half_lives)[0]
         events = self._events.between(self.day, day)
         if len(events.day):
@@ -90,31 +90,31 @@ class DecayedCounts:
 
 
 def fading(days: IntArray, half_lives: FloatArray) -> FloatArray:
-    """What is left of a flight after so many days, shape ``(len(days), len(half_lives))``."""
-    left: FloatArray = np.exp2(-np.maximum(days, 0)[:, None] / half_lives)
-    return left
+    """Return the weight of a flight after so many days, ``(len(days), len(half_lives))``."""
+    weights: FloatArray = np.exp2(-np.maximum(days, 0)[:, None] / half_lives)
+    return weights
 
 
-def replay(
-    events: Events, size: int, half_lives: tuple[float, ...], groups: IntArray, asof: IntArray
+def point_in_time(
+    events: Events, size: int, half_lives: tuple[float, ...], groups: IntArray, as_of: IntArray
 ) -> FloatArray:
-    """Counts of the groups of `n` flights, each as of a day of its own.
+    """Return the counts of the groups of `n` flights, each as of a day of its own.
 
-    Time is gone through once, so that no flight can see a later outcome.
+    The days are visited once in ascending order, so that no flight can see a later outcome.
 
     Returns
     -------
     Shape ``(2, n, kinds, half-lives)``.
     """
     found = np.empty((2, *groups.shape, len(half_lives)))
-    ledger = DecayedCounts(events, size, half_lives)
-    for day, rows in by_value(asof):
-        found[:, rows] = ledger.advance(day)[:, groups[rows]]
+    decayed = DecayedCounts(events, size, half_lives)
+    for day, rows in by_value(as_of):
+        found[:, rows] = decayed.advance(day)[:, groups[rows]]
     return found
 
 
 def by_value(values: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Each value in ascending order, with the positions at which it stands."""
+    """Yield each value in ascending order, with its positions."""
     if not len(values):
         return
     order = np.argsort(values, kind="stable")

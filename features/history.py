@@ -1,4 +1,4 @@
-"""How often flights like this one were late: shrunken, fading late shares by group."""
+"""Features of past lateness: late shares by group, shrunken and with exponential decay."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 
 from data.airports.config import SANTIAGO, AirportConfig
 from data.flights import Flights, IntArray, Outcomes
-from features.decayed_counts import DecayedCounts, Events, FloatArray, fading, replay
+from features.decayed_counts import DecayedCounts, Events, FloatArray, fading, point_in_time
 from features.keys import KEYS, FlightKeys
 from features.transformer import FloatMatrix, JsonObject
 
 LONG_RUN = 60.0
 PRIOR = 0.18
-"""Late share that is believed of an airport without any history."""
+"""Late share that is assumed for an airport without any history."""
 
 EVIDENCE = np.array([200.0, 50.0, 50.0, 80.0, 100.0, 30.0, 30.0, 30.0, 60.0, 60.0, 40.0, 10.0, 5.0])
-"""Flights that a group's wider group is worth, by kind: with fewer of its own, it leans on it."""
+"""Weight of the wider group's share in a group's own, in flights, by kind."""
 RECENT_EVIDENCE = {10.0: 15.0, 2.0: 8.0, 0.5: 6.0}
-"""Flights that a group's own longer history is worth to a shorter one, by half-life."""
+"""Weight of a group's longer-term share in its short-term one, in flights, by half-life."""
 AIRPORT_FACTOR = 10.0
-"""The airport sees hundreds of flights a day; its history needs as much more evidence."""
+"""The airport has hundreds of flights a day: its short-term shares use this times the weight."""
 
 _LEVELS: tuple[tuple[slice, list[int]], ...] = (
     (slice(1, 5), [0]),
@@ -29,21 +29,21 @@ _LEVELS: tuple[tuple[slice, list[int]], ...] = (
     (slice(11, 12), [5]),
     (slice(12, 13), [11]),
 )
-"""Kinds that are shrunken together, with the positions of their wider kinds (one for all)."""
+"""Kinds that are shrunken in one step, with the positions of their wider kinds (one for all)."""
 _DECIMALS = 5
 
 
 class History:
-    """Late shares of the groups that a flight belongs to.
+    """Transformer that writes the late shares of the groups that a flight belongs to.
 
-    Each share leans on that of the next wider group, and a short memory on the longer one, by as
-    much as its own flights are few. Nothing else keeps a small airline with two unlucky flights
-    from being called the worst.
+    Each share is shrunken towards that of the next wider group, and a short-term share towards the
+    longer-term one: the fewer flights, the more. Without it, a small airline with two late flights
+    would have the highest share.
 
-    Of the long-run shares alone, the columns tell how far each group stands from the airport as
-    a whole (a difference of log-odds): months later the airport's own level is another, while the
-    order of its airlines and hours mostly holds. With shorter memories, which only make sense
-    when outcomes are fresh, the columns are the shares themselves.
+    With the long-run half-life alone, the columns are differences of log-odds between each group
+    and the whole airport: the airport's late share changes within months, while the order of its
+    airlines and hours mostly stays. With shorter half-lives, which only help when outcomes are
+    fresh, the columns are the shares themselves.
 
     References
     ----------
@@ -52,12 +52,13 @@ class History:
     """
 
     key: ClassVar[str] = "history"
+    learns_outcomes: ClassVar[bool] = True
     categorical: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, half_lives: tuple[float, ...] = (LONG_RUN,), home: AirportConfig = SANTIAGO
+        self, half_lives: tuple[float, ...] = (LONG_RUN,), airport_config: AirportConfig = SANTIAGO
     ) -> None:
-        self.home = home
+        self.airport_config = airport_config
         self.half_lives = half_lives
         self._relative = half_lives == (LONG_RUN,)
         self.names = self.monotone = _names(half_lives)
@@ -71,13 +72,13 @@ class History:
 
         Without outcomes there is no history: every share is the prior.
         """
-        self.keys_ = FlightKeys.of(flights, self.home)
+        self.keys_ = FlightKeys.of(flights, self.airport_config)
         self.as_of_ = int(flights.day.max()) + 1
         if outcomes is not None:
             known, late = outcomes.known_on(flights), outcomes.delayed.astype(float)
             self._events = Events.in_order(self.keys_.numbers(flights), known, late)
-        ledger = DecayedCounts(self._events, self.keys_.size, self.half_lives)
-        self.table_ = np.round(ledger.advance(self.as_of_), _DECIMALS)
+        decayed = DecayedCounts(self._events, self.keys_.size, self.half_lives)
+        self.table_ = np.round(decayed.advance(self.as_of_), _DECIMALS)
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -85,10 +86,10 @@ class History:
         counts = self.table_.take(self.keys_.numbers(flights), axis=1)
         self._write(counts, flights.day - self.as_of_, out)
 
-    def replay(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
+    def point_in_time(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
         """Write the columns as they were on the day `as_of` of each flight, shape ``(n,)``."""
         groups = self.keys_.numbers(flights)
-        counts = replay(self._events, self.keys_.size, self.half_lives, groups, as_of)
+        counts = point_in_time(self._events, self.keys_.size, self.half_lives, groups, as_of)
         self._write(counts, flights.day - as_of, out)
 
     def to_json(self) -> JsonObject:
@@ -101,10 +102,10 @@ class History:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
-        """Restore a fitted family from `to_json`; it can write but not replay."""
-        history = cls(tuple(saved["half_lives"]), home)
-        history.keys_ = FlightKeys.from_json(saved["keys"], home)
+    def from_json(cls, saved: JsonObject, airport_config: AirportConfig = SANTIAGO) -> Self:
+        """Restore a fitted transformer from `to_json`; `point_in_time` needs the outcomes."""
+        history = cls(tuple(saved["half_lives"]), airport_config)
+        history.keys_ = FlightKeys.from_json(saved["keys"], airport_config)
         history.as_of_ = saved["as_of"]
         history.table_ = np.array(saved["counts"], dtype=float)
         return history
@@ -121,19 +122,19 @@ class History:
 
 
 def late_shares(flights: FloatArray, late: FloatArray, half_lives: tuple[float, ...]) -> FloatArray:
-    """Shrunken shares from decayed counts, shape ``(n, kinds, half-lives)`` all three."""
+    """Return shrunken shares from decayed counts, shape ``(n, kinds, half-lives)`` all three."""
     shares = np.empty_like(flights)
     long, seen, weight = shares[:, :, 0], late[:, :, 0], flights[:, :, 0] + EVIDENCE
     long[:, 0] = (seen[:, 0] + EVIDENCE[0] * PRIOR) / weight[:, 0]
     for kinds, wider in _LEVELS:
-        believed = long.take(wider, axis=1) * EVIDENCE[kinds]
-        believed += seen[:, kinds]
-        np.divide(believed, weight[:, kinds], out=long[:, kinds])
+        late_flights = long.take(wider, axis=1) * EVIDENCE[kinds]
+        late_flights += seen[:, kinds]
+        np.divide(late_flights, weight[:, kinds], out=long[:, kinds])
     for position, half_life in enumerate(half_lives[1:], start=1):
         evidence = np.full(len(KEYS), RECENT_EVIDENCE[half_life])
         evidence[0] *= AIRPORT_FACTOR
-        believed = late[:, :, position] + evidence * shares[:, :, position - 1]
-        shares[:, :, position] = believed / (flights[:, :, position] + evidence)
+        late_flights = late[:, :, position] + evidence * shares[:, :, position - 1]
+        shares[:, :, position] = late_flights / (flights[:, :, position] + evidence)
     return shares
 
 

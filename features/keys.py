@@ -1,4 +1,4 @@
-"""The groups of flights whose history is kept, as whole numbers that index one table."""
+"""Number the groups of flights whose history is kept, so that one table holds their counts."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ KEYS: dict[str, str] = {
     "flight": "airline_destination",
     "flight_weekday": "flight",
 }
-"""Each kind of group with the wider kind that it is shrunken towards; the wider one first."""
+"""Kinds of groups, each with the wider kind that it is shrunken towards; wider kinds first."""
 
 _KIND = {name: position for position, name in enumerate(KEYS)}
 
 
 class FlightKeys:
-    """Numbers the groups that a flight belongs to, one per kind of `KEYS`.
+    """Index of the groups that a flight belongs to, one per kind of `KEYS`.
 
-    Names are looked up three times per flight; everything else is arithmetic on their numbers,
-    and the groups of all kinds share one range, so that one table holds them all. A name that
-    training never saw has the number after the last one: a group without any history.
+    Names are looked up three times per flight; everything else is arithmetic on their numbers.
+    The groups of all kinds share one range, so that one table holds them all. A name that was not
+    in the training flights has the number after the last one: a group without any history.
 
-    A group's number is a sum of what the airline, the destination, the time and the flight
-    contribute to it, so each of these has one row of contributions to all kinds.
+    A group's number is a sum of contributions of the airline, the destination, the time and the
+    flight, so each of these has one row of contributions to all kinds.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class FlightKeys:
         airlines: Sequence[str] = (),
         destinations: Sequence[str] = (),
         flights: Sequence[tuple[str, str]] = (),
-        home: AirportConfig = SANTIAGO,
+        airport_config: AirportConfig = SANTIAGO,
     ) -> None:
         self.airline_ = _numbered(airlines)
-        self.destination_ = _Destinations(destinations, home)
+        self.destination_ = _Destinations(destinations, airport_config)
         self.flight_ = _numbered(flights)
         a, d, f = len(airlines) + 1, len(destinations) + 1, len(flights) + 1
         sizes = [1, a, d, SLOTS, 2, a * d, a * SLOTS, d * SLOTS, 7 * SLOTS, 2 * SLOTS, a * 2]
@@ -67,7 +67,7 @@ class FlightKeys:
             airline=number, airline_destination=number * d, airline_hours=number * SLOTS,
             airline_type=number * 2,
         )  # fmt: skip
-        region = [home.type_of(code) == "I" for code in destinations]
+        region = [airport_config.type_of(code) == "I" for code in destinations]
         number, abroad = np.append(np.arange(d), d - 1), np.array([*region, 0, 1])
         self._of_destination = _contributions(
             destination=number, type=abroad, airline_destination=number,
@@ -82,14 +82,14 @@ class FlightKeys:
         self._of_flight = _contributions(flight=number, flight_weekday=number * 7)
 
     @classmethod
-    def of(cls, flights: Flights, home: AirportConfig = SANTIAGO) -> Self:
-        """Number the names that these flights have, in alphabetical order."""
+    def of(cls, flights: Flights, airport_config: AirportConfig = SANTIAGO) -> Self:
+        """Number the names of these flights in alphabetical order."""
         pairs = zip(flights.airline, flights.flight_number, strict=True)
         airlines, destinations = sorted(set(flights.airline)), sorted(set(flights.destination))
-        return cls(airlines, destinations, sorted(set(pairs)), home)
+        return cls(airlines, destinations, sorted(set(pairs)), airport_config)
 
     def numbers(self, flights: Flights) -> IntArray:
-        """Group of each flight by kind, shape ``(n, len(KEYS))``, each below `size`."""
+        """Return the group of each flight by kind, shape ``(n, len(KEYS))``, each below `size`."""
         airline, flight, destination = self.airline_.get, self.flight_.get, self.destination_
         no_airline, no_flight = len(self.airline_), len(self.flight_)
         airlines = look_up(
@@ -117,18 +117,18 @@ class FlightKeys:
         }
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
+    def from_json(cls, saved: JsonObject, airport_config: AirportConfig = SANTIAGO) -> Self:
         """Restore from `to_json`."""
         flights = [(airline, number) for airline, number in saved["flights"]]
-        return cls(saved["airlines"], saved["destinations"], flights, home)
+        return cls(saved["airlines"], saved["destinations"], flights, airport_config)
 
 
 class _Destinations(dict[str, int]):
-    """Numbers of destinations; unknown ones share two, by the region their code names."""
+    """Numbers of destinations; unknown ones share two, domestic and abroad by their code."""
 
-    def __init__(self, codes: Sequence[str], home: AirportConfig) -> None:
+    def __init__(self, codes: Sequence[str], airport_config: AirportConfig) -> None:
         super().__init__(_numbered(codes))
-        self._type_of = home.type_of
+        self._type_of = airport_config.type_of
         self._unknown = {"N": len(codes), "I": len(codes) + 1}
 
     def __missing__(self, code: str) -> int:
@@ -136,7 +136,7 @@ class _Destinations(dict[str, int]):
 
 
 def _contributions(**to_kinds: IntArray) -> IntArray:
-    """What each row adds to the group numbers of the named kinds, shape ``(rows, len(KEYS))``."""
+    """Return each row's contribution to the named kinds' numbers, ``(rows, len(KEYS))``."""
     rows = np.zeros((len(next(iter(to_kinds.values()))), len(KEYS)), dtype=np.int64)
     for kind, numbers in to_kinds.items():
         rows[:, _KIND[kind]] = numbers

@@ -1,4 +1,4 @@
-"""How far a flight goes."""
+"""Feature of the route: the distance to the destination."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from features.transformer import FloatMatrix, JsonObject
 
 
 class Route:
-    """Great-circle distance from the home airport to the destination, in kilometres.
+    """Transformer that writes the great-circle distance to the destination in kilometres.
 
-    The distances of the destinations in the training schedule travel with the model; for any
-    other the distance is missing (NaN), which LightGBM handles.
+    The distances of the destinations in the training schedule are saved with the model; any other
+    distance is missing (NaN), which LightGBM handles.
     """
 
     key: ClassVar[str] = "route"
@@ -25,14 +25,14 @@ class Route:
     categorical: ClassVar[tuple[str, ...]] = ()
     monotone: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, home: AirportConfig = SANTIAGO) -> None:
-        self.home = home
+    def __init__(self, airport_config: AirportConfig = SANTIAGO) -> None:
+        self.airport_config = airport_config
         self.distance_: dict[str, float] = {}
 
     def fit(self, flights: Flights) -> Self:
         """Look up the distance of every destination in the training schedule."""
-        codes, home = sorted(set(flights.destination)), self.home.airport
-        known = ((code, great_circle_km(code, home)) for code in codes)
+        codes, origin = sorted(set(flights.destination)), self.airport_config.airport
+        known = ((code, great_circle_km(code, origin)) for code in codes)
         self.distance_ = {code: round(km, 1) for code, km in known if km is not None}
         return self
 
@@ -48,8 +48,8 @@ class Route:
         return {"distance_km": self.distance_}
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: AirportConfig = SANTIAGO) -> Self:
-        """Restore a fitted family from `to_json`."""
-        route = cls(home)
+    def from_json(cls, saved: JsonObject, airport_config: AirportConfig = SANTIAGO) -> Self:
+        """Restore a fitted transformer from `to_json`."""
+        route = cls(airport_config)
         route.distance_ = dict(saved["distance_km"])
         return route

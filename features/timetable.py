@@ -1,4 +1,4 @@
-"""How busy the airport usually is around a flight, learned from the last weeks' schedule."""
+"""Features of congestion: the usual departures around a flight in the last weeks' schedule."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from features.decayed_counts import by_value
 from features.transformer import FloatMatrix, JsonObject
 
 WEEKS, REACH_WEEKS = 4, 8
-"""Days of the same weekday that are averaged, and weeks back in which they are looked for."""
+"""Number of days of the same weekday that are averaged, and weeks back that are searched."""
 SLOT_MINUTES = 5
 SLOTS = MINUTES_PER_DAY // SLOT_MINUTES
 LONGEST_GAP = 90
-"""Minutes at which the distance to the neighbouring departure is capped."""
+"""Minutes at which the gap to the departure before or after is capped."""
 
 MINUTE_WINDOWS = {
     "departures_half_hour_around": (-15, 16),
@@ -36,10 +36,10 @@ DESTINATION_WINDOWS = {"destination_four_hours_around": (-24, 25)}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The usual day: features by minute, by airline and slot, by destination and slot.
+    """Features of the usual day: by minute, by airline and slot, by destination and slot.
 
     Shapes ``(1440, 8)``, ``(airlines + 1, 288, 2)`` and ``(destinations + 1, 288, 1)``; the last
-    airline and destination stand for those that the schedule does not know.
+    airline and destination are for those that the schedule does not have.
     """
 
     by_minute: FloatMatrix
@@ -48,11 +48,11 @@ class Plan:
 
 
 class Timetable:
-    """The usual departures around a flight, on the last four days of the same weekday.
+    """Transformer that writes the usual departures around a flight.
 
-    The service is asked about single flights and does not see the rest of their day, so the
-    timetable is learned. Only days before the `as_of` day count: in training too, a flight sees
-    the timetable that was known then, not the one of its own week.
+    They are means over the last four days of the same weekday. A request holds single flights and
+    not the rest of their day, so the timetable is learned. Only days before the `as_of` day count:
+    in training too, a flight has the timetable that was known then, not that of its own week.
     """
 
     key: ClassVar[str] = "timetable"
@@ -73,7 +73,7 @@ class Timetable:
         self.schedule_: IntArray = np.empty((0, 4), dtype=np.int64)
 
     def fit(self, flights: Flights) -> Self:
-        """Learn the schedule, and the plans of the week as of the day after its last flight."""
+        """Learn the schedule and the week's plans as of the day after its last flight."""
         self.airline_ = {name: n for n, name in enumerate(sorted(set(flights.airline)))}
         self.destination_ = {name: n for n, name in enumerate(sorted(set(flights.destination)))}
         rows = np.column_stack([flights.day, flights.minute, *self._numbers(flights)])
@@ -91,7 +91,7 @@ class Timetable:
         out[:, 8:10] = self._week.by_airline[day, airline, slot]
         out[:, 10:] = self._week.by_destination[day, destination, slot]
 
-    def replay(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
+    def point_in_time(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
         """Write the columns as they were on the day `as_of` of each flight, shape ``(n,)``."""
         minute, slot = flights.minute, flights.minute // SLOT_MINUTES
         airline, destination = self._numbers(flights)
@@ -113,7 +113,7 @@ class Timetable:
 
     @classmethod
     def from_json(cls, saved: JsonObject) -> Self:
-        """Restore a fitted family from `to_json`."""
+        """Restore a fitted transformer from `to_json`."""
         timetable = cls()
         timetable.airline_ = {name: n for n, name in enumerate(saved["airlines"])}
         timetable.destination_ = {name: n for n, name in enumerate(saved["destinations"])}
@@ -174,7 +174,7 @@ class Timetable:
         )
 
     def _days(self, as_of: int, day_of_week: int) -> list[IntArray]:
-        """Schedule of the same weekdays before a day, the latest first."""
+        """Return the schedule of the same weekdays before a day, the latest first."""
         latest = as_of - 1 - (int(weekday(np.array([as_of - 1]))[0]) - day_of_week) % 7
         days = latest - 7 * np.arange(REACH_WEEKS)
         starts, stops = (np.searchsorted(self.schedule_[:, 0], days + more) for more in (0, 1))
@@ -182,13 +182,13 @@ class Timetable:
 
 
 def _slot_counts(number: IntArray, slot: IntArray, numbers: int) -> FloatMatrix:
-    """Departures by airline (or destination) and slot, shape ``(numbers, SLOTS)``."""
+    """Count departures by airline (or destination) and slot, shape ``(numbers, SLOTS)``."""
     counts = np.bincount(number * SLOTS + slot, minlength=numbers * SLOTS)
     return counts.reshape(numbers, SLOTS).astype(float)
 
 
 def _window_sums(counts: FloatMatrix, windows: Mapping[str, tuple[int, int]]) -> FloatMatrix:
-    """Sums of ``counts[:, t + first : t + last]`` for every `t`, cut off at both ends of the day.
+    """Return ``counts[:, t + first : t + last]`` summed for every `t`, cut at the day's ends.
 
     Shape ``(rows, times, windows)``.
     """
@@ -203,9 +203,9 @@ def _window_sums(counts: FloatMatrix, windows: Mapping[str, tuple[int, int]]) ->
 
 
 def _gaps(minute: IntArray) -> FloatMatrix:
-    """Minutes since the departure before, and to the one after, shape ``(1440, 2)``."""
+    """Return the minutes since the departure before, and to the one after, ``(1440, 2)``."""
     times = np.arange(MINUTES_PER_DAY)
-    # in order already; np.unique would load numpy.ma, a fiftieth of the service's start
+    # `minute` is sorted; np.unique would import numpy.ma, 2 % of the service's start-up time
     departures = minute[np.diff(minute, prepend=-1) > 0]
     known = np.concatenate([[-np.inf], departures, [np.inf]])
     before = times - known[np.searchsorted(departures, times, side="left")]

@@ -1,4 +1,4 @@
-"""What every family of features has in common."""
+"""Interfaces of the transformers that turn flights into columns of features."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ import numpy as np
 import numpy.typing as npt
 
 from data.airports.config import AirportConfig
-from data.flights import Flights, IntArray
+from data.flights import Flights, IntArray, Outcomes
 
 FloatMatrix = npt.NDArray[np.float64]
 JsonObject = dict[str, Any]
 
 
 class Transformer(Protocol):
-    """One idea about a flight, as one or more columns of numbers.
+    """Transformer that turns flights into one or more columns of numbers.
 
-    `fit` learns from the training flights; `write` is pure, and never sees an outcome. What was
-    learned ends in an underscore and survives `to_json` and `from_json` unchanged.
+    `fit` learns from the training flights; `write` has no side effect and never reads an outcome.
+    Learned attributes end in an underscore; `to_json` and `from_json` keep them unchanged.
     """
 
     key: ClassVar[str]
-    """Name of the family in the saved builder."""
+    """Name of the transformer in the saved builder."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of its columns, in order."""
+        """Return the names of its columns, in order."""
         ...
 
     @property
     def categorical(self) -> tuple[str, ...]:
-        """Those of `names` that hold category codes rather than quantities."""
+        """Return those of `names` that hold category codes rather than quantities."""
         ...
 
     @property
     def monotone(self) -> tuple[str, ...]:
-        """Those of `names` that may only raise the probability as they rise."""
+        """Return those of `names` in which a higher value may only raise the probability."""
         ...
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
@@ -44,39 +44,71 @@ class Transformer(Protocol):
         ...
 
     def to_json(self) -> JsonObject:
-        """Return what was learned, as plain JSON values."""
+        """Return the learned state as plain JSON values."""
         ...
 
     @classmethod
     def from_json(cls, saved: JsonObject) -> Self:
-        """Restore a fitted family from `to_json`."""
+        """Restore a fitted transformer from `to_json`."""
         ...
 
 
+class Stateless:
+    """Base of transformers that learn nothing; columns are quantities without constraints."""
+
+    categorical: ClassVar[tuple[str, ...]] = ()
+    monotone: ClassVar[tuple[str, ...]] = ()
+
+    def fit(self, flights: Flights) -> Self:  # noqa: ARG002 - there is nothing to learn
+        """Return the transformer itself: there is nothing to learn."""
+        return self
+
+    def to_json(self) -> JsonObject:
+        """Return nothing: there is no state."""
+        return {}
+
+    @classmethod
+    def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
+        """Restore the transformer from `to_json`."""
+        return cls()
+
+
 class ScheduleTransformer(Transformer, Protocol):
-    """A family that learns from the schedule alone."""
+    """Transformer that learns from the schedule alone."""
 
     def fit(self, flights: Flights) -> Self:
-        """Learn what this family needs from the training schedule."""
+        """Learn from the training schedule."""
+        ...
+
+
+@runtime_checkable
+class OutcomeTransformer(Transformer, Protocol):
+    """Transformer that learns from the outcomes of the training flights too."""
+
+    learns_outcomes: ClassVar[bool]
+    """Marks the class: ``isinstance`` compares names of members, not the parameters of `fit`."""
+
+    def fit(self, flights: Flights, outcomes: Outcomes | None = None) -> Self:
+        """Learn from the training flights; without outcomes there is no history."""
         ...
 
 
 @runtime_checkable
 class AirportTransformer(Transformer, Protocol):
-    """A family that leans on facts of the home airport, which are saved once for all families."""
+    """Transformer that uses the airport's configuration, which the builder saves once for all."""
 
-    home: AirportConfig
+    airport_config: AirportConfig
 
     @classmethod
-    def from_json(cls, saved: JsonObject, home: AirportConfig = ...) -> Self:
-        """Restore a fitted family from `to_json`, at home where it was fitted."""
+    def from_json(cls, saved: JsonObject, airport_config: AirportConfig = ...) -> Self:
+        """Restore a fitted transformer from `to_json`, for the airport of the fit."""
         ...
 
 
 @runtime_checkable
 class HistoryTransformer(Transformer, Protocol):
-    """A family whose columns depend on what was known on a given day."""
+    """Transformer whose columns depend on the day as of which they are written."""
 
-    def replay(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
+    def point_in_time(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:
         """Write the columns as they were on the day `as_of` of each flight, shape ``(n,)``."""
         ...

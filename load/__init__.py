@@ -1,1 +1,1 @@
-"""Puts the running service under load and reports what it does: `make load`, `make load-peers`."""
+"""Load tests of the running service and their reports: `make load`, `make load-peers`."""

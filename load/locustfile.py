@@ -1,8 +1,8 @@
 """Realistic users for locust; `make load-users` starts the service and runs them.
 
-Each user asks once a second on average, however fast or slow the answers are: together they are
-an open arrival rate. The moments are random, because locust's own constant throughput lets users
-who were spawned together ask together, in lumps, for the whole run.
+Each user sends one request per second on average, whatever the latency is: together they are an
+open arrival rate. The times are random, because with locust's constant throughput users that were
+spawned together send together for the whole run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from locust import FastHttpUser, task
 
 from load.scenarios.users import FLIGHTS_VARIABLE
-from load.tools.user_requests import Question, Scenarios
+from load.tools.user_requests import Scenarios, UserRequest
 from load.tools.wrk import PREDICT_PATH
 
 HEADERS = {"Content-Type": "application/json"}
@@ -31,50 +31,50 @@ SCENARIOS = _scenarios()
 
 
 class Visitor(FastHttpUser):
-    """Somebody who asks about flights, and now and then sends something broken."""
+    """User that requests predictions and sometimes sends an invalid request."""
 
     network_timeout = 10.0
     connection_timeout = 10.0
 
     def on_start(self) -> None:
-        """Come at some moment, and not together with those who were spawned together."""
+        """Start at a random time, so that users spawned together do not send together."""
         self._due = time.monotonic()
-        self.wait()  # type: ignore[no-untyped-call] # locust types it not
+        self.wait()  # type: ignore[no-untyped-call] # locust has no types here
 
     def wait_time(self) -> float:
-        """Seconds until the next question is due: a Poisson process of one a second."""
+        """Return the seconds until the next request: a Poisson process of one per second."""
         self._due += random.expovariate(1.0)
         return max(0.0, self._due - time.monotonic())
 
     @task(80)
     def check_one(self) -> None:
-        """Ask about one flight."""
-        self._ask(SCENARIOS.single())
+        """Request one flight."""
+        self._send(SCENARIOS.single())
 
     @task(12)
     def check_board(self) -> None:
-        """Ask about a departure board."""
-        self._ask(SCENARIOS.board())
+        """Request a departure board."""
+        self._send(SCENARIOS.board())
 
     @task(6)
     def read_card(self) -> None:
-        """Read what the model is."""
+        """Read the model card."""
         self.client.get("/model")
 
     @task(2)
     def send_broken(self) -> None:
-        """Send a request that must be refused, and by its right name."""
-        self._ask(SCENARIOS.broken())
+        """Send an invalid request, which must be refused with the right status."""
+        self._send(SCENARIOS.broken())
 
-    def _ask(self, question: Question) -> None:
+    def _send(self, request: UserRequest) -> None:
         with self.client.post(
             PREDICT_PATH,
-            data=question.body,
+            data=request.body,
             headers=HEADERS,
-            name=f"{PREDICT_PATH}, {question.name}",
+            name=f"{PREDICT_PATH}, {request.name}",
             catch_response=True,
         ) as answer:
-            if answer.status_code in question.expected:
+            if answer.status_code in request.expected:
                 answer.success()
             else:
                 answer.failure(f"status {answer.status_code}")

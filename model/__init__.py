@@ -1,1 +1,1 @@
-"""The model: training, calibration, evaluation and prediction. Never imports bentoml."""
+"""Train, evaluate and run the delay model. Nothing here imports bentoml."""

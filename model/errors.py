@@ -1,18 +1,8 @@
-"""What can go wrong with a model.
-
-ModelError
-├── BundleError      the files of a model are missing, damaged or of another format
-├── TooFewFlights    there is not enough data to fit or to evaluate on
-├── ClusterError     no Dask cluster answers
-├── MissingExtra     an optional package is needed for what was asked
-├── StudyError       a stored search cannot be gone on with
-├── RefreshError     flights cannot bring a model up to date
-└── UnknownAttempt   an experiment was asked for that is not declared
-"""
+"""Define the errors of the model package; their texts are shown to users."""
 
 
 class ModelError(Exception):
-    """Base of this package's errors; its text is meant for people."""
+    """Base of this package's errors."""
 
 
 class BundleError(ModelError):
@@ -20,7 +10,7 @@ class BundleError(ModelError):
 
 
 class TooFewFlights(ModelError):  # noqa: N818 - reads better where it is raised
-    """There is not enough data to fit or to evaluate on."""
+    """There are too few flights to fit or to evaluate on."""
 
 
 class ClusterError(ModelError):
@@ -28,16 +18,16 @@ class ClusterError(ModelError):
 
 
 class MissingExtra(ModelError):  # noqa: N818 - reads better where it is raised
-    """An optional package is needed for what was asked."""
+    """An optional package that is needed is not installed."""
 
 
 class StudyError(ModelError):
-    """A stored search cannot be gone on with."""
+    """A stored parameter search cannot be continued."""
 
 
 class RefreshError(ModelError):
-    """These flights cannot bring the model up to date."""
+    """These flights cannot refresh the model."""
 
 
 class UnknownAttempt(ModelError):  # noqa: N818 - reads better where it is raised
-    """An experiment was asked for that is not declared."""
+    """No experiment of that name is declared."""

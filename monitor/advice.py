@@ -1,64 +1,55 @@
-"""The watch's finding in words: what to do first, then why."""
+"""Describe a finding in words: the action first, then the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from monitor.control_chart import DRIFT, QUALITY, Family
+from monitor.control_chart import DRIFT, QUALITY
 from monitor.judgement import Finding, State
 from monitor.shadow import LEAST_GAIN, LEAST_WEEKS, QUIET_WEEKS, Gain
 from monitor.weekly_flights import OUTCOMES, UNSEEN, monday
 
 MOST_CODES = 5
-"""New airlines or destinations that are told; a report is no list."""
+"""Largest number of new airlines or destinations that are named."""
 PERCENT = {*OUTCOMES[:2], *UNSEEN}
 """Statistics that are shares; the others are plain numbers."""
 
 
 def headline(finding: Finding) -> str:
-    """What to do, in one sentence."""
+    """Return the action in one sentence."""
     if finding.state is State.REFIT:
-        return "Refit the model: it has grown stale, and a newer one would do better."
+        return "Refit the model: it has gone stale, and a newer one would do better."
     if finding.state is State.FINE:
-        return "Nothing to do: the model does what it was registered for."
+        return "Nothing to do: the model performs as it did when it was registered."
     if finding.drift_alarm and not finding.quality_alarm:
-        return "Look at the flights that are asked about; a refit is not called for."
-    known = (
-        "a refit would not have known better"
-        if finding.gain
-        else "too early for a refit to be judged"
-    )
-    return f"Look at what happened at the airport; {known}."
+        return "Investigate the requested flights; a refit is not called for."
+    refit = "a refit would not do better" if finding.gain else "it is too early to judge a refit"
+    return f"Investigate what happened at the airport; {refit}."
 
 
 def steps(
     finding: Finding, refit: str, newcomers: Mapping[str, Mapping[str, int]]
 ) -> list[dict[str, str]]:
-    """What to do, in order: each step says it, and names the command to run where there is one.
+    """Return the steps to take in order: `say` describes one, `run` is its command or empty.
 
     Parameters
     ----------
     refit
         The command that refits.
     newcomers
-        Airlines and destinations of the last week that training never saw, with their flights.
+        Airlines and destinations missing in the training, with their flights in the last week.
     """
     if finding.state is State.REFIT:
-        return _to_refit(refit)
+        return [
+            _step("Train a model on all flights and submit it to the champion gate:", refit),
+            _step(
+                "Exit code 0: it is registered; roll it out (docs/operations.md). 3: the gate "
+                "refused it, and the registered model stays; evaluation.json beside this report "
+                "gives the reason."
+            ),
+        ]
     found = [*_about_inputs(finding, newcomers), *_about_outcomes(finding)]
-    return [*found, _step("Run the watch again after the next whole week, Monday to Sunday.")]
-
-
-def _to_refit(command: str) -> list[dict[str, str]]:
-    return [
-        _step("Train a model on all flights and put it before the champion gate:", command),
-        _step(
-            "Exit code 0: it is registered; roll it over (docs/operations.md). 3: the gate refused "
-            "it, and the model in place stays; evaluation.json beside this report says why."
-        ),
-    ]
+    return [*found, _step("Run the monitoring again after the next whole week, Monday to Sunday.")]
 
 
 def _about_inputs(
@@ -66,25 +57,25 @@ def _about_inputs(
 ) -> list[dict[str, str]]:
     if not finding.drift_alarm:
         return []
-    told = [
-        f"{name} {', '.join(f'{code} ({count} flights)' for code, count in _most(codes))}"
-        for name, codes in newcomers.items()
-        if codes
-    ]
+    named = []
+    for name, codes in newcomers.items():
+        most = list(codes.items())[:MOST_CODES]
+        if most:
+            named.append(f"{name} {', '.join(f'{code} ({count} flights)' for code, count in most)}")
     found = []
-    if told:
+    if named:
         say = (
-            f"Never seen in training: {'; '.join(told)}. If a code is wrong, mend what is asked. "
-            "If it is right, go on: these flights are scored by the rest that is known of them, "
-            "and the next refit learns the code."
+            f"Never seen in training: {'; '.join(named)}. If a code is wrong, correct the requests."
+            " If it is right, no action is needed: these flights are scored by their other "
+            "features, and the next refit learns the code."
         )
         found.append(_step(say))
     family = finding.families[DRIFT]
-    worst = family.names[worst_of(family, -1)]
+    worst = family.names[family.worst(-1)]
     if worst not in UNSEEN:
         say = (
             f"Compare {worst.replace('_', ' ')} with the published schedule. If the schedule has "
-            "changed (a season, a timetable), go on; if it has not, mend what is asked."
+            "changed (season, timetable), no action is needed; otherwise correct the requests."
         )
         found.append(_step(say))
     return found
@@ -94,19 +85,15 @@ def _about_outcomes(finding: Finding) -> list[dict[str, str]]:
     week = finding.quality_week
     if week is None or not finding.quality_alarm:
         return []
-    said = float(finding.families[QUALITY].value[week, OUTCOMES.index("calibration")])
-    side, when = "low" if said > 0 else "high", monday(int(finding.table.week[week]))
+    error = float(finding.families[QUALITY].value[week, OUTCOMES.index("calibration")])
+    side, when = "low" if error > 0 else "high", monday(int(finding.table.week[week]))
     return [
-        _step(f"Ask the airport what happened in the week of {when}: strike, storm, works?"),
+        _step(f"Ask the airport what happened in the week of {when}: strike, weather, works?"),
         _step(
-            f"If it is over, do nothing. Until it is, read the probabilities as too {side}: by "
-            f"{abs(100 * said):.0f} points that week."
+            f"If it is over, do nothing. Until then, treat the probabilities as too {side}: by "
+            f"{abs(100 * error):.0f} points that week."
         ),
     ]
-
-
-def _most(codes: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(codes.items(), key=lambda item: -item[1])[:MOST_CODES]
 
 
 def _step(say: str, run: str = "") -> dict[str, str]:
@@ -114,13 +101,11 @@ def _step(say: str, run: str = "") -> dict[str, str]:
 
 
 def reasons(finding: Finding) -> list[str]:
-    """Why, in a few sentences: the refit question first, then both charts."""
+    """Return the reasons in a few sentences: the refit first, then both charts."""
     week = finding.quality_week
-    said = [_gain(finding.gain, len(finding.window))]
-    if week is not None:
-        said.append(_chart(finding, QUALITY, week))
-    said.append(_chart(finding, DRIFT, len(finding.table.week) - 1))
-    return said
+    quality = [] if week is None else [_chart(finding, QUALITY, week)]
+    drift = _chart(finding, DRIFT, len(finding.table.week) - 1)
+    return [_gain(finding.gain, len(finding.window)), *quality, drift]
 
 
 def _gain(found: Gain | None, weeks: int) -> str:
@@ -129,52 +114,32 @@ def _gain(found: Gain | None, weeks: int) -> str:
             f"Whether a refit would help is not known yet: outcomes of {weeks} whole weeks are "
             f"known, {LEAST_WEEKS} are needed."
         )
-    verdict = "would have lost" if found.gain > 0 else "would have gained nothing: it lost"
-    how = "less" if found.gain > 0 else "more"
+    sign = "less" if found.gain > 0 else "more"
+    rule = f"A refit is called for above {LEAST_GAIN:g} with p at most {1 / QUIET_WEEKS:.3f}"
     return (
-        f"Over the last {found.weeks} weeks a model refitted every Monday {verdict} "
-        f"{abs(found.gain):.4f} {how} log loss per flight (95 % interval of the gain "
-        f"{found.low:+.4f} to {found.high:+.4f}). {_called(found)}"
+        f"Over the last {found.weeks} weeks, a model refitted every Monday had "
+        f"{abs(found.gain):.4f} {sign} log loss per flight (95 % interval of the gain "
+        f"{found.low:+.4f} to {found.high:+.4f}). {rule}; here p = {found.p_value:.3f}, so it is "
+        f"{'called for' if found.called else 'not called for'}."
     )
-
-
-def _called(found: Gain) -> str:
-    """How far the gain is from calling for a refit."""
-    rule = f"more than {LEAST_GAIN:g} with p at most {1 / QUIET_WEEKS:.3f}"
-    if found.called:
-        return f"That is {rule} (p = {found.p_value:.3f}): it calls for a refit."
-    return f"A refit is called for from {rule}; here p = {found.p_value:.3f}."
 
 
 def _chart(finding: Finding, name: str, week: int) -> str:
     family = finding.families[name]
-    worst = worst_of(family, week)
-    when = monday(int(finding.table.week[week]))
-    figure, normal = (
-        written(family.names[worst], value)
-        for value in (family.value[week, worst], family.centre[worst])
-    )
+    worst = family.worst(week)
+    statistic, when = family.names[worst], monday(int(finding.table.week[week]))
     fact = (
-        f"{family.names[worst].replace('_', ' ')} {figure}, normally {normal} "
-        f"({family.z[week, worst]:.1f} standard deviations, limit {family.limit:.1f})"
+        f"{statistic.replace('_', ' ')} {written(statistic, family.value[week, worst])}, normally "
+        f"{written(statistic, family.centre[worst])} ({family.z[week, worst]:.1f} standard "
+        f"deviations, limit {family.limit:.1f})"
     )
     if family.alarm[week]:
         return f"Alarm on {name} in the week of {when}: {fact}."
-    return f"Quiet on {name} in the week of {when}; furthest off was {fact}."
-
-
-def worst_of(family: Family, week: int) -> int:
-    """Position of the statistic that lies furthest outside in a week."""
-    z = family.z[week]
-    return max(
-        np.flatnonzero(~np.isnan(z)).tolist(),
-        key=lambda n: float(z[n]),
-        default=0,
-    )
+    return f"No alarm on {name} in the week of {when}; the largest deviation is {fact}."
 
 
 def written(name: str, value: float) -> str:
-    """Return a statistic as people read it."""
+    """Return a statistic with its unit."""
     if name == "calibration":
         return f"{100 * value:+.1f} points"
     return f"{100 * value:.1f} %" if name in PERCENT else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""What a model would have said: walk-forward over the reference, and week by week as a shadow."""
+"""Fit the models that the past would have had, and score flights with them."""
 
 from __future__ import annotations
 
@@ -14,32 +14,25 @@ from model.evaluation.protocols import walk_forward
 from model.inference.calibration import FloatArray, sigmoid
 from model.inference.scorer import Scorer
 from model.training.fit import TrainingConfig, fit_scorer, prepare
-from monitor.errors import MonitorError
-from monitor.weekly_flights import Watched, first_day, week_of
+from monitor import MonitorError
+from monitor.weekly_flights import ScoredFlights, first_day, week_of
 
 Progress = Callable[[str], object]
 
 
 def silent(_step: str) -> None:
-    """Report progress to nobody."""
+    """Ignore a progress message."""
 
 
 @dataclass
 class History:
-    """Flights with outcomes, and the models that could have been fitted on them at any time.
+    """Flights with outcomes in order of time, and the models fitted on them, which are cached.
 
-    Attributes
-    ----------
-    frame
-        Typed frame, in order of time.
-    recipe
-        Of every fit.
-    progress
-        Told before every fit what is fitted.
+    `config` applies to every fit, and `progress` is called before each with a message.
     """
 
     frame: pd.DataFrame
-    recipe: TrainingConfig = field(default_factory=TrainingConfig)
+    config: TrainingConfig = field(default_factory=TrainingConfig)
     progress: Progress = silent
 
     def __post_init__(self) -> None:
@@ -50,30 +43,32 @@ class History:
         self._shadows: dict[int, tuple[IntArray, FloatArray]] = {}
 
     def model(self, before: int) -> Scorer:
-        """The model fitted on all flights scheduled before a day."""
+        """Return the model fitted on all flights scheduled before a day."""
         if before not in self._fitted:
             self.progress(f"fit before {np.datetime64(before, 'D')}")
-            self._fitted[before] = fit_schedule(self.frame[self.day < before], self.recipe)
+            self._fitted[before] = fit_schedule(self.frame[self.day < before], self.config)
         return self._fitted[before]
 
-    def scored(self, scorer: Scorer, rows: IntArray) -> Watched:
-        """Rows as a model scores them."""
+    def scored(self, scorer: Scorer, rows: IntArray) -> ScoredFlights:
+        """Return some rows with the scores of a model."""
         flights = self.flights.pick(rows)
-        said = sigmoid(scorer.raw_scores(flights))
-        return Watched.of(scorer.builder, flights, said, self.late[rows], rows)
+        probability = sigmoid(scorer.raw_scores(flights))
+        return ScoredFlights.of(scorer.builder, flights, probability, self.late[rows], rows)
 
-    def walk_forward(self, before: int) -> Watched:
-        """Score every month before a day but the first three by a model of earlier months (E3)."""
+    def walk_forward(self, before: int) -> ScoredFlights:
+        """Score each month before a day, from the fourth on, with a model of earlier months."""
         # rows are in order of time: those before a day come first
-        folds = walk_forward(self.frame[self.day < before])
-        parts = [self.scored(self.model(_day(fold.name)), fold.test) for fold in folds]
+        parts = []
+        for fold in walk_forward(self.frame[self.day < before]):
+            day = int(np.datetime64(fold.name, "D").astype(np.int64))
+            parts.append(self.scored(self.model(day), fold.test))
         if not parts:
-            message = "the model's training flights span too few months to walk through"
+            message = "the model's training flights span too few months for a walk-forward"
             raise MonitorError(message)
-        return Watched.join(parts)
+        return ScoredFlights.join(parts)
 
     def shadow(self, weeks: IntArray) -> tuple[IntArray, FloatArray]:
-        """Rows of some weeks, and the score that a refit on each week's Monday gives them."""
+        """Return the rows of some weeks, with scores of a model refitted on each week's Monday."""
         parts = [self._shadow(week) for week in weeks.tolist()]
         if not parts:
             return np.empty(0, np.int64), np.empty(0)
@@ -88,10 +83,6 @@ class History:
         return self._shadows[week]
 
 
-def _day(date: str) -> int:
-    return int(np.datetime64(date, "D").astype(np.int64))
-
-
-def fit_schedule(frame: pd.DataFrame, recipe: TrainingConfig) -> Scorer:
-    """Fit what scores from the schedule alone: the level that is watched."""
-    return fit_scorer(prepare(frame, Level.SCHEDULE, recipe.home), recipe)
+def fit_schedule(frame: pd.DataFrame, config: TrainingConfig) -> Scorer:
+    """Fit a scorer on the schedule alone, the level of information that is monitored."""
+    return fit_scorer(prepare(frame, Level.SCHEDULE, config.home), config)

@@ -1,4 +1,4 @@
-"""Reads the prediction log back, whichever sink wrote it."""
+"""Read the prediction log of any sink."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from monitor.errors import MonitorError
+from monitor import MonitorError
 from serving.prediction_log.record import Record
 from serving.settings import PARQUET, SQL
 
@@ -17,28 +17,28 @@ COLUMNS = list(Record._fields)
 
 
 def read_log(address: str) -> tuple[pd.DataFrame, int]:
-    """Read all logged predictions, in order of their time.
+    """Read all logged predictions in order of time.
 
     Parameters
     ----------
     address
         ``parquet:<folder>`` or ``sql:<SQLAlchemy URL>`` as in the service's setting, or
-        ``json:<file>`` for kept lines of standard output; lines of others among them are skipped.
+        ``json:<file>`` with lines of its standard output; other lines are skipped.
 
     Returns
     -------
-    The columns of `serving.prediction_log.record.Record`, one row per prediction, and how many rows
-    were left out because a sink had to repeat a write.
+    One row per prediction with the fields of `Record`, and the number of repeated rows, which
+    a sink writes when it tries again.
 
     Raises
     ------
     MonitorError
-        If there is no such log, or nothing in it.
+        If the log is missing or empty.
     """
     kind, _, where = address.partition(":")
     readers = {PARQUET: _read_parquet, SQL: _read_sql, JSON: _read_json}
     if kind not in readers or not where:
-        message = f"{address!r} is no log: give parquet:<folder>, sql:<URL> or json:<file>"
+        message = f"{address!r} is no log: use parquet:<folder>, sql:<URL> or json:<file>"
         raise MonitorError(message)
     table = readers[kind](where)
     missing = [name for name in COLUMNS if name not in table.columns]
@@ -55,7 +55,7 @@ def read_log(address: str) -> tuple[pd.DataFrame, int]:
 
 
 def _read_parquet(where: str) -> pd.DataFrame:
-    # files that are not whole yet are hidden by a dot
+    # the name of an incomplete file begins with a dot
     files = sorted(Path(where).glob("[!.]*.parquet"))
     if not files:
         message = f"no Parquet file in {where}"
@@ -64,7 +64,7 @@ def _read_parquet(where: str) -> pd.DataFrame:
 
 
 def _read_sql(where: str) -> pd.DataFrame:
-    import sqlalchemy  # noqa: PLC0415 - only where there is a database
+    import sqlalchemy  # noqa: PLC0415 - optional dependency
 
     from serving.prediction_log.table import predictions  # noqa: PLC0415
 
@@ -85,14 +85,13 @@ def _read_json(where: str) -> pd.DataFrame:
     except OSError as error:
         message = f"{where} cannot be read: {error.strerror}"
         raise MonitorError(message) from error
-    lines = (line for line in text.splitlines() if line.startswith("{"))
-    found = [said for said in map(_json, lines) if said.get("message") == "prediction"]
-    return pd.DataFrame(found)
+    entries = map(_entry, text.splitlines())
+    return pd.DataFrame([entry for entry in entries if entry.get("message") == "prediction"])
 
 
-def _json(line: str) -> dict[str, Any]:
+def _entry(line: str) -> dict[str, Any]:
     try:
-        said = json.loads(line)
-    except ValueError:  # cut in the middle, where the process died
+        entry = json.loads(line)
+    except ValueError:  # other output, or a line that a killed process left incomplete
         return {}
-    return said if isinstance(said, dict) else {}
+    return entry if isinstance(entry, dict) else {}

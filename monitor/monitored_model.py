@@ -1,50 +1,45 @@
-"""What the watch is given: the registered model, its log, and the flights with outcomes."""
+"""Combine the registered model, its prediction log and the flights with outcomes."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from data.airports.config import mismatch
-from data.flights import Flights, IntArray
+from data.flights import Flights
 from data.frame import data_hash
 from data.load import Dataset
-from features.builder import FeatureBuilder
 from model.inference.bundle import Bundle
 from model.training.fit import TrainingConfig
-from monitor.errors import MonitorError
+from monitor import MonitorError
 from monitor.history import History, Progress, silent
 from monitor.log import read_log
 from monitor.outcomes import join, latest_per_flight
-from monitor.weekly_flights import Watched, week_of
+from monitor.weekly_flights import ScoredFlights, week_of
 from serving.prediction_log.record import digests
 
 CHECKED = 2000
-"""Logged predictions, the latest, whose features are made again."""
+"""Number of latest predictions whose features are computed again."""
 PROJECT = Path(__file__).parents[1]
 
 
 @dataclass
-class Subject:
-    """A model under watch, with what it said since its fit.
+class MonitoredModel:
+    """Registered model with its scores since the fit.
 
     Attributes
     ----------
     fitted_before
-        The day after its last training flight, days since 1970-01-01.
-    flights
-        What `watched` is of, in its order.
-    counts
-        Where the rows of the log went; empty where there is none.
-    notes
-        What a reader of the report should know besides.
+        Day after its last training flight, days since 1970-01-01.
+    flights, scored
+        Flights after the training, and their scores in the same order.
+    counts, notes
+        Numbers of log rows by use (empty without a log), and remarks for the report.
     """
 
     tag: str
@@ -52,113 +47,94 @@ class Subject:
     history: History
     fitted_before: int
     flights: Flights
-    watched: Watched
+    scored: ScoredFlights
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def newcomers(self, week: int) -> dict[str, dict[str, int]]:
+        """Count a week's flights by airline and destination missing in the training."""
+        flights = self.flights.pick(np.flatnonzero(week_of(self.flights.day) == week))
+        unknown = self.bundle.predictor.builder.unknown(flights)
+        columns = {"airline": flights.airline, "destination": flights.destination}
+        counts = {
+            name: Counter(code for code, names in zip(codes, unknown, strict=True) if name in names)
+            for name, codes in columns.items()
+        }
+        return {name: dict(each.most_common()) for name, each in counts.items()}
 
-def subject(
+
+def monitored_model(
     tag: str, bundle: Bundle, dataset: Dataset, log: str | None, progress: Progress = silent
-) -> Subject:
-    """Bring together what is known of a model.
+) -> MonitoredModel:
+    """Collect the inputs of the judgement.
 
     Parameters
     ----------
     dataset
-        All flights with outcomes so far: those that the model was trained on, and later ones.
+        All flights with outcomes so far: those of the training, and later ones.
     log
-        Address of the prediction log. Without one, the model scores all later flights here, as
-        if each had been asked about once.
+        Address of the prediction log. Without one, the model scores each later flight once.
 
     Raises
     ------
     MonitorError
-        If there is nothing to watch.
+        If there is no flight to judge.
     """
-    home = bundle.predictor.builder.home
-    refusal = mismatch(home, dataset.home, "and these leave")
-    if refusal:
-        message = f"{refusal}: describe its file with --mapping"
+    home = bundle.predictor.builder.airport_config
+    if reason := mismatch(home, dataset.airport_config, "and these leave"):
+        message = f"{reason}: describe its file with --mapping"
         raise MonitorError(message)
     last = np.datetime64(bundle.card["data"]["last_departure"][:10], "D")
     fitted_before = int(last.astype(np.int64)) + 1
     training = bundle.card["training"]
-    recipe = TrainingConfig(training["seed"], training["parameters"], training["trees"], home=home)
-    history = History(dataset.frame, recipe, progress)
-    notes = _same_flights(history, fitted_before, bundle)
-    if log is None:
+    config = TrainingConfig(training["seed"], training["parameters"], training["trees"], home=home)
+    history = History(dataset.frame, config, progress)
+    source = _logged(tag, bundle, history, fitted_before, log) if log is not None else None
+    flights, scored, counts = source or _scored_again(bundle, history, fitted_before)
+    notes = []
+    trained_on = history.frame[history.day < fitted_before]
+    if not len(trained_on) or data_hash(trained_on) != bundle.card["data"]["sha256"]:
+        notes.append("The earlier flights are not exactly those that the model was trained on.")
+    if not counts:
         notes.append("No log was given: the model scored the later flights again, each once.")
-        later = _later(history, fitted_before)
-        flights = history.flights.pick(later)
-        watched = _scored_again(bundle, history, flights, later)
-        return Subject(tag, bundle, history, fitted_before, flights, watched, notes=notes)
-    flights, watched, counts = _logged(tag, bundle, history, fitted_before, log)
-    changed = counts["features_changed"]
-    if changed:
+    elif changed := counts["features_changed"]:
         notes.append(
-            f"The features of {changed} of {counts['features_checked']} logged predictions are not "
-            "what the model makes of these flights now: service and monitor have come apart."
+            f"The features of {changed} of {counts['features_checked']} logged predictions differ "
+            "from those computed now: service and monitoring use different versions."
         )
-    return Subject(tag, bundle, history, fitted_before, flights, watched, counts, notes)
-
-
-def newcomers(watched: Subject, week: int) -> dict[str, dict[str, int]]:
-    """Flights of a week by each airline and destination that training never saw, the most first."""
-    flights = watched.flights.pick(np.flatnonzero(week_of(watched.flights.day) == week))
-    counts: dict[str, Counter[str]] = {"airline": Counter(), "destination": Counter()}
-    unknown = watched.bundle.predictor.builder.unknown(flights)
-    for airline, destination, fields in zip(
-        flights.airline, flights.destination, unknown, strict=True
-    ):
-        for field_name in fields:
-            counts[field_name][airline if field_name == "airline" else destination] += 1
-    return {name: dict(each.most_common()) for name, each in counts.items()}
+    return MonitoredModel(tag, bundle, history, fitted_before, flights, scored, counts, notes)
 
 
 def refit(data: str | None, mapping: Path | None, name: str, reports: Path) -> int:
-    """Train a challenger on all flights and put it before the champion gate: `train.py`'s way.
+    """Train a challenger on all flights with `train.py`, which applies the champion gate.
 
     Returns its exit code: 0 registered, 2 unusable data, 3 refused by the gate.
     """
     command = [sys.executable, "train.py", "--name", name, "--reports", str(reports.resolve())]
-    command += ["--data", _anywhere(data)] if data else []
+    if data:  # a path must be valid in another working directory
+        command += ["--data", str(Path(data).resolve()) if Path(data).exists() else data]
     command += ["--mapping", str(mapping.resolve())] if mapping else []
     return subprocess.run(command, cwd=PROJECT, check=False).returncode  # noqa: S603 - our own program
 
 
-def _anywhere(data: str) -> str:
-    """A source of flights that means the same in another working directory."""
-    return str(Path(data).resolve()) if Path(data).exists() else data
-
-
-def _same_flights(history: History, fitted_before: int, bundle: Bundle) -> list[str]:
-    trained_on = history.frame[history.day < fitted_before]
-    if len(trained_on) and data_hash(trained_on) == bundle.card["data"]["sha256"]:
-        return []
-    return ["The earlier flights at hand are not exactly those that the model was trained on."]
-
-
-def _later(history: History, fitted_before: int) -> IntArray:
-    """Rows of the flights after the training."""
-    rows: IntArray = np.flatnonzero(history.day >= fitted_before)
+def _scored_again(
+    bundle: Bundle, history: History, fitted_before: int
+) -> tuple[Flights, ScoredFlights, dict[str, int]]:
+    rows = np.flatnonzero(history.day >= fitted_before)
     if not len(rows):
         message = (
-            "the model was trained on every flight at hand: there is nothing to watch yet. Give "
-            "later flights with --data, or a log with --log"
+            "the model was trained on all given flights: there is nothing to judge yet. Give later "
+            "flights with --data, or a log with --log"
         )
         raise MonitorError(message)
-    return rows
-
-
-def _scored_again(bundle: Bundle, history: History, flights: Flights, rows: IntArray) -> Watched:
-    predictor = bundle.predictor
-    said = predictor.score(flights)
-    return Watched.of(predictor.builder, flights, said, history.late[rows], rows)
+    flights, predictor = history.flights.pick(rows), bundle.predictor
+    late, scores = history.late[rows], predictor.score(flights)
+    return flights, ScoredFlights.of(predictor.builder, flights, scores, late, rows), {}
 
 
 def _logged(
     tag: str, bundle: Bundle, history: History, fitted_before: int, log: str
-) -> tuple[Flights, Watched, dict[str, int]]:
+) -> tuple[Flights, ScoredFlights, dict[str, int]]:
     logged, repeated = read_log(log)
     joined, counts = join(logged, history.frame, repeated)
     ours = joined[joined["model"] == tag]
@@ -169,32 +145,23 @@ def _logged(
     kept, flights = unique[after], flights.pick(np.flatnonzero(after))
     if kept.empty:
         message = (
-            f"the log holds no prediction of {tag} from the schedule alone, for a flight after "
-            "its training"
+            f"the log has no prediction of {tag} from the schedule alone for a flight after its "
+            "training"
         )
         raise MonitorError(message)
-    checked, changed = _check_features(bundle, kept)
-    found = counts.to_json() | {
+    latest = kept.tail(CHECKED)
+    now = digests(bundle.predictor, Flights.from_columns(latest))
+    found = asdict(counts) | {
         "of_other_models": len(joined) - len(ours),
         "with_airport_state": len(ours) - len(from_schedule),
         "asked_again": len(from_schedule) - len(unique),
         "before_training_ended": len(unique) - len(kept),
         "watched": len(kept),
-        "features_checked": checked,
-        "features_changed": changed,
+        "features_checked": len(latest),
+        "features_changed": int(np.sum(latest["features"].to_numpy() != np.array(now))),
     }
-    return flights, _watched(bundle.predictor.builder, kept, flights), found
-
-
-def _watched(builder: FeatureBuilder, kept: pd.DataFrame, flights: Flights) -> Watched:
     late = np.array(kept["delayed"].astype("float64"), dtype=np.float64)
     row = kept["row"].fillna(-1).to_numpy(dtype=np.int64)
-    said = kept["probability"].to_numpy(dtype=np.float64)
-    return Watched.of(builder, flights, said, late, row)
-
-
-def _check_features(bundle: Bundle, kept: pd.DataFrame) -> tuple[int, int]:
-    """How many of the latest predictions were checked, and how many have other features now."""
-    latest = kept.tail(CHECKED)
-    made: Any = digests(bundle.predictor, Flights.from_columns(latest))
-    return len(latest), int(np.sum(latest["features"].to_numpy() != np.array(made)))
+    scores = kept["probability"].to_numpy(dtype=np.float64)
+    builder = bundle.predictor.builder
+    return flights, ScoredFlights.of(builder, flights, scores, late, row), found

@@ -1,37 +1,32 @@
-"""Joins predictions with what really happened."""
+"""Join predictions with the outcomes of their flights."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 KEY = ["airline", "flight_number", "destination", "scheduled_departure"]
-"""What a prediction and a departure know each other by: all of the schedule but the type."""
+"""Columns that identify a flight in predictions and departures."""
 OUTCOME = ["actual_departure", "delay_minutes", "delayed"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counts:
-    """Where every logged prediction went: `predictions` is the sum of the next three.
+    """Number of logged predictions, each counted once, by result of the join.
 
     Attributes
     ----------
-    predictions
-        Logged, each counted once.
-    matched
-        With an outcome.
-    waiting
-        Scheduled after the last flight whose outcome is known.
-    unmatched
-        Scheduled before it, but no such departure is recorded: cancelled, or asked about wrongly.
+    matched, waiting, unmatched
+        With an outcome; scheduled after the last known outcome; scheduled before it without a
+        recorded departure (cancelled, or a wrong request). Their sum is `predictions`.
     ambiguous
-        Of the matched, those with several recorded departures; the first of them counts.
+        Matched predictions with several recorded departures; the first of them counts.
     repeated
         Rows that a sink wrote twice, left out before counting.
     not_predicted
-        Departures in the time of the matched predictions that nobody asked about.
+        Departures in the time span of the matched predictions without a prediction.
     """
 
     predictions: int
@@ -42,15 +37,11 @@ class Counts:
     repeated: int
     not_predicted: int
 
-    def to_json(self) -> dict[str, int]:
-        """Plain JSON values."""
-        return asdict(self)
-
 
 def join(
     predictions: pd.DataFrame, flights: pd.DataFrame, repeated: int = 0
 ) -> tuple[pd.DataFrame, Counts]:
-    """Give each prediction its outcome, and count what has none.
+    """Add the outcome to each prediction, and count the results.
 
     Parameters
     ----------
@@ -61,16 +52,19 @@ def join(
 
     Returns
     -------
-    The predictions, row for row, with the columns of `OUTCOME` and the flight's position `row` in
-    `flights` (missing where there is none), and the counts.
+    The predictions in order, with the columns of `OUTCOME` and the position `row` in `flights`
+    (missing without an outcome), and the counts.
     """
     numbered = flights[KEY + OUTCOME].assign(row=np.arange(len(flights)))
-    departed = numbered.sort_values([*KEY, "actual_departure"])
-    several = departed.duplicated(KEY, keep=False)
-    first = departed.assign(ambiguous=several).drop_duplicates(KEY)
+    ordered = numbered.sort_values([*KEY, "actual_departure"])
+    several = ordered.duplicated(KEY, keep=False)
+    first = ordered.assign(ambiguous=several).drop_duplicates(KEY)
     joined = predictions.merge(first, on=KEY, how="left", validate="many_to_one")
     matched = joined["delayed"].notna()
     later = joined["scheduled_departure"] > flights["scheduled_departure"].max()
+    asked = joined[matched]
+    span = asked["scheduled_departure"].min(), asked["scheduled_departure"].max()
+    departed = int(first["scheduled_departure"].between(*span).sum())
     counts = Counts(
         predictions=len(joined),
         matched=int(matched.sum()),
@@ -78,21 +72,11 @@ def join(
         unmatched=int((~matched & ~later).sum()),
         ambiguous=int(joined["ambiguous"].eq(True).sum()),
         repeated=repeated,
-        not_predicted=_not_predicted(joined[matched], first),
+        not_predicted=departed - len(asked[KEY].drop_duplicates()),
     )
     return joined.drop(columns="ambiguous"), counts
 
 
 def latest_per_flight(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Keep the last prediction of each flight; those asked about often would weigh more."""
+    """Keep the last prediction of each flight, so that every flight counts once."""
     return predictions.drop_duplicates(KEY, keep="last")
-
-
-def _not_predicted(matched: pd.DataFrame, departed: pd.DataFrame) -> int:
-    if matched.empty:
-        return 0
-    time = departed["scheduled_departure"]
-    within = time.between(
-        matched["scheduled_departure"].min(), matched["scheduled_departure"].max()
-    )
-    return int(within.sum()) - len(matched[KEY].drop_duplicates())

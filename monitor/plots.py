@@ -1,9 +1,9 @@
-"""Draws the pictures of the watch: arrays in, SVG out."""
+"""Draw the pictures of the monitoring report as SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,13 +12,14 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from data.flights import FloatMatrix, IntArray
 from model.inference.calibration import FloatArray
-from model.reports.plots import MONTHS, PALETTE, picture
+from model.reports.plots import PALETTE, picture
 from monitor.control_chart import DRIFT, QUALITY, Family
 from monitor.weekly_flights import OUTCOMES, monday
 
 COLOURS = {DRIFT: "blue", QUALITY: "orange"}
+MOST_LABELS = 8
 HIGHEST = 12.0
-"""Standard deviations beyond which it does not matter how many."""
+"""Largest multiple of a limit that is drawn."""
 
 
 @picture(height=2.8)
@@ -29,24 +30,25 @@ def alarms(figure: Figure, week: IntArray, families: Mapping[str, Family]) -> No
     for name, family in families.items():
         largest = np.nanmax(np.where(np.isnan(family.z), -np.inf, family.z), axis=1)
         shown = np.where(np.isfinite(largest), np.minimum(largest / family.limit, HIGHEST), np.nan)
-        axes.plot(_at(week), shown, marker="o", color=_colour(COLOURS[name]), label=name)
+        axes.plot(range(len(week)), shown, marker="o", color=_colour(COLOURS[name]), label=name)
     axes.set_ylim(bottom=0)
-    _weeks_axis(axes, week)
+    weeks_axis(axes, week)
     axes.legend(loc="best")
 
 
 @picture(height=2.8)
 def late_share(figure: Figure, week: IntArray, outcomes: FloatMatrix) -> None:
-    """Draw the late share of each week beside what was said."""
+    """Draw the late share of each week with the mean probability."""
     axes = figure.add_subplot(ylabel="late share")
-    happened = outcomes[:, OUTCOMES.index("late share")]
-    said = happened - outcomes[:, OUTCOMES.index("calibration")]
-    edge, paper = _colour("muted"), _colour("grid")
-    axes.bar(_at(week), happened, 0.7, color=paper, edgecolor=edge, linewidth=0.5, label="late")
-    axes.plot(_at(week), said, marker="o", color=_colour("blue"), label="said on average")
+    late = outcomes[:, OUTCOMES.index("late share")]
+    predicted = late - outcomes[:, OUTCOMES.index("calibration")]
+    axes.bar(range(len(week)), late, 0.7, label="late", **_reference_bar())
+    axes.plot(
+        range(len(week)), predicted, marker="o", color=_colour("blue"), label="mean probability"
+    )
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.margins(y=0.2)
-    _weeks_axis(axes, week)
+    weeks_axis(axes, week)
     axes.legend(loc="upper left", ncols=2)
 
 
@@ -55,11 +57,11 @@ def ranking(figure: Figure, week: IntArray, family: Family) -> None:
     """Draw ROC AUC per week, with the reference's centre and the limit."""
     axes = figure.add_subplot(ylabel="ROC AUC")
     n = family.names.index("AUC")
-    axes.plot(_at(week), family.value[:, n], marker="o", color=_colour("blue"), label="week")
+    axes.plot(range(len(week)), family.value[:, n], marker="o", color=_colour("blue"), label="week")
     axes.axhline(family.centre[n], color=_colour("muted"), linestyle=":", label="reference")
     low = family.centre[n] - family.limit * family.scale[n]
     axes.axhline(low, color=_colour("red"), linestyle="--", label="limit")
-    _weeks_axis(axes, week)
+    weeks_axis(axes, week)
     axes.legend(loc="best")
 
 
@@ -82,73 +84,24 @@ def scores(figure: Figure, reference: FloatArray, latest: FloatArray) -> None:
     """Draw the shares of the reference's tenths that the last week's scores fall into."""
     axes = figure.add_subplot(xlabel="tenths of the reference's scores", ylabel="share")
     at = np.arange(1, len(latest) + 1)
-    axes.bar(
-        at - 0.2,
-        reference,
-        0.38,
-        color=_colour("grid"),
-        edgecolor=_colour("muted"),
-        linewidth=0.5,
-        label="reference",
-    )
+    axes.bar(at - 0.2, reference, 0.38, label="reference", **_reference_bar())
     axes.bar(at + 0.2, latest, 0.38, color=_colour("blue"), label="last week")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set_xticks(at)
     axes.legend(loc="best")
 
 
-@picture(height=3.0)
-def refits(
-    figure: Figure, week: IntArray, never: FloatArray, acting: FloatArray, called: Sequence[int]
-) -> None:
-    """Draw what a weekly refit would have gained per week over the model in service.
-
-    Parameters
-    ----------
-    never, acting
-        Gain over the model of the beginning, and over the one that calls had put in service.
-    called
-        Positions of the weeks at whose end a refit was called for.
-    """
-    axes = figure.add_subplot(ylabel="log loss above a weekly refit")
-    axes.axhline(0.0, color=_colour("muted"), linewidth=0.8)
-    axes.plot(_at(week), never, marker="o", color=_colour("muted"), label="never refitted")
-    axes.plot(_at(week), acting, marker="o", color=_colour("blue"), label="refitted when called")
-    for number, position in enumerate(called):
-        label = "refit called" if number == 0 else None
-        axes.axvline(position + 0.5, color=_colour("red"), linestyle="--", label=label)
-    _weeks_axis(axes, week)
-    axes.legend(loc="upper left")
-
-
-def standalone(svg: str) -> str:
-    """Make a picture of a page a file of its own, in the colours of light paper."""
-    for name, (light, _) in PALETTE.items():
-        svg = svg.replace(f"var(--{name})", light)
-    names = 'xmlns="http://www.w3.org/2000/svg"'
-    style = "background:#ffffff;font-family:sans-serif"
-    return svg.replace("<svg", f'<svg {names} style="{style}"', 1).rstrip() + "\n"
-
-
-def _at(week: IntArray) -> IntArray:
-    return np.arange(len(week))
+def _reference_bar() -> dict[str, Any]:
+    return {"color": _colour("grid"), "edgecolor": _colour("muted"), "linewidth": 0.5}
 
 
 def _colour(name: str) -> str:
     return PALETTE[name][0]
 
 
-def _weeks_axis(axes: Axes, week: IntArray) -> None:
-    """Label the first week of each month, or every week where there are few."""
-    dates = [monday(each) for each in week.tolist()]
-    months = [date[5:7] for date in dates]
-    starts = [0, *(n + 1 for n, (a, b) in enumerate(pairwise(months)) if a != b)]
-    few = len(dates) <= 6
-    shown = list(range(len(dates))) if few else starts
-    labels = [
-        f"{int(dates[n][8:])} {MONTHS[int(months[n]) - 1]}" if few else MONTHS[int(months[n]) - 1]
-        for n in shown
-    ]
-    axes.set_xticks(shown, labels, fontsize=8.5)
+def weeks_axis(axes: Axes, week: IntArray) -> None:
+    """Label up to eight weeks with the month and day of their Monday."""
+    shown = list(range(0, len(week), -(-len(week) // MOST_LABELS)))
+    axes.set_xticks(shown, [monday(int(week[n]))[5:] for n in shown], fontsize=8.5)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.grid(visible=False, axis="x")

@@ -1,4 +1,4 @@
-"""Writes what the watch found: a page for people and a JSON file for machines."""
+"""Write the finding as a page and as a JSON file."""
 
 from __future__ import annotations
 
@@ -6,36 +6,31 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.reports.plots import PALETTE
-from model.reports.render import fill
+from model.reports.render import render_template
 from monitor import advice, plots
-from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS
-from monitor.drift import population_stability
+from monitor.control_chart import DRIFT, QUALITY, QUIET_WEEKS, SPLITS, population_stability
 from monitor.judgement import Finding, Reference
 from monitor.shadow import QUIET_WEEKS as QUIET_REFIT_WEEKS
-from monitor.weekly_flights import monday
+from monitor.weekly_flights import OUTCOMES, monday
 
 PAGE_FILE, JSON_FILE = "monitor.html", "monitor.json"
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATE = Path(__file__).parent / "templates" / "monitor.html.jinja"
 DRAWN_FEATURES = 15
 
 Json = dict[str, Any]
 
 
 def summary(finding: Finding, reference: Reference, about: Mapping[str, Any]) -> Json:
-    """Return all that the watch found, as plain JSON values; the action comes first.
+    """Return the finding as plain JSON values, the action first.
 
-    Parameters
-    ----------
-    about
-        What was watched: `model`, `airport`, `place`, `source`, `counts`, `notes`; further
-        `newcomers` (see `monitor.monitored_model`) and `refit_command`.
+    `about` has `model`, `airport`, `place`, `source`, `counts`, `notes`, `newcomers` (see
+    `monitor.monitored_model`) and `refit_command`.
     """
     table = finding.table
     return {
@@ -48,7 +43,7 @@ def summary(finding: Finding, reference: Reference, about: Mapping[str, Any]) ->
         "through": monday(int(table.week[-1]) + 1),
         "refit": asdict(finding.gain) | {"called": finding.gain.called} if finding.gain else None,
         "window": [monday(week) for week in finding.window.tolist()],
-        "intervals": {name: asdict(each) for name, each in finding.intervals.items()},
+        "intervals": finding.intervals,
         "charts": {name: _chart(finding, name) for name in (QUALITY, DRIFT)},
         "features": features(finding, reference),
         "weeks": [_week(finding, position) for position in range(len(table.week))],
@@ -61,31 +56,28 @@ def summary(finding: Finding, reference: Reference, about: Mapping[str, Any]) ->
 
 
 def features(finding: Finding, reference: Reference) -> list[Json]:
-    """PSI and Jensen-Shannon distance of each feature in the last week.
+    """Return PSI and Jensen-Shannon distance of each feature in the last week.
 
-    The most unusual comes first; those that raise no alarm, because they grow old, come last.
+    The largest deviation comes first; features without alarms, see `Bins.aging`, come last.
     """
     family, table = finding.families[DRIFT], finding.table
     pool = reference.table.counts.sum(axis=0, keepdims=True)
     stability = population_stability(table.counts[-1:], pool, table.starts)[0]
-    rows = [
+    limits = family.centre + family.limit * family.scale
+    rows: list[Json] = [
         {
             "name": name,
             "psi": float(stability[n]),
             "js": float(family.value[-1, n]),
             "js_normal": float(family.centre[n]),
-            "js_limit": None if table.aging[n] else _limit(finding, n),
+            "js_limit": None if table.aging[n] else float(limits[n]),
             "z": float(family.z[-1, n]),
             "alarm": bool(family.z[-1, n] > family.limit),
         }
         for n, name in enumerate(table.names)
     ]
-    aging = [row for row in rows if row["js_limit"] is None]
-    judged = [row for row in rows if row["js_limit"] is not None]
-    return [
-        *sorted(judged, key=itemgetter("z"), reverse=True),
-        *sorted(aging, key=itemgetter("js"), reverse=True),
-    ]
+    rows.sort(key=lambda row: row["js"] if row["js_limit"] is None else row["z"], reverse=True)
+    return sorted(rows, key=lambda row: row["js_limit"] is None)
 
 
 def write(folder: Path, found: Json, finding: Finding, reference: Reference) -> Path:
@@ -93,31 +85,20 @@ def write(folder: Path, found: Json, finding: Finding, reference: Reference) -> 
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_without_nan(found), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / JSON_FILE).write_text(text + "\n", encoding="utf-8")
-    page = render(
-        "monitor.html.jinja", found=found, palette=PALETTE, pictures=_pictures(finding, reference)
-    )
+    pictures = _pictures(found, finding, reference)
     path = folder / PAGE_FILE
+    page = render_template(TEMPLATE, found=found, palette=PALETTE, pictures=pictures)
     path.write_text(page, encoding="utf-8")
     return path
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill in a template of `monitor/templates`."""
-    return fill(TEMPLATES / template, **values)
-
-
-def _limit(finding: Finding, n: int) -> float:
-    family = finding.families[DRIFT]
-    return float(family.centre[n] + family.limit * family.scale[n])
-
-
 def _chart(finding: Finding, name: str) -> Json:
-    """The last judged week of a family."""
+    """Return the last judged week of a family."""
     family = finding.families[name]
     position = finding.quality_week if name == QUALITY else len(finding.table.week) - 1
     if position is None:
         return {"week": None, "alarm": None, "limit": family.limit, "statistics": []}
-    shown = range(len(family.names)) if name == QUALITY else [advice.worst_of(family, position)]
+    shown = range(len(family.names)) if name == QUALITY else [family.worst(position)]
     return {
         "week": monday(int(finding.table.week[position])),
         "alarm": bool(family.alarm[position]),
@@ -140,64 +121,38 @@ def _week(finding: Finding, position: int) -> Json:
         "monday": monday(int(table.week[position])),
         "flights": int(table.flights[position]),
         "with_outcome": int(table.known[position]),
-        **dict(
-            zip(finding.families[QUALITY].names, table.outcomes[position].tolist(), strict=True)
-        ),
+        **dict(zip(OUTCOMES, table.outcomes[position].tolist(), strict=True)),
         "alarms": [name for name, each in finding.families.items() if each.alarm[position]],
     }
 
 
-def _pictures(finding: Finding, reference: Reference) -> list[tuple[str, str, str]]:
-    """Title, caption and SVG of each picture."""
-    table, quality = finding.table, finding.families[QUALITY]
-    judged = [row for row in features(finding, reference) if row["js_limit"] is not None]
-    listed = judged[:DRAWN_FEATURES]
-    found = [
-        (
-            "Alarms by week",
-            "What lies furthest off in each family, as a share of its limit: above 1 is an alarm.",
-            plots.alarms(table.week, finding.families),
-        ),
-        (
-            "Features of the last week",
-            "How far each is from the reference, as a share of its limit: above 1 is an alarm.",
-            plots.features(
-                [row["name"].replace("_", " ") for row in listed],
-                np.array([row["z"] for row in listed]) / finding.families[DRIFT].limit,
-            ),
-        ),
-        (
-            "Scores of the last week",
-            "Without drift each bar is a tenth.",
-            plots.scores(*_score_shares(finding, reference)),
-        ),
+def _pictures(found: Json, finding: Finding, reference: Reference) -> list[tuple[str, str, str]]:
+    """Return title, caption and SVG of each picture."""
+    table, families = finding.table, finding.families
+    alarms = "Largest deviation of each family as a share of its limit: above 1 is an alarm."
+    pictures = [("Alarms by week", alarms, plots.alarms(table.week, families))]
+    if finding.quality_week is not None:
+        calibrated = "The line follows the bars if the model is calibrated."
+        late_share = plots.late_share(table.week, table.outcomes)
+        ranking = plots.ranking(table.week, families[QUALITY])
+        pictures.append(("Predicted and late", calibrated, late_share))
+        pictures.append(("Ranking of late flights", "Below the dashed line is an alarm.", ranking))
+    judged = [row for row in found["features"] if row["js_limit"] is not None][:DRAWN_FEATURES]
+    shares = np.array([row["z"] for row in judged]) / families[DRIFT].limit
+    features = plots.features([row["name"].replace("_", " ") for row in judged], shares)
+    distance = "Distance from the reference as a share of the limit: above 1 is an alarm."
+    bins = slice(int(table.starts[-1]), -1)  # the last one is for missing scores
+    normal, latest = reference.table.counts.sum(axis=0)[bins], table.counts[-1][bins]
+    scores = plots.scores(normal / normal.sum(), latest / latest.sum())
+    return [
+        *pictures,
+        ("Features of the last week", distance, features),
+        ("Scores of the last week", "Without drift each bar is a tenth.", scores),
     ]
-    if finding.quality_week is None:
-        return found
-    outcomes = [
-        (
-            "Said and happened",
-            "The line runs along the tops of the bars where the probabilities mean what they say.",
-            plots.late_share(table.week, table.outcomes),
-        ),
-        (
-            "Telling late from punctual",
-            "Below the dashed line is an alarm.",
-            plots.ranking(table.week, quality),
-        ),
-    ]
-    return [found[0], *outcomes, *found[1:]]
-
-
-def _score_shares(finding: Finding, reference: Reference) -> tuple[Any, Any]:
-    start = int(finding.table.starts[-1])
-    both = reference.table.counts.sum(axis=0)[start:], finding.table.counts[-1, start:]
-    ours, theirs = (each[:-1] / each.sum() for each in both)  # the last bin is for missing scores
-    return ours, theirs
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON knows no NaN: what is not known is null."""
+    """Replace NaN by None, because JSON has no NaN."""
     if isinstance(value, dict):
         return {key: _without_nan(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Would a refit help? A shadow model, refitted every week, against the model in service.
+"""Measure whether a refit would help: a shadow model, refitted weekly, against the served model.
 
-Every week's flights are scored by a shadow that was fitted on all outcomes before that week, as a
-refit on its Monday would have been. The difference in log loss on the same flights is what the
-refit would have gained, free of the ups and downs that both models share.
+Every week's flights are scored by a shadow that was fitted on all outcomes before that week. The
+difference in log loss on the same flights is the gain of a refit, free of the variation that
+affects both models.
 """
 
 from __future__ import annotations
@@ -19,31 +19,30 @@ from monitor.weekly_flights import first_day, week_of
 
 WINDOW_WEEKS = 4
 QUIET_WEEKS = 52
-"""Weeks in which one false call for a refit is accepted, on average."""
+"""Accepted rate: one false call for a refit in this number of weeks, on average."""
 LEAST_GAIN = 0.008
-"""Log loss per flight that a refit must gain. Where nothing drifts, of two models fitted on as many
-weeks one is still the better, by the luck of its weeks: docs/decisions/0017-the-watch.md."""
+"""Log loss per flight that a refit must gain. Without any drift, one of two models fitted on as
+many weeks is still better by chance: docs/decisions/0017-the-watch.md."""
 LEAST_WEEKS = 3
-"""Weeks below which the test cannot reach its level, whatever they say."""
+"""Fewest weeks with which the test can reach its level."""
 RESAMPLES = 2000
 _FIRST_DAYS = 3
-"""Monday to Wednesday, Thursday to Sunday: half weeks change signs together."""
+"""Half weeks are Monday to Wednesday and Thursday to Sunday."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What a refit would have gained.
+    """Gain of a refit.
 
     Attributes
     ----------
-    gain
-        Log loss per flight of the served model above that of the shadow.
-    low, high
-        Bounds of its 95 % interval, by resampling days.
+    gain, low, high
+        Log loss per flight of the served model minus that of the shadow, with its 95 % interval by
+        resampling days.
     p_value
-        Of a gain at least as large where it is `LEAST_GAIN` at the most.
+        Of a gain at least as large if the true gain is at most `LEAST_GAIN`.
     flights, weeks
-        That were compared.
+        Number of flights and weeks that were compared.
     """
 
     gain: float
@@ -55,27 +54,21 @@ class Gain:
 
     @property
     def called(self) -> bool:
-        """Whether it calls for a refit."""
+        """Return whether the gain calls for a refit."""
         return self.gain > LEAST_GAIN and self.p_value <= 1 / QUIET_WEEKS
 
 
 def gain(
     day: IntArray, late: FloatArray, served: FloatArray, shadow: FloatArray, *, test: bool = True
 ) -> Gain:
-    """Compare two models on the same flights with outcomes, day by day.
+    """Compare the probabilities of two models on the same flights, shape ``(n,)``.
 
-    The test asks whether the gain is more than `LEAST_GAIN`. It changes the sign of what each half
-    week gains beyond that in every combination: half weeks, because a strike or a storm lasts some
-    days. It is exact where these differences are independent and symmetric around zero. Tested
-    once a week at level one in `QUIET_WEEKS`, it then calls in vain at most once in as many weeks,
-    on average, however much windows overlap.
-
-    Parameters
-    ----------
-    day, late, served, shadow
-        Of each flight: day, outcome and both probabilities, shape ``(n,)``.
-    test
-        Whether to test: the combinations double with every half week, so only for some weeks.
+    The test asks whether the gain exceeds `LEAST_GAIN`. It flips the signs of the half weeks'
+    excess gains in all combinations; half weeks, because a strike or bad weather lasts several
+    days. It is exact if these differences are independent and symmetric around zero. At level
+    1 / `QUIET_WEEKS`, weekly tests call in vain at most once in as many weeks on average, whatever
+    the overlap of their windows. `test` is false for long spans, because the combinations double
+    with each half week.
 
     References
     ----------
@@ -86,15 +79,12 @@ def gain(
     days, position = np.unique(day, return_inverse=True)
     sums: FloatArray = np.bincount(position, weights=difference).astype(np.float64)
     counts = np.bincount(position).astype(np.float64)
-    low, high = _interval(sums, counts)
-    return Gain(
-        gain=float(difference.mean()),
-        low=low,
-        high=high,
-        p_value=_p_value(days, sums - LEAST_GAIN * counts) if test else float("nan"),
-        flights=len(day),
-        weeks=len(np.unique(week_of(days))),
-    )
+    drawn = np.random.default_rng(0).integers(0, len(sums), (RESAMPLES, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    p_value = _p_value(days, sums - LEAST_GAIN * counts) if test else float("nan")
+    weeks = len(np.unique(week_of(days)))
+    return Gain(float(difference.mean()), float(low), float(high), p_value, len(day), weeks)
 
 
 def _p_value(days: IntArray, sums: FloatArray) -> float:
@@ -104,10 +94,3 @@ def _p_value(days: IntArray, sums: FloatArray) -> float:
     blocks = np.bincount(position, weights=sums)
     signs = np.array(list(product((-1.0, 1.0), repeat=len(blocks))))
     return float(np.mean(signs @ blocks >= blocks.sum() - 1e-12))
-
-
-def _interval(sums: FloatArray, counts: FloatArray) -> tuple[float, float]:
-    drawn = np.random.default_rng(0).integers(0, len(sums), (RESAMPLES, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)

@@ -1,9 +1,9 @@
-"""Scored flights, sorted into weeks: counts of every feature, and what the outcomes say."""
+"""Group scored flights into weeks: feature counts per bin, and quality figures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Self, TypeVar
 
 import numpy as np
@@ -17,44 +17,43 @@ from model.evaluation.metrics import flight_log_loss
 from model.inference.calibration import FloatArray
 
 BINS = 10
-"""Bins of equal mass in the reference, per feature of quantities."""
+"""Bins of equal mass in the reference, per numeric feature."""
 DAYS = 7
 _MONDAY = 3
-"""1970-01-01 was a Thursday: with these days more, weeks begin on Mondays."""
+"""Days from the first Monday before 1970-01-01, a Thursday."""
+KNOWN_SHARE = 0.5
+"""Share of known outcomes below which a week has no quality figures."""
 
 UNSEEN = ("unseen airline", "unseen destination")
 OUTCOMES = ("late share", "calibration", "excess log loss", "AUC")
 
-BoolMatrix = npt.NDArray[np.bool_]
+BoolArray = npt.NDArray[np.bool_]
 T = TypeVar("T", int, IntArray)
-Measure = Callable[[FloatArray, FloatArray], float]
 
 
 @dataclass(frozen=True)
-class Watched:
-    """`n` scored flights.
+class ScoredFlights:
+    """Scored flights, one array element per flight.
 
     Attributes
     ----------
     day
-        Scheduled, days since 1970-01-01, shape ``(n,)``.
+        Scheduled day since 1970-01-01.
     matrix
-        Features as the score was made from, shape ``(n, features)``.
-    probability
-        What was answered, shape ``(n,)``.
-    late
-        1 late, 0 not, NaN where the outcome is not known (yet), shape ``(n,)``.
+        Features of the score, shape ``(n, features)``.
+    probability, late
+        Score, and outcome: 1 late, 0 not, NaN unknown.
     unseen
-        Whether training never saw the airline, the destination, shape ``(n, 2)``.
+        Whether airline and destination are missing in the training, shape ``(n, 2)``.
     row
-        Position among the flights with outcomes, -1 where it has none, shape ``(n,)``.
+        Position among the flights with outcomes, -1 for the others.
     """
 
     day: IntArray
     matrix: FloatMatrix
     probability: FloatArray
     late: FloatArray
-    unseen: BoolMatrix
+    unseen: BoolArray
     row: IntArray
 
     @classmethod
@@ -62,206 +61,176 @@ class Watched:
         cls,
         builder: FeatureBuilder,
         flights: Flights,
-        said: FloatArray,
+        probability: FloatArray,
         late: FloatArray,
         row: IntArray,
     ) -> Self:
-        """Flights with the features that a model makes of them, and what it said."""
-        unknown = builder.unknown(flights)
-        unseen = [["airline" in fields, "destination" in fields] for fields in unknown]
-        return cls(
-            flights.day,
-            builder.transform(flights),
-            said,
-            late,
-            np.array(unseen, dtype=bool).reshape(-1, 2),
-            row,
-        )
+        """Combine flights with the features that a model computes, and its scores."""
+        unknown = [["airline" in each, "destination" in each] for each in builder.unknown(flights)]
+        unseen = np.array(unknown, dtype=bool).reshape(-1, 2)
+        return cls(flights.day, builder.transform(flights), probability, late, unseen, row)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
-        """All flights of several parts."""
-        names = ("day", "matrix", "probability", "late", "unseen", "row")
+        """Concatenate several parts."""
+        names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def pick(self, rows: npt.NDArray[np.bool_]) -> Self:
-        """Flights where `rows` is true."""
-        return type(self)(
-            self.day[rows],
-            self.matrix[rows],
-            self.probability[rows],
-            self.late[rows],
-            self.unseen[rows],
-            self.row[rows],
-        )
+    def pick(self, rows: BoolArray) -> Self:
+        """Return the flights where `rows` is true."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @property
     def week(self) -> IntArray:
-        """Weeks since the Monday before 1970, shape ``(n,)``."""
+        """Return the week of each flight, see `week_of`."""
         return week_of(self.day)
 
 
 def week_of(day: IntArray) -> IntArray:
-    """Number of the week, Monday to Sunday, of a day."""
+    """Return the number of the week, Monday to Sunday, that contains a day."""
     return (day + _MONDAY) // DAYS
 
 
 def first_day(week: T) -> T:
-    """Monday of a week, or of each of an array of weeks, days since 1970-01-01."""
+    """Return the Monday of a week, in days since 1970-01-01."""
     return week * DAYS - _MONDAY
 
 
 def monday(week: int) -> str:
-    """Monday of a week, ISO 8601."""
+    """Return the Monday of a week in ISO 8601."""
     return str(np.datetime64(first_day(week), "D"))
 
 
 class Bins:
-    """Cuts features, and the score, into bins that the reference decides.
+    """Bins of the features and of the score, with bounds from the reference.
 
-    Quantities are cut at the reference's deciles, categories one by one; what is missing, and a
-    category that the reference did not have, each have a bin of their own.
+    Numeric features are cut at the reference's deciles; each category is a bin. Missing values and
+    new categories have bins of their own.
 
     Attributes
     ----------
     names
-        Of the features, the score last.
+        Features, and the score at the end.
     aging
-        Which of them are known as of the fit (timetable, history): they move away from every
-        reference by growing old, so they are shown but raise no alarm.
+        Features whose value depends on the time since the fit (timetable, history). They drift from
+        any reference, so they are shown but raise no alarm.
     """
 
-    def __init__(self, builder: FeatureBuilder, seen: Watched) -> None:
+    def __init__(self, builder: FeatureBuilder, reference: ScoredFlights) -> None:
         self.names = (*builder.feature_names, "score")
-        aging = {
-            name
-            for family in builder.families
-            if isinstance(family, HistoryTransformer)
-            for name in family.names
-        }
+        histories = [each for each in builder.transformers if isinstance(each, HistoryTransformer)]
+        aging = {name for each in histories for name in each.names}
         self.aging = np.array([name in aging for name in self.names])
-        categorical = builder.categorical
-        self._edges = [
-            np.unique(column[~np.isnan(column)])
-            if name in categorical
-            else np.unique(np.nanquantile(column, np.linspace(0, 1, BINS + 1)[1:-1]))
-            if not np.isnan(column).all()
-            else np.empty(0)
-            for name, column in zip(self.names, _columns(seen), strict=True)
-        ]
+        self._categorical = [name in builder.categorical for name in self.names]
+        columns = zip(_columns(reference), self._categorical, strict=True)
+        self._edges = [_edges(column, categorical) for column, categorical in columns]
         sizes = [
-            len(edges) * (1 + (n in categorical)) + 2
-            for n, edges in zip(self.names, self._edges, strict=True)
+            len(edges) * (1 + categorical) + 2
+            for edges, categorical in zip(self._edges, self._categorical, strict=True)
         ]
-        self._categorical = [name in categorical for name in self.names]
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         self.total = int(np.sum(sizes))
 
-    def count(self, flights: Watched) -> FloatArray:
-        """Flights in each bin of each feature, shape ``(total,)``."""
+    def count(self, flights: ScoredFlights) -> FloatArray:
+        """Return the number of flights in each bin of each feature, shape ``(total,)``."""
         counts = np.zeros(self.total)
-        for column, edges, start, exact in zip(
+        for column, edges, start, categorical in zip(
             _columns(flights), self._edges, self.starts, self._categorical, strict=True
         ):
             place = np.searchsorted(edges, column, side="right")
-            if exact:  # odd places are the categories themselves, even ones lie between them
+            if categorical:  # odd places are known categories, even ones lie between them
                 place = place + np.searchsorted(edges, column, side="left")
-            place[np.isnan(column)] = len(edges) * (1 + exact) + 1
+            place[np.isnan(column)] = len(edges) * (1 + categorical) + 1
             counts[start : start + place.max(initial=0) + 1] += np.bincount(place)
         return counts
 
 
 @dataclass(frozen=True)
 class WeekTable:
-    """What is known of `w` weeks.
+    """Statistics of weeks, one row per week.
 
     Attributes
     ----------
-    week
-        Their numbers, shape ``(w,)``.
+    week, flights, known
+        Number of the week, of its flights and of those with an outcome, shape ``(w,)``.
     counts
         Flights in each bin of each feature, shape ``(w, bins)``.
-    starts
-        First bin of each feature, shape ``(features + 1,)``; the last is the score.
-    names, aging
+    unseen, outcomes
+        `UNSEEN` shares, shape ``(w, 2)``, and `OUTCOMES`, NaN where unknown, shape ``(w, 4)``.
+    starts, names, aging
         As in `Bins`.
-    unseen
-        Share of flights of unseen airlines, destinations, shape ``(w, 2)``.
-    outcomes
-        `OUTCOMES` of each week, NaN where they are not known, shape ``(w, 4)``.
-    flights, known
-        Flights, and flights with an outcome, shape ``(w,)``.
     """
 
     week: IntArray
-    counts: FloatMatrix
-    starts: IntArray
-    names: tuple[str, ...]
-    aging: npt.NDArray[np.bool_]
-    unseen: FloatMatrix
-    outcomes: FloatMatrix
     flights: IntArray
     known: IntArray
+    counts: FloatMatrix
+    unseen: FloatMatrix
+    outcomes: FloatMatrix
+    starts: IntArray
+    names: tuple[str, ...]
+    aging: BoolArray
 
     @classmethod
-    def of(cls, flights: Watched, bins: Bins) -> Self:
-        """Sort flights into weeks; weeks that lack a day are left out."""
-        weeks = [w for w in np.unique(flights.week) if _whole(flights.day[flights.week == w])]
-        parts = [flights.pick(flights.week == week) for week in weeks]
+    def of(cls, flights: ScoredFlights, bins: Bins) -> Self:
+        """Group flights by week; weeks with a missing day are left out."""
+        parts = [flights.pick(flights.week == week) for week in np.unique(flights.week)]
+        parts = [part for part in parts if len(np.unique(part.day)) == DAYS]
         return cls(
-            week=np.array(weeks, dtype=np.int64),
+            week=np.array([part.week[0] for part in parts], dtype=np.int64),
+            flights=np.array([len(part.day) for part in parts], dtype=np.int64),
+            known=np.array([np.sum(~np.isnan(part.late)) for part in parts], dtype=np.int64),
             counts=np.array([bins.count(part) for part in parts]).reshape(-1, bins.total),
+            unseen=np.array([part.unseen.mean(axis=0) for part in parts]).reshape(-1, 2),
+            outcomes=np.array([_outcomes(part) for part in parts]).reshape(-1, len(OUTCOMES)),
             starts=bins.starts,
             names=bins.names,
             aging=bins.aging,
-            unseen=np.array([part.unseen.mean(axis=0) for part in parts]).reshape(-1, 2),
-            outcomes=np.array([_outcomes(part) for part in parts]).reshape(-1, len(OUTCOMES)),
-            flights=np.array([len(part.day) for part in parts], dtype=np.int64),
-            known=np.array([np.sum(~np.isnan(part.late)) for part in parts], dtype=np.int64),
         )
+
+    def pick(self, rows: IntArray) -> Self:
+        """Return some weeks, in the given order."""
+        names = ("week", "flights", "known", "counts", "unseen", "outcomes")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 def excess_log_loss(late: FloatArray, probability: FloatArray) -> float:
-    """Log loss above what these probabilities would cost if they were true."""
-    happened = flight_log_loss(late.astype(bool), probability)
-    sure = flight_log_loss(np.ones(len(late), dtype=bool), probability)
-    not_at_all = flight_log_loss(np.zeros(len(late), dtype=bool), probability)
-    promised = probability * sure + (1 - probability) * not_at_all
-    return float(np.mean(happened - promised))
+    """Return the log loss above its expectation if the probabilities were true."""
+    certain = np.ones(len(late), dtype=bool)
+    expected = probability * flight_log_loss(certain, probability)
+    expected += (1 - probability) * flight_log_loss(~certain, probability)
+    return float(np.mean(flight_log_loss(late.astype(bool), probability) - expected))
 
 
 def auc(late: FloatArray, probability: FloatArray) -> float:
-    """ROC AUC; NaN where all flights had the same outcome."""
+    """Return the ROC AUC; NaN if all flights had the same outcome."""
     both = 0 < late.sum() < len(late)
     return float(roc_auc_score(late, probability)) if both else float("nan")
 
 
-def calibration(late: FloatArray, probability: FloatArray) -> float:
-    """Late share above what was said on average."""
-    return float(late.mean() - probability.mean())
+MEASURES: dict[str, Callable[[FloatArray, FloatArray], float]] = {
+    "late share": lambda late, _: float(late.mean()),
+    "calibration": lambda late, probability: float(late.mean() - probability.mean()),
+    "excess log loss": excess_log_loss,
+    "AUC": auc,
+}
+"""Figures of `OUTCOMES`, from outcomes and probabilities; calibration is their difference."""
 
 
-def late_share(late: FloatArray, _probability: FloatArray) -> float:
-    """Late share."""
-    return float(late.mean())
-
-
-MEASURES: dict[str, Measure] = dict(
-    zip(OUTCOMES, (late_share, calibration, excess_log_loss, auc), strict=True)
-)
-
-
-def _outcomes(flights: Watched) -> list[float]:
+def _outcomes(flights: ScoredFlights) -> list[float]:
     known = ~np.isnan(flights.late)
-    if known.mean() < 0.5:  # too few to stand for the week
+    if known.mean() < KNOWN_SHARE:
         return [float("nan")] * len(OUTCOMES)
-    late, said = flights.late[known], flights.probability[known]
-    return [measure(late, said) for measure in MEASURES.values()]
+    late, probability = flights.late[known], flights.probability[known]
+    return [measure(late, probability) for measure in MEASURES.values()]
 
 
-def _columns(flights: Watched) -> list[FloatArray]:
+def _columns(flights: ScoredFlights) -> list[FloatArray]:
     return [*flights.matrix.T, flights.probability]
 
 
-def _whole(day: IntArray) -> bool:
-    return len(np.unique(day)) == DAYS
+def _edges(column: FloatArray, categorical: bool) -> FloatArray:
+    known = column[~np.isnan(column)]
+    if categorical or not len(known):
+        return np.unique(known)
+    return np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))

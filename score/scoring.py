@@ -98,7 +98,7 @@ def score_rows(rows: Rows, predictor: Predictor) -> Scored:
     score.errors.InputError
         If a column's type cannot be read as text or time.
     """
-    validated = validate(rows.table, predictor.builder.home)
+    validated = validate(rows.table, predictor.builder.airport_config)
     numbers = rows.numbers
     table = _table(numbers[validated.valid], validated.flights, predictor)
     invalid = np.flatnonzero(~validated.valid)

@@ -100,7 +100,7 @@ def bundle(dataset: Dataset) -> Bundle:
         dataset.frame,
         is_sample=dataset.is_sample,
         predictor=predictor,
-        recipe=config,
+        config=config,
         evaluation={},
     )
     return Bundle(predictor, card, {})

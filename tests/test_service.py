@@ -48,7 +48,7 @@ def expected(flights: pd.DataFrame, bundle: Bundle) -> np.ndarray:
     predictor = bundle.predictor
     matrix = predictor.builder.transform(Flights.from_columns(flights))
     trees = lgb.Booster(model_str=predictor.booster.text).predict(matrix, raw_score=True)
-    margin = (np.asarray(trees) + predictor.schedule.linear.raw_scores(matrix)) / 2
+    margin = (np.asarray(trees) + predictor.schedule.regression.raw_scores(matrix)) / 2
     return predictor.calibration.apply(margin)
 
 

@@ -1,4 +1,4 @@
-"""`train.py` as its users run it: options, exit codes, what it registers and what it writes."""
+"""Test `train.py` as a command: options, exit codes, what it registers and what it writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from data.sample import generate
+from data.sample import generate_flights
 from model.evaluation.metrics import FIGURES
 from model.inference.bundle import Bundle
 from tests.support.server import PROJECT
@@ -25,13 +25,13 @@ from tests.support.server import PROJECT
 Train = Callable[..., subprocess.CompletedProcess[str]]
 
 MONTHS = 4
-"""Months of the small files that these tests train on: the last of them is scored by E3."""
+"""Months of the small files that these tests train on; walk-forward (E3) scores the last one."""
 
 
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of generated flights, a part of the first months."""
-    raw = generate.generate(seed=1)
+    """Return a file with a sample of generated flights of the first months."""
+    raw = generate_flights(seed=1)
     early = raw[raw["Fecha-I"] < f"2017-{MONTHS + 1:02}-01"]
     path = tmp_path_factory.mktemp("flights") / "flights.csv"
     early.sample(frac=0.15, random_state=0).to_csv(path, index=False)
@@ -40,7 +40,7 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def train(flights: Path, tmp_path: Path) -> Train:
-    """Run `train.py` on the small file, with a store and a report folder of the test's own."""
+    """Return a function that runs `train.py` with a store and a report folder of the test."""
 
     def run(*options: str, data: Path = flights) -> subprocess.CompletedProcess[str]:
         command = [
@@ -66,13 +66,13 @@ def train(flights: Path, tmp_path: Path) -> Train:
 
 
 def model_folder(tmp_path: Path, name: str = "flight_delay") -> Path:
-    """Folder of the latest registered version."""
+    """Return the folder of the latest registered version."""
     folder = tmp_path / "home" / "models" / name
     return folder / (folder / "latest").read_text()
 
 
 def test_registers_a_model_and_writes_the_report(train: Train, tmp_path: Path) -> None:
-    """One run evaluates by the protocol, registers the model and writes figures and a page."""
+    """One run evaluates, registers the model and writes figures and a page."""
     run = train()
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "r" / "evaluation.json").read_text())
@@ -85,8 +85,8 @@ def test_registers_a_model_and_writes_the_report(train: Train, tmp_path: Path) -
     assert {"saved_model.ubj", "features.json", "card.json", "SHA256SUMS"} <= names
 
 
-def test_bentoml_itself_can_load_the_booster(registered: str) -> None:
-    """`bentoml.lightgbm.load_model` works on what was registered."""
+def test_bentoml_can_load_the_booster(registered: str) -> None:
+    """`bentoml.lightgbm.load_model` loads the registered Booster."""
     booster = bentoml.lightgbm.load_model(registered)
     assert booster.num_trees() == 80
 
@@ -94,7 +94,7 @@ def test_bentoml_itself_can_load_the_booster(registered: str) -> None:
 def test_same_flights_and_seed_give_the_same_bytes(
     train: Train, tmp_path: Path, flights: Path
 ) -> None:
-    """Rows after `--until` change nothing, and neither does the order of the file."""
+    """Neither rows after `--until` nor the order of the file change the model."""
     later = pd.read_csv(flights, dtype=str)
     earlier = later[later["Fecha-I"] < "2017-04-01"]
     shuffled = tmp_path / "shuffled.csv"
@@ -113,7 +113,7 @@ def test_same_flights_and_seed_give_the_same_bytes(
 def test_a_refresh_registers_a_child_of_the_model(
     train: Train, tmp_path: Path, flights: Path
 ) -> None:
-    """Newer flights give a new version with the same trees; the same flights again give none."""
+    """Newer flights give a new version with the same trees; the same flights give none."""
     assert train("--skip-evaluation", "--until", "2017-04-01").returncode == 0
     parent = model_folder(tmp_path)
     refreshed = train("refresh", "--data", str(flights))
@@ -135,7 +135,7 @@ def test_a_refresh_registers_a_child_of_the_model(
 
 
 def test_the_gate_refuses_a_worse_model(train: Train, tmp_path: Path, flights: Path) -> None:
-    """A model that is worse beyond noise is refused with exit code 3, unless forced."""
+    """A model that is worse beyond noise ends with exit code 3, unless forced."""
     assert train().returncode == 0
     champion = model_folder(tmp_path)
     spoilt = pd.read_csv(flights, dtype=str)
@@ -152,8 +152,8 @@ def test_the_gate_refuses_a_worse_model(train: Train, tmp_path: Path, flights: P
     assert model_folder(tmp_path) != champion
 
 
-def test_bad_data_is_refused_in_words(train: Train, tmp_path: Path, flights: Path) -> None:
-    """A file with bad rows is refused with exit code 2; `--drop-invalid` trains without them."""
+def test_invalid_data_is_refused(train: Train, tmp_path: Path, flights: Path) -> None:
+    """A file with invalid rows ends with exit code 2; `--drop-invalid` trains without them."""
     raw = pd.read_csv(flights, dtype=str)
     raw.loc[raw.index[:3], "Des-I"] = "nowhere"
     path = tmp_path / "bad.csv"
@@ -167,8 +167,8 @@ def test_bad_data_is_refused_in_words(train: Train, tmp_path: Path, flights: Pat
     assert "3 invalid rows were left out" in dropped.stderr
 
 
-def test_a_kill_leaves_no_half_model(flights: Path, tmp_path: Path) -> None:
-    """Killed at any moment, training leaves a store in which every model is whole."""
+def test_a_kill_leaves_no_partial_model(flights: Path, tmp_path: Path) -> None:
+    """A training run that is killed leaves only complete models in the store."""
     environment = {**os.environ, "BENTOML_HOME": str(tmp_path)}
     command = [sys.executable, "train.py", "--data", str(flights), "--skip-evaluation"]
     store = tmp_path / "models"
@@ -191,7 +191,7 @@ def test_a_kill_leaves_no_half_model(flights: Path, tmp_path: Path) -> None:
 
 
 def test_help_fits_a_terminal(train: Train) -> None:
-    """Every option is explained within 80 columns."""
+    """The help fits into 80 columns."""
     run = subprocess.run(
         [sys.executable, "train.py", "--help"],
         cwd=PROJECT,

@@ -15,5 +15,6 @@ PROJECT = Path(__file__).parents[1]
 def test_one_version_everywhere() -> None:
     """The project, the HTTP contract, the client and the newest release carry one number."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
-    releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    changes = (PROJECT / "CHANGELOG.md").read_text()
+    releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", changes, re.MULTILINE)
     assert {VERSION, client_version, releases[0]} == {project}

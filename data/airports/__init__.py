@@ -1,1 +1,1 @@
-"""Other airports than Santiago: their configuration and the mapping of foreign tables."""
+"""Configuration of airports other than Santiago and the mapping of their tables."""

@@ -1,4 +1,4 @@
-"""The airport that flights leave from: its clock, its country's calendar, what is domestic."""
+"""Configuration of the departure airport: time zone, calendar, domestic destinations."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from data.reference import HOME_AIRPORT, TIME_ZONE
 Day = tuple[int, int]
 """Month and day of the month."""
 Periods = tuple[tuple[Day, Day], ...]
-"""First and last day of periods that return every year; each within one calendar year."""
+"""First and last day of yearly periods; each within one calendar year."""
 
 
 @dataclass(frozen=True, slots=True)
 class AirportConfig:
-    """What a model knows of the airport that its flights leave from.
+    """Configuration of the airport that a model's flights leave from.
 
     Attributes
     ----------
     airport
         ICAO code.
     place
-        How people call it in a sentence: "departures from ...".
+        Name in sentences: "departures from ...".
     time_zone
-        IANA name; times without an offset are on the wall clock there.
+        IANA name; times without an offset are local times there.
     country
-        ISO 3166 code, of the public holidays.
+        ISO 3166 code; its public holidays are used.
     country_name
-        The same for people.
+        The country's name.
     domestic
-        What the ICAO codes of domestic airports begin with (ICAO Doc 7910).
+        Prefixes of the ICAO codes of domestic airports (ICAO Doc 7910).
     subdivision
-        ISO 3166-2 code without the country's, where its regional holidays count too.
+        ISO 3166-2 code without the country's, to include regional holidays.
     school_holidays, high_season
-        Periods of the year; none where nothing is known of them.
+        Periods of the year; empty where they are not known.
     """
 
     airport: str
@@ -48,7 +48,7 @@ class AirportConfig:
     high_season: Periods = ()
 
     def type_of(self, destination: str) -> str:
-        """Flight type by the region that an ICAO code begins with."""
+        """Return the flight type of a destination by the prefix of its ICAO code."""
         return "N" if destination.startswith(self.domestic) else "I"
 
     def to_json(self) -> dict[str, Any]:
@@ -68,18 +68,18 @@ class AirportConfig:
 
 
 def mismatch(model: AirportConfig, other: AirportConfig, whose: str) -> str | None:
-    """Return why a model does not go with something of another airport; ``None`` where it does.
+    """Compare two airports; return why they do not match, or ``None`` where they do.
 
     Parameters
     ----------
     model
-        What the model knows.
+        Airport of the model.
     other, whose
-        The other home, and the words between: "and these leave", "the registered one those".
+        The other airport, and the words before it: "and these leave", "the registered one those".
     """
     if model.airport == other.airport:
         return None
-    return f"the model knows flights from {model.airport}, {whose} from {other.airport}"
+    return f"the model scores flights from {model.airport}, {whose} from {other.airport}"
 
 
 def _frozen(value: Any) -> Any:
@@ -93,9 +93,9 @@ SANTIAGO = AirportConfig(
     country="CL",
     country_name="Chile",
     domestic=("SC",),
-    # they move by a few days from year to year
+    # the exact dates move by a few days from year to year
     school_holidays=(((1, 1), (3, 1)), ((7, 8), (7, 23)), ((9, 16), (9, 24)), ((12, 16), (12, 31))),
-    # of the original data scientist's notebook
+    # from the original notebook
     high_season=(((12, 15), (12, 31)), ((1, 1), (3, 3)), ((7, 15), (7, 31)), ((9, 11), (9, 30))),
 )
 """The airport of the published flights, and the default everywhere."""

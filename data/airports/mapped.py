@@ -1,4 +1,4 @@
-"""From another airport's table to the columns that this project reads, by its mapping."""
+"""Convert another airport's table to the columns of this project, by its mapping."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def to_mapped_frame(
 ) -> tuple[pd.DataFrame, int]:
     """Type, check and order the rows of another airport's file.
 
-    Rows that the mapping leaves out (flights that never left, other origins) are told in the log
-    and are not among the dropped ones.
+    Rows that the mapping leaves out (flights that never left, other origins) are logged and are
+    not counted as dropped.
 
     Parameters
     ----------
     table
-        The file as read, with the columns that the mapping names; more are ignored.
+        The file as read, with the columns that the mapping names; others are ignored.
     drop_invalid
         Leave invalid rows out instead of refusing the file.
 
@@ -45,25 +45,26 @@ def to_mapped_frame(
     Raises
     ------
     data.errors.ContentError
-        As `data.frame.to_flights_frame`, in the file's own names and lines.
+        As `data.frame.to_flights_frame`, with the file's own column names and lines.
     """
     raw = _translated(_named(table, mapping), mapping)
     kept = np.flatnonzero(_kept(raw, mapping))
+    config = mapping.airport_config
     if not len(kept):
-        message = f"not one of {len(raw):,} rows is a flight that left {mapping.home.airport}."
+        message = f"not one of {len(raw):,} rows is a flight that left {config.airport}."
         raise NoFlightsError(message)
     try:
         frame, dropped = to_flights_frame(
-            raw.iloc[kept], drop_invalid=drop_invalid, home=mapping.home
+            raw.iloc[kept], drop_invalid=drop_invalid, airport_config=config
         )
     except InvalidRowsError as error:
-        problems = [_in_its_words(problem, mapping, kept) for problem in error.problems]
+        problems = [_in_file_terms(problem, mapping, kept) for problem in error.problems]
         raise InvalidRowsError(problems, error.invalid, error.total) from None
     return frame.assign(file_row=kept[frame["file_row"].to_numpy()]), dropped
 
 
 def _named(table: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
-    """The mapped columns as stripped text under the names of `data.schema.Raw`."""
+    """Return the mapped columns as stripped text, named as in `data.schema.Raw`."""
     named = table.rename(columns=lambda name: str(name).strip())
     missing = [column for column in mapping.columns.values() if column not in named.columns]
     if missing:
@@ -73,7 +74,7 @@ def _named(table: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
 
 
 def _translated(raw: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
-    """The same flights as Santiago's file would write them; what is not known stays as it is."""
+    """Rewrite the values in the format of Santiago's file; unknown values stay unchanged."""
     text: dict[str, Any] = {each.value: raw.get(each.value) for each in Raw}
     for date in _DATES:
         text[date] = _iso(raw[date], mapping.date_format)
@@ -86,10 +87,10 @@ def _translated(raw: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame:
     text[Raw.AIRLINE] = raw[Raw.AIRLINE].map(lambda code: airlines.get(code, code))
     translated = pd.DataFrame(text, index=raw.index)
     if Raw.ORIGIN not in mapping.columns:
-        translated[Raw.ORIGIN] = mapping.home.airport
+        translated[Raw.ORIGIN] = mapping.airport_config.airport
     if Raw.FLIGHT_TYPE not in mapping.columns:
         destination = translated[Raw.DESTINATION].fillna("")
-        translated[Raw.FLIGHT_TYPE] = destination.map(mapping.home.type_of)
+        translated[Raw.FLIGHT_TYPE] = destination.map(mapping.airport_config.type_of)
     return translated
 
 
@@ -101,24 +102,27 @@ def _iso(dates: pd.Series[Any], date_format: str) -> pd.Series[Any]:
 
 
 def _kept(raw: pd.DataFrame, mapping: ColumnMapping) -> npt.NDArray[np.bool_]:
-    """Whether each row is a flight that left home, where the mapping leaves others out."""
+    """Return which rows to keep: the mapping may leave out other origins and cancelled flights."""
     kept = np.ones(len(raw), dtype=bool)
     if mapping.leave_out_other_origins:
-        kept &= (raw[Raw.ORIGIN] == mapping.home.airport).to_numpy()
-        _tell(kept.size - kept.sum(), kept.size, f"do not leave from {mapping.home.airport}")
+        code = mapping.airport_config.airport
+        kept &= (raw[Raw.ORIGIN] == code).to_numpy()
+        _log_left_out(kept.size - kept.sum(), kept.size, f"do not leave from {code}")
     if mapping.leave_out_not_departed:
-        at_home, left = kept.sum(), raw[Raw.ACTUAL_DEPARTURE].notna().to_numpy()
-        kept &= left
-        _tell(at_home - kept.sum(), at_home, "have no actual departure")
+        before = kept.sum()
+        kept &= raw[Raw.ACTUAL_DEPARTURE].notna().to_numpy()
+        _log_left_out(before - kept.sum(), before, "have no actual departure")
     return kept
 
 
-def _tell(left_out: int, rows: int, why: str) -> None:
+def _log_left_out(left_out: int, rows: int, why: str) -> None:
     logger.info("%s of %s rows %s: left out", f"{left_out:,}", f"{rows:,}", why)
 
 
-def _in_its_words(problem: Problem, mapping: ColumnMapping, kept: npt.NDArray[np.int64]) -> Problem:
-    """The same problem by the file's own columns, lines and format of dates."""
+def _in_file_terms(
+    problem: Problem, mapping: ColumnMapping, kept: npt.NDArray[np.int64]
+) -> Problem:
+    """Restate a problem with the file's own columns, lines and date format."""
     rule = problem.rule
     if rule == NOT_A_DATE:
         rule = f"missing, or not a date as {mapping.date_format}"

@@ -1,4 +1,4 @@
-"""The description of another airport's flights: whose they are, and what their columns mean.
+"""Read the mapping file of another airport: its configuration and its table's columns.
 
 A mapping is a TOML file; docs/any-airport.md lists its keys.
 """
@@ -38,7 +38,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "rows": ("leave_out_not_departed", "leave_out_other_origins"),
     "airlines": (),
 }
-"""Tables of the file and what may stand in them; `airlines` takes any code."""
+"""Tables of the file with their allowed keys; `airlines` takes any code."""
 _LEAP_YEAR = 2000
 
 Table = dict[str, Any]
@@ -46,26 +46,26 @@ Table = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """How to read a file of flights that was not written for this project.
+    """Description of a file of flights with columns of its own.
 
     Attributes
     ----------
-    home
-        The airport that they leave from.
+    airport_config
+        The airport that they leave from: the table ``[home]`` of the file.
     columns
         The file's name of each column that it has.
     date_format
-        How it writes dates on the home airport's wall clock, as `datetime.strptime` reads them.
+        Format of the dates, in local time of the airport, as for `datetime.strptime`.
     airport_codes
         ``"ICAO"`` or ``"IATA"``.
     airlines
-        ICAO code by the file's code, for those that the file writes otherwise.
+        ICAO code by the file's code, for airlines with another code in the file.
     leave_out_not_departed, leave_out_other_origins
         Whether rows without an actual departure, and rows of other airports, are left out and
         counted; otherwise they are invalid.
     """
 
-    home: AirportConfig
+    airport_config: AirportConfig
     columns: Mapping[Raw, str]
     date_format: str = DATE_FORMAT
     airport_codes: str = ICAO
@@ -80,7 +80,7 @@ def load_mapping(path: Path) -> ColumnMapping:
     Raises
     ------
     MappingError
-        Where it is not there, is no TOML, or says what cannot be.
+        If it does not exist, is not TOML, or has invalid keys or values.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ def parse_mapping(tables: Table) -> ColumnMapping:
     Raises
     ------
     MappingError
-        Where they say what cannot be; the text names the key.
+        If a key or value is invalid; the message names the key.
     """
     _refuse_unknown(tables)
     form, rows = tables.get("format", {}), tables.get("rows", {})
@@ -118,7 +118,7 @@ def parse_mapping(tables: Table) -> ColumnMapping:
         raise MappingError(message)
     airlines = tables.get("airlines", {})
     return ColumnMapping(
-        home=_home(tables.get("home", {})),
+        airport_config=_airport_config(tables.get("home", {})),
         columns=columns,
         date_format=_text(form, "format", "dates", DATE_FORMAT),
         airport_codes=codes,
@@ -153,14 +153,14 @@ def _columns(table: Table) -> dict[Raw, str]:
     return {raw[name]: _text(table, "columns", name) for name in table}
 
 
-def _home(table: Table) -> AirportConfig:
+def _airport_config(table: Table) -> AirportConfig:
     code, zone = _text(table, "home", "airport"), _text(table, "home", "time_zone")
     known = airport(code)
     if known is None:
         message = f"home.airport is {code!r}, which is no airport's ICAO code."
         raise MappingError(message)
     if zone not in available_timezones():
-        message = f"home.time_zone is {zone!r}, which is no IANA time zone{_meant(zone)}."
+        message = f"home.time_zone is {zone!r}, which is no IANA time zone{_suggestion(zone)}."
         raise MappingError(message)
     country, subdivision = _calendar(table)
     return AirportConfig(
@@ -176,24 +176,24 @@ def _home(table: Table) -> AirportConfig:
     )
 
 
-def _meant(zone: str) -> str:
+def _suggestion(zone: str) -> str:
     close = get_close_matches(zone, available_timezones(), n=1)
     return f": {close[0]!r} is one" if close else ": they are written like 'Europe/Madrid'"
 
 
 def _calendar(table: Table) -> tuple[str, str | None]:
-    """Country and subdivision, both known to the package that has their holidays."""
-    import holidays  # noqa: PLC0415 - a training dependency that takes a while
+    """Return country and subdivision, both supported by the `holidays` package."""
+    import holidays  # noqa: PLC0415 - a training dependency that is slow to import
 
     country = _text(table, "home", "country")
     supported = holidays.list_supported_countries()
     if country not in supported:
-        message = f"home.country is {country!r}: no holidays are known of such an ISO 3166 code."
+        message = f"home.country is {country!r}: no holidays are known for this ISO 3166 code."
         raise MappingError(message)
     subdivision = _text(table, "home", "subdivision", "") or None
     if subdivision and subdivision not in supported[country]:
         known = ", ".join(supported[country]) or "none"
-        message = f"home.subdivision is {subdivision!r}: of {country} there are {known}."
+        message = f"home.subdivision is {subdivision!r}: those of {country} are {known}."
         raise MappingError(message)
     return country, subdivision
 

@@ -1,7 +1,7 @@
-"""The embedded sample: a made-up year of departures that resembles Santiago's.
+"""Generate the embedded sample: a made-up year of departures that resembles Santiago's.
 
-It stands in where no real flights can be had. Nothing in it is a real flight: timetables, bad
-days and delays are drawn at random, shaped by the rounded yearly rates of `data.sample.rates`.
+It is used when no real flights are available. No flight in it is real: timetables, bad days and
+delays are drawn at random from the rounded yearly rates of `data.sample.rates`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 FLIGHTS_A_WEEK = 4.0
-"""How often a flight number flies."""
+"""Mean number of departures of a flight number in a week."""
 
 TIMETABLES = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2])
 """Timetable in force, by month: summer, winter and summer again."""
 
-# Standard deviations of what moves the log-odds of being late, beside the published rates. They
-# give days that differ as the real ones do, and a model about the real one's power.
+# Standard deviations of the random effects on the log-odds of being late. They are set so that
+# days differ as much as the real ones and a model is about as good as on real flights.
 NUMBER_SPREAD = 0.5
 DAY_SPREAD = 0.4
 DAY_MEMORY = 0.55
@@ -40,8 +40,8 @@ LOGISTIC_VARIANCE = np.pi**2 / 3
 WEEKDAY_NAMES = ("Lunes", "Martes", "Miercoles", "Jueves", "Viernes", "Sabado", "Domingo")
 
 
-def generate(seed: int = 0, year: int = 2017) -> pd.DataFrame:
-    """Make up a year of departures, in the columns and formats of the published file.
+def generate_flights(seed: int = 0, year: int = 2017) -> pd.DataFrame:
+    """Generate a year of departures in the columns and formats of the published file.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def generate(seed: int = 0, year: int = 2017) -> pd.DataFrame:
 
     Examples
     --------
-    >>> generate(seed=0).shape[1]
+    >>> generate_flights(seed=0).shape[1]
     18
     """
     random = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def generate(seed: int = 0, year: int = 2017) -> pd.DataFrame:
 
 
 def _draw_numbers(random: np.random.Generator) -> pd.DataFrame:
-    """Share the routes out among flight numbers: one row each."""
+    """Distribute the routes over flight numbers: one row each."""
     routes = pd.DataFrame(rates.ROUTES)
     routes["type"] = np.where(routes["destination"].str.startswith("SC"), "N", "I")
     weekly = routes["flights"] / 365 * 7
@@ -81,12 +81,12 @@ def _draw_numbers(random: np.random.Generator) -> pd.DataFrame:
     for _, group in numbers.groupby("airline"):
         drawn = random.choice(np.arange(10, 1000), size=len(group), replace=False)
         numbers.loc[group.index, "number"] = np.sort(drawn)
-    numbers["quirk"] = random.normal(0, NUMBER_SPREAD, len(numbers))
+    numbers["effect"] = random.normal(0, NUMBER_SPREAD, len(numbers))
     return numbers
 
 
 def _draw_flights(random: np.random.Generator, numbers: pd.DataFrame, year: int) -> pd.DataFrame:
-    """Let every number fly on the weekdays of its timetables: one row per departure."""
+    """Draw the departures of every number by its timetables: one row per departure."""
     days = pd.date_range(f"{year}-01-01", f"{year}-12-31", unit="s")
     timetable = TIMETABLES[days.month - 1]
     on_weekday = _draw_weekdays(random, len(numbers))
@@ -102,14 +102,14 @@ def _draw_flights(random: np.random.Generator, numbers: pd.DataFrame, year: int)
 
 
 def _draw_weekdays(random: np.random.Generator, numbers: int) -> Floats:
-    """Uniform draws, shape (numbers, timetables, 7), that cover 0 to 1 evenly in each week."""
+    """Draw uniform numbers that cover 0 to 1 evenly in each week, (numbers, timetables, 7)."""
     sevenths = np.broadcast_to(np.arange(7), (numbers, TIMETABLES.max() + 1, 7))
     order = random.permuted(sevenths, axis=-1)
     return np.asarray((order + random.random((*order.shape[:2], 1))) / 7)
 
 
 def _draw_minutes(random: np.random.Generator, numbers: pd.DataFrame) -> Integers:
-    """Minute of the day of every number, by timetable: shape (numbers, timetables)."""
+    """Draw the minute of the day of every number by timetable, shape (numbers, timetables)."""
     hour = np.empty(len(numbers), dtype=np.int64)
     for kind, profile in rates.HOURLY_FLIGHTS.items():
         chosen = (numbers["type"] == kind).to_numpy()
@@ -122,12 +122,12 @@ def _draw_minutes(random: np.random.Generator, numbers: pd.DataFrame) -> Integer
 
 
 def _draw_delays(random: np.random.Generator, flights: pd.DataFrame) -> Integers:
-    """Minutes of delay: the flights most likely to be late get the largest of the year's."""
+    """Draw the delays in minutes: flights with the highest risk get the largest delays."""
     shock = _draw_shocks(random, flights["scheduled"])
     known = _known_effects(flights)
-    # An effect seen over a year is weaker than the same effect on a given day.
+    # a yearly average of an effect is weaker than the effect on a single day
     known *= np.sqrt(1 + (shock.var() + NUMBER_SPREAD**2) / LOGISTIC_VARIANCE)
-    tendency = known + flights["quirk"].to_numpy() + shock
+    tendency = known + flights["effect"].to_numpy() + shock
     tendency += random.logistic(size=len(flights))
     rank = (tendency.argsort().argsort() + 0.5) / len(flights)
     share, minutes = np.transpose(rates.DELAY_QUANTILES)
@@ -135,7 +135,7 @@ def _draw_delays(random: np.random.Generator, flights: pd.DataFrame) -> Integers
 
 
 def _known_effects(flights: pd.DataFrame) -> Floats:
-    """Log-odds of being late that route, month, weekday and hour add up to."""
+    """Return the log-odds of being late: the sum of route, month, weekday and hour."""
     when = flights["scheduled"].dt
     return np.asarray(
         _log_odds(flights["late"])
@@ -146,7 +146,7 @@ def _known_effects(flights: pd.DataFrame) -> Floats:
 
 
 def _draw_shocks(random: np.random.Generator, scheduled: pd.Series[pd.Timestamp]) -> Floats:
-    """Log-odds that the day (fog, strikes) and the hour (queues) add: both last a while."""
+    """Draw autocorrelated effects of the day (fog, strikes) and the hour (queues), in log-odds."""
     hour = ((scheduled - scheduled.min().normalize()).dt.total_seconds() // 3600).astype("int64")
     by_day = _wander(random, hour.max() // 24 + 1, DAY_SPREAD, DAY_MEMORY)
     by_day += (random.random(len(by_day)) < BAD_DAYS) * BAD_DAY_EFFECT
@@ -210,5 +210,5 @@ def _log_odds(share: npt.ArrayLike) -> Floats:
 
 
 def _effect(late: tuple[float, ...]) -> Floats:
-    """Log-odds of each share beside that of their mean."""
+    """Return the log-odds of each share minus that of their mean."""
     return _log_odds(late) - _log_odds(np.mean(late))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Route(NamedTuple):
-    """An airline's flights to a destination: how many in a year, and which share is late."""
+    """Flights of an airline to a destination: yearly number and share that is late."""
 
     airline: str
     destination: str
@@ -169,7 +169,7 @@ OPERATORS = {
     ("LAW", "I"): (("JMR", 1.0),),
     ("QFU", "I"): (("QFA", 1.0),),
 }
-"""By airline of the schedule and flight type, who flies; any other airline flies itself."""
+"""Operating airlines by scheduled airline and flight type; others operate their own flights."""
 
 OPERATOR_NAMES = {
     "AAL": "American Airlines",
@@ -199,7 +199,7 @@ OPERATOR_NAMES = {
     "TAM": "Grupo LATAM",
     "UAL": "United Airlines",
 }
-"""As the file writes them, by airline of the schedule."""
+"""Names in the file by airline of the schedule."""
 
 CITIES = {
     "CYYZ": "Toronto",

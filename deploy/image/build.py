@@ -27,14 +27,14 @@ from typing import Any
 
 import yaml
 
-from deploy.image import engine, sbom
+from deploy.image import sbom
+from load.tools import container_engine as engine
 from serving.models import store
 from serving.settings import settings
 
 PROJECT = Path(__file__).parents[2]
 RESULTS = PROJECT / "build"
 """Default folder of `sbom.cdx.json` and `image.json`."""
-DEFAULT_IMAGE = "flight-delay-service:latest"
 DEFAULT_BASE = "python:3.11-slim"
 TEMPLATE = "deploy/image/Dockerfile.j2"
 UNKNOWN = "unknown"
@@ -73,7 +73,7 @@ class Plan:
                 "Use a digest: python:3.11-slim@sha256:..."
             )
             raise BuildError(message)
-        image = environment.get("IMAGE") or DEFAULT_IMAGE
+        image = environment.get("IMAGE") or engine.DEFAULT_IMAGE
         revision = environment.get("REVISION") or git("rev-parse", "HEAD")
         written = Path(environment.get("SBOM") or RESULTS / sbom.FILE)
         return cls(image, base, revision, environment.get("CACHE_FROM", ""), written)

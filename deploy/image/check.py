@@ -11,8 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.image import engine
-from deploy.image.build import DEFAULT_IMAGE
+from load.tools import container_engine as engine
 
 HERE = Path(__file__).parent
 DOCKERFILE = "/home/bentoml/bento/env/docker/Dockerfile"
@@ -20,8 +19,8 @@ TOOLS = Path(sys.executable).parent
 
 
 def main() -> None:
-    """Run both tools, and exit with their code."""
-    image = os.environ.get("IMAGE") or DEFAULT_IMAGE
+    """Run both tools; leave with what they found."""
+    image = os.environ.get("IMAGE") or engine.DEFAULT_IMAGE
     try:
         dockerfile = engine.run_inside(image, "cat", DOCKERFILE)
     except engine.EngineError as error:

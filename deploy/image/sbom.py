@@ -14,7 +14,7 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-from deploy.image.engine import run_inside
+from load.tools.container_engine import run_inside
 
 FILE = "sbom.cdx.json"
 SCHEMA = SchemaVersion.V1_6

@@ -8,7 +8,7 @@ source=$DATA_BUCKET/flights/dataset_SCL.csv
 if exists "$source"; then
   gcloud storage cp "$source" "$source.sha256" "$WORK/"
 else
-  "$BIN/python" -m deploy.flights "$file" # data/mirrors.py checks the published hash
+  "$BIN/python" -m deploy.flights "$file" # data/download.py checks the published hash
   (cd "$WORK" && sha256sum dataset_SCL.csv > dataset_SCL.csv.sha256)
   # pull requests cannot write; the checksum is first, so that no build finds flights without it
   gcloud storage cp "$file.sha256" "$source.sha256" \

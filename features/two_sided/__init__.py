@@ -1,1 +1,1 @@
-"""Features that look at flights on both sides of a flight's time: evaluation only."""
+"""Transformers that use outcomes before and after a flight: for evaluation only."""

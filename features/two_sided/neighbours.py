@@ -1,4 +1,4 @@
-"""Late shares of flights within minutes of a flight: for evaluation by random rows only."""
+"""Late shares of flights within minutes of a flight: for the random split (E1) only."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from features.transformer import FloatMatrix, JsonObject
 WINDOWS = ((0, 30), (0, 90), (0, 240), (1, 120), (2, 120))
 """Position in `features.keys.KEYS` (airport, airline, destination), and minutes either way."""
 EVIDENCE = 5.0
-"""Flights that the prior is worth."""
+"""Weight of the prior in flights."""
 _APART = 10**8
-"""More minutes than there are between 1970 and the end of the calendar."""
+"""Offset between groups in minutes: more than between 1970 and the end of the calendar."""
 
 
 class Neighbours:
-    """Share of late flights among those scheduled shortly before and after a flight.
+    """Transformer that writes the late share of the flights scheduled just before and after.
 
-    Where rows are held out at random, a flight's neighbours of the same hour are in the training
-    set. Of the flights that were fitted on, a flight's own outcome does not count.
+    Where rows are held out at random, other flights of the same hour are in the training set. A
+    training flight's own outcome is not included.
     """
 
     key: ClassVar[str] = "neighbours"
+    learns_outcomes: ClassVar[bool] = True
     names: ClassVar[tuple[str, ...]] = tuple(
         f"{('airport', 'airline', 'destination')[kind]}_late_within_{minutes}m"
         for kind, minutes in WINDOWS
@@ -49,20 +50,20 @@ class Neighbours:
         return self
 
     def write(self, flights: Flights, out: FloatMatrix) -> None:
-        """Write the columns of flights that were held out."""
+        """Write the columns of held-out flights."""
         self._write(flights, out, np.zeros(len(flights)), np.zeros(len(flights)))
 
-    def replay(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:  # noqa: ARG002 - both sides of a flight are seen
-        """Write the columns of the flights that were fitted on, in the order of the fit."""
+    def point_in_time(self, flights: Flights, as_of: IntArray, out: FloatMatrix) -> None:  # noqa: ARG002 - both sides of a flight are used
+        """Write the columns of the training flights, in the order of the fit."""
         self._write(flights, out, np.ones(len(flights)), self._late)
 
     def to_json(self) -> JsonObject:
-        """Return nothing: this family is never served."""
+        """Return nothing: this transformer is not in any saved model."""
         return {}
 
     @classmethod
     def from_json(cls, saved: JsonObject) -> Self:  # noqa: ARG003 - there is no state
-        """Restore an empty family."""
+        """Return an empty transformer."""
         return cls()
 
     def _write(

@@ -1,1 +1,1 @@
-"""The service beside what else one could serve the same model with: `python -m load.baselines`."""
+"""Compare the service with other servers of the same model: `python -m load.baselines`."""

@@ -19,12 +19,11 @@ from typing import Annotated, Any
 import typer
 
 from data.load import load_flights
-from load.baselines.catalogue import BY_KEY, PEERS, REFERENCES, Peer
-from load.baselines.environment import PeerError, interpreter, versions
+from load.baselines.catalogue import BASELINES, BY_KEY, REFERENCES, Baseline
 from load.baselines.servers.shared import FOLDER_VARIABLE
+from load.baselines.virtualenv import BaselineError, interpreter, versions
 from load.reports import report
-from load.tools import environment as machine
-from load.tools import measure, wrk
+from load.tools import environment, measure, wrk
 from load.tools.payloads import Flight, distinct_flights
 from load.tools.server_process import PROJECT, Probe, Server, ServerError
 from load.tools.stats import summary
@@ -40,14 +39,15 @@ CONNECTIONS = 64
 WARM_UP_SECONDS = 1
 START_LIMIT = 90
 TOLERANCE = 1e-9
+FAILURES = (BaselineError, ServerError, wrk.WrkError, OSError, subprocess.SubprocessError)
 _NUMBER = re.compile(r"-?\d+\.\d+(?:[eE][+-]?\d+)?")
 
 
 @dataclass
 class Found:
-    """What was measured of one peer, round by round, or why it could not be."""
+    """Measurements of one baseline per round, or the reason why there are none."""
 
-    peer: Peer
+    baseline: Baseline
     versions: dict[str, str] = field(default_factory=dict)
     rounds: list[dict[str, float]] = field(default_factory=list)
     reason: str = ""
@@ -60,26 +60,25 @@ def main(
     quick: Annotated[bool, typer.Option(help="One short round; leaves docs/ alone.")] = False,
     reports: Annotated[Path, typer.Option(help="Folder for peers.json.")] = Path("reports"),
 ) -> None:
-    """Measure the peers side by side and write peers.json and docs/peers.md."""
+    """Measure the baselines side by side and write peers.json and docs/peers.md."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     wrk.install()
-    chosen = [BY_KEY[key] for key in only.split(",")] if only else list(PEERS)
+    chosen = [BY_KEY[key] for key in only.split(",")] if only else list(BASELINES)
     if quick:
         rounds, seconds = 1, 2
-    with tempfile.TemporaryDirectory(prefix="flight-delay-peers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="flight-delay-baselines-") as folder:
         result = measure_all(chosen, rounds, seconds, Path(folder))
-    reports.mkdir(parents=True, exist_ok=True)
-    (reports / report.PEERS_JSON).write_text(json.dumps(result, indent=1) + "\n")
-    if not quick:
-        report.write_table(PROJECT / "docs", result, report.PEERS_TABLE)
+    report.save(result, report.BASELINES_TABLE, reports, docs=not quick)
 
 
-def measure_all(peers: list[Peer], rounds: int, seconds: int, folder: Path) -> dict[str, Any]:
-    """Measure every peer once a round, each in a fresh process, in alternating order."""
+def measure_all(
+    baselines: list[Baseline], rounds: int, seconds: int, folder: Path
+) -> dict[str, Any]:
+    """Measure every baseline once per round, in a new process, in alternating order."""
     dataset = load_flights()
     bench = Bench(distinct_flights(dataset.frame, FLIGHTS), folder)
-    header = machine.header("load.baselines", bench.tag, bench.predictor, ("lightgbm", "numpy"))
-    found = [Found(peer) for peer in peers]
+    header = environment.header("load.baselines", bench.tag, bench.predictor, ("lightgbm", "numpy"))
+    found = [Found(baseline) for baseline in baselines]
     for number in range(rounds):
         for each in found if number % 2 == 0 else found[::-1]:
             if not each.reason:
@@ -97,7 +96,7 @@ def measure_all(peers: list[Peer], rounds: int, seconds: int, folder: Path) -> d
 
 
 class Bench:
-    """What all peers are measured with: the same model, flights and steps."""
+    """Benchmark that gives all baselines the same model, flights and steps."""
 
     def __init__(self, flights: list[Flight], folder: Path) -> None:
         self.tag, bundle = store.read(settings().model, threads=1)
@@ -110,86 +109,86 @@ class Bench:
         self._expected = float(scored.probability[0])
 
     def measure(self, found: Found, seconds: int) -> None:
-        """Measure a peer once more, or note why it could not be."""
-        peer = found.peer
+        """Measure a baseline once more, or record the reason why it cannot be measured."""
+        baseline = found.baseline
         try:
-            python = interpreter(peer.requirements)
-            found.versions = found.versions or versions(python, peer.packages)
-            found.rounds.append(self._round(peer, python, seconds))
-        except (PeerError, ServerError, wrk.WrkError, OSError, subprocess.SubprocessError) as error:
-            logger.warning("%-10s cannot be measured: %s", peer.key, error)
-            found.reason = self._without_places(_in_short(str(error)))
+            python = interpreter(baseline.requirements)
+            found.versions = found.versions or versions(python, baseline.packages)
+            found.rounds.append(self._round(baseline, python, seconds))
+        except FAILURES as error:
+            logger.warning("%-10s cannot be measured: %s", baseline.key, error)
+            found.reason = self._without_folders(_in_short(str(error)))
             return
         last = found.rounds[-1]
         logger.info(
             "%-10s %8.0f requests/s  p50 %7.2f ms  p99 %8.2f ms  %3d failed"
             "  %4.0f MB  start %.1f s",
-            *(peer.key, last["rate"], last["p50_ms"], last["p99_ms"], last["failed"]),
+            *(baseline.key, last["rate"], last["p50_ms"], last["p99_ms"], last["failed"]),
             *(last["memory_mb"], last["start_seconds"]),
         )
 
-    def _round(self, peer: Peer, python: Path, seconds: int) -> dict[str, float]:
-        bodies = self._bodies(peer)
-        folder = self._folder / peer.key
+    def _round(self, baseline: Baseline, python: Path, seconds: int) -> dict[str, float]:
+        payloads = self._payloads(baseline)
+        folder = self._folder / baseline.key
         folder.mkdir(exist_ok=True)
         places = {"{python}": str(python), "{bin}": str(python.parent), "{folder}": str(folder)}
-        environment = {
+        variables = {
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
             FOLDER_VARIABLE: self._model_folder,
-            **peer.variables,
+            **baseline.variables,
         }
-        if peer.prepare and not (folder / "model").exists():
-            _prepare(_filled(peer.prepare, places), environment)
-        with bodies.open("rb") as lines:
-            probe = Probe(peer.path, next(lines).rstrip())
+        if baseline.prepare and not (folder / "model").exists():
+            _prepare(_filled(baseline.prepare, places), variables)
+        with payloads.open("rb") as lines:
+            probe = Probe(baseline.path, next(lines).rstrip())
         server = Server(
-            _filled(peer.command, places),
+            _filled(baseline.command, places),
             probe,
             folder / "log",
-            environment=environment,
+            environment=variables,
             start_limit=START_LIMIT,
         )
         with server:
-            if peer.scores:
+            if baseline.scores:
                 _check(server, probe, self._expected)
-            return _measured(server, bodies, peer.path, seconds)
+            return _measured(server, payloads, baseline.path, seconds)
 
-    def _bodies(self, peer: Peer) -> Path:
-        path = self._folder / f"{peer.wire.__name__}.jsonl"
+    def _payloads(self, baseline: Baseline) -> Path:
+        path = self._folder / f"{baseline.payload.__name__}.jsonl"
         if not path.exists():
-            lines = (json.dumps(peer.wire([flight])) for flight in self.flights)
+            lines = (json.dumps(baseline.payload([flight])) for flight in self.flights)
             path.write_text("".join(f"{line}\n" for line in lines))
         return path
 
-    def _without_places(self, text: str) -> str:
-        """Leave folders of this machine out of what is published."""
+    def _without_folders(self, text: str) -> str:
+        """Replace folders of this machine, because the text is published."""
         for folder in (str(self._folder), str(PROJECT), str(Path.home())):
             text = text.replace(folder, "…")
         return text
 
 
 def to_json(found: Found, everyone: list[Found]) -> dict[str, Any]:
-    """Return one peer's medians, ranges and ratios; `reason` where it has none."""
-    peer = found.peer
+    """Return one baseline's medians, ranges and ratios; `reason` where it has none."""
+    baseline = found.baseline
     names = found.rounds[0] if found.rounds else ()
     return {
-        "key": peer.key,
-        "name": peer.name,
+        "key": baseline.key,
+        "name": baseline.name,
         "versions": found.versions,
-        "command": peer.command.replace("{bin}/", "").replace("{python}", "python"),
+        "command": baseline.command.replace("{bin}/", "").replace("{python}", "python"),
         "reason": found.reason,
         **{name: summary([each[name] for each in found.rounds]) for name in names},
         "of": {
-            each.peer.key: paired_ratio(found.rounds, each.rounds)
+            each.baseline.key: paired_ratio(found.rounds, each.rounds)
             for each in everyone
-            if each.peer.key in REFERENCES
+            if each.baseline.key in REFERENCES
         },
     }
 
 
 def paired_ratio(rounds: list[dict[str, float]], others: list[dict[str, float]]) -> float | None:
-    """Median over the rounds of one rate divided by the other of the same round."""
+    """Return the median, over the rounds, of the ratio of both rates in a round."""
     ratios = [
         mine["rate"] / theirs["rate"]
         for mine, theirs in zip(rounds, others, strict=False)
@@ -199,7 +198,7 @@ def paired_ratio(rounds: list[dict[str, float]], others: list[dict[str, float]])
 
 
 def has_number(text: str, expected: float) -> bool:
-    """Whether a text holds a number that equals this one but for rounding in the last place."""
+    """Return whether a text holds a number that equals this one within `TOLERANCE`."""
     return any(
         math.isclose(float(each), expected, rel_tol=0, abs_tol=TOLERANCE)
         for each in _NUMBER.findall(text)
@@ -207,16 +206,16 @@ def has_number(text: str, expected: float) -> bool:
 
 
 def _in_short(text: str) -> str:
-    """First and last line of what went wrong."""
+    """Return the first and the last line of an error message."""
     lines = text.strip().splitlines() or ["no reason was given"]
     return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1].strip()}"
 
 
-def _measured(server: Server, bodies: Path, path: str, seconds: int) -> dict[str, float]:
-    measure.short_round(server, bodies, CONNECTIONS, WARM_UP_SECONDS, path)
-    many = measure.short_round(server, bodies, CONNECTIONS, seconds, path)
+def _measured(server: Server, payloads: Path, path: str, seconds: int) -> dict[str, float]:
+    measure.short_round(server, payloads, CONNECTIONS, WARM_UP_SECONDS, path)
+    many = measure.short_round(server, payloads, CONNECTIONS, seconds, path)
     memory = server.memory_mb()
-    one = measure.short_round(server, bodies, 1, seconds, path)
+    one = measure.short_round(server, payloads, 1, seconds, path)
     return {
         **many,
         "p50_of_one_ms": one["p50_ms"],
@@ -227,15 +226,15 @@ def _measured(server: Server, bodies: Path, path: str, seconds: int) -> dict[str
 
 
 def _check(server: Server, probe: Probe, expected: float) -> None:
-    """Make sure that it is the same model that answers."""
+    """Check that the server answers with the probability of the same model."""
     request = urllib.request.Request(  # noqa: S310 - loopback
         server.url + probe.path, probe.body, {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
         text = answer.read().decode()
     if not has_number(text, expected):
-        message = f"it answers {text[:200]!r}, and not the model's {expected!r}"
-        raise PeerError(message)
+        message = f"the answer {text[:200]!r} does not contain the model's {expected!r}"
+        raise BaselineError(message)
 
 
 def _filled(command: str, places: dict[str, str]) -> list[str]:
@@ -244,18 +243,18 @@ def _filled(command: str, places: dict[str, str]) -> list[str]:
     return shlex.split(command)
 
 
-def _prepare(command: list[str], environment: dict[str, str]) -> None:
+def _prepare(command: list[str], variables: dict[str, str]) -> None:
     done = subprocess.run(  # noqa: S603 - the catalogue's own
         command,
         cwd=PROJECT,
-        env={**os.environ, **environment},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
         timeout=START_LIMIT,
     )
     if done.returncode != 0:
-        raise PeerError(done.stderr[-2000:])
+        raise BaselineError(done.stderr[-2000:])
 
 
 if __name__ == "__main__":

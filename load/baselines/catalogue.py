@@ -1,4 +1,4 @@
-"""The peers: what each is, how it is started, and how it wants its flights."""
+"""List the baselines, with their commands, locks and payload formats."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 from load.tools.payloads import Flight
 from load.tools.wrk import PREDICT_PATH
 
-Wire = Callable[[Sequence[Flight]], Mapping[str, Any]]
+PayloadFormat = Callable[[Sequence[Flight]], Mapping[str, Any]]
 
 OURS, FASTAPI, CEILING = "ours", "fastapi", "uvicorn"
 REFERENCES = (OURS, FASTAPI, CEILING)
-"""Peers whose rate stands under a ratio in the table."""
+"""Baselines that the others are compared with in the table."""
 
 
 def contract(flights: Sequence[Flight]) -> Mapping[str, Any]:
-    """The body of the service's own contract."""
+    """Return the payload of the service's own contract."""
     return {"flights": flights}
 
 
 def records(flights: Sequence[Flight]) -> Mapping[str, Any]:
-    """What MLflow's scoring server takes."""
+    """Return the payload of MLflow's scoring server."""
     return {"dataframe_records": flights}
 
 
 def v2(flights: Sequence[Flight]) -> Mapping[str, Any]:
-    """The V2 inference protocol: column by column."""
+    """Return the payload of the V2 inference protocol: one input per column."""
     inputs = [
         {"name": name, "datatype": "BYTES", "shape": [len(flights)], "data": values}
         for name in flights[0]
@@ -37,22 +37,22 @@ def v2(flights: Sequence[Flight]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Peer:
-    """One way to serve the model.
+class Baseline:
+    """Server that is compared with the service.
 
     Attributes
     ----------
     key
         Short name for ``--only``.
     requirements
-        Its lock, ``requirements/NAME.txt``; the project's own environment where it has none.
+        Name of its lock, ``requirements/NAME.txt``; None uses the project's own environment.
     packages
-        Those whose versions the table names.
+        Packages whose versions the table shows.
     command, prepare
-        ``{python}`` is its interpreter, ``{bin}`` that one's folder, ``{port}`` a free port,
-        ``{folder}`` a temporary one; `prepare` runs before.
+        ``{python}`` is its interpreter, ``{bin}`` the folder of the interpreter, ``{port}`` a free
+        port and ``{folder}`` a temporary folder; `prepare` runs first.
     scores
-        Whether it answers with the model's probability, which is then checked.
+        Whether its answers contain the model's probability, which is then checked.
     """
 
     key: str
@@ -61,7 +61,7 @@ class Peer:
     packages: tuple[str, ...]
     command: str
     path: str = PREDICT_PATH
-    wire: Wire = contract
+    payload: PayloadFormat = contract
     variables: Mapping[str, str] = field(default_factory=dict)
     prepare: str = ""
     scores: bool = True
@@ -69,14 +69,14 @@ class Peer:
 
 _UVICORN = "--host 127.0.0.1 --port {port} --no-access-log --log-level warning"
 _BENTOML = (
-    "{python} -m bentoml serve load.baselines.servers.bentoml_%s:Peer"
+    "{python} -m bentoml serve load.baselines.servers.bentoml_%s:Baseline"
     " --host 127.0.0.1 --port {port}"
 )
 _QUIET_BENTOML = {"BENTOML_DO_NOT_TRACK": "true"}
 _BENTOML_PACKAGES = ("bentoml", "uvicorn", "uvloop", "httptools")
 
-PEERS = (
-    Peer(
+BASELINES = (
+    Baseline(
         key=CEILING,
         name="uvicorn, constant answer (the ceiling)",
         requirements="uvicorn",
@@ -85,7 +85,7 @@ PEERS = (
         + _UVICORN,
         scores=False,
     ),
-    Peer(
+    Baseline(
         key="granian",
         name="granian, constant answer",
         requirements="granian",
@@ -96,7 +96,7 @@ PEERS = (
         ),
         scores=False,
     ),
-    Peer(
+    Baseline(
         key=OURS,
         name="this service",
         requirements=None,
@@ -104,14 +104,14 @@ PEERS = (
         command="{python} -m bentoml serve --host 127.0.0.1 --port {port}",
         variables=_QUIET_BENTOML,
     ),
-    Peer(
+    Baseline(
         key=FASTAPI,
         name="FastAPI and uvicorn, by hand",
         requirements="fastapi",
         packages=("fastapi", "uvicorn", "uvloop", "httptools"),
         command="{python} -m uvicorn load.baselines.servers.fastapi_app:app " + _UVICORN,
     ),
-    Peer(
+    Baseline(
         key="bentoml",
         name="BentoML, asynchronous API, defaults",
         requirements="bentoml",
@@ -119,7 +119,7 @@ PEERS = (
         command=_BENTOML % "async",
         variables=_QUIET_BENTOML,
     ),
-    Peer(
+    Baseline(
         key="batchable",
         name="BentoML, batchable, defaults",
         requirements="bentoml",
@@ -127,7 +127,7 @@ PEERS = (
         command=_BENTOML % "batchable",
         variables=_QUIET_BENTOML,
     ),
-    Peer(
+    Baseline(
         key="hello",
         name="BentoML, hello world without a model",
         requirements="bentoml",
@@ -136,37 +136,37 @@ PEERS = (
         variables=_QUIET_BENTOML,
         scores=False,
     ),
-    Peer(
+    Baseline(
         key="litserve",
         name="LitServe, defaults",
         requirements="litserve",
         packages=("litserve", "uvicorn", "uvloop", "httptools"),
         command="{python} -m load.baselines.servers.litserve_app",
-        variables={"PEER_PORT": "{port}"},
+        variables={"BASELINE_PORT": "{port}"},
     ),
-    Peer(
+    Baseline(
         key="mlserver",
         name="MLServer, in one process",
         requirements="mlserver",
         packages=("mlserver", "uvicorn"),
         command="{bin}/mlserver start load/baselines/servers/mlserver",
         path="/v2/models/flight-delay/infer",
-        wire=v2,
+        payload=v2,
         variables={
             "MLSERVER_HTTP_PORT": "{port}",
             "MLSERVER_GRPC_PORT": "0",
             "MLSERVER_METRICS_PORT": "0",
         },
     ),
-    Peer(
+    Baseline(
         key="ray",
         name="Ray Serve, batched",
         requirements="ray",
         packages=("ray",),
         command="{python} -m load.baselines.servers.ray_app",
-        variables={"PEER_PORT": "{port}", "RAY_USAGE_STATS_ENABLED": "0"},
+        variables={"BASELINE_PORT": "{port}", "RAY_USAGE_STATS_ENABLED": "0"},
     ),
-    Peer(
+    Baseline(
         key="mlflow",
         name="MLflow models serve",
         requirements="mlflow",
@@ -176,9 +176,9 @@ PEERS = (
             "--host 127.0.0.1 --port {port} --workers 1"
         ),
         path="/invocations",
-        wire=records,
+        payload=records,
         variables={"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
         prepare="{python} -m load.baselines.servers.mlflow_model {folder}/model",
     ),
 )
-BY_KEY = {peer.key: peer for peer in PEERS}
+BY_KEY = {baseline.key: baseline for baseline in BASELINES}

@@ -1,26 +1,32 @@
-"""Draws the pictures of the load report: figures of load.json in, SVG out."""
+"""Draw the pictures of the load report and of the capacity plan as SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from load.tools.stats import FloatArray
 from model.reports.plots import PALETTE, picture
 
 PERCENTILE_COLOURS = {"p50": "blue", "p90": "green", "p99": "orange", "p999": "purple"}
 PROCESS_COLOURS = ("blue", "orange", "green", "purple", "red", "muted")
 SHOWN_CORES = 0.005
 """Cores below which a process is left out of the picture."""
+BURST_SECONDS = (-1.0, 8.0)
+"""Seconds from the burst on that the picture of the capacity plan shows."""
+SMOOTHED_STEPS = 20
+"""Steps of the simulation over which arrivals are averaged in it."""
 
 Rows = Sequence[dict[str, Any]]
 
 
 @picture(height=2.6)
 def throughput(figure: Figure, runs: Rows) -> None:
-    """Requests per second by number of connections."""
+    """Draw requests per second by number of connections."""
     axes = figure.add_subplot(xlabel="connections", ylabel="requests/s")
     bars = axes.bar(_positions(runs), [run["rate"] for run in runs], 0.6, color=_colour("blue"))
     axes.bar_label(bars, fmt="{:,.0f}", padding=2)
@@ -30,7 +36,7 @@ def throughput(figure: Figure, runs: Rows) -> None:
 
 @picture(height=3.0)
 def latency(figure: Figure, runs: Rows) -> None:
-    """Latency percentiles by number of connections."""
+    """Draw latency percentiles by number of connections."""
     axes = figure.add_subplot(xlabel="connections", ylabel="milliseconds", yscale="log")
     for name, colour in PERCENTILE_COLOURS.items():
         values = [run["latency_ms"][name] for run in runs]
@@ -42,7 +48,7 @@ def latency(figure: Figure, runs: Rows) -> None:
 
 @picture(height=3.0)
 def over_time(figure: Figure, runs: Rows) -> None:
-    """Latency of each second of the open-loop runs: p50 solid, p99 dashed."""
+    """Draw the latency of each second of the open-loop runs: p50 solid, p99 dashed."""
     axes = figure.add_subplot(xlabel="seconds", ylabel="milliseconds", yscale="log")
     for run, colour in zip(runs, PROCESS_COLOURS, strict=False):
         seconds = [row["second"] for row in run["seconds"]]
@@ -60,7 +66,7 @@ def over_time(figure: Figure, runs: Rows) -> None:
 
 @picture(height=2.8)
 def cores(figure: Figure, runs: Rows) -> None:
-    """Cores that each process keeps busy, by number of connections."""
+    """Draw the cores that each process keeps busy, by number of connections."""
     axes = figure.add_subplot(xlabel="connections", ylabel="cores")
     names = sorted({n for run in runs for n, used in run["cores"].items() if used > SHOWN_CORES})
     bottom = [0.0] * len(runs)
@@ -74,7 +80,7 @@ def cores(figure: Figure, runs: Rows) -> None:
 
 @picture(height=3.0)
 def batches(figure: Figure, runs: Rows) -> None:
-    """Share of the batches by their size, one line for each number of connections."""
+    """Draw the share of the batches by their size, one line for each number of connections."""
     axes = figure.add_subplot(xlabel="flights in one batch, at most", ylabel="share of batches")
     for run, colour in zip(runs, PROCESS_COLOURS, strict=False):
         sizes = {bound: n for bound, n in run["batches"]["up_to"].items() if bound != "+Inf"}
@@ -93,7 +99,7 @@ def batches(figure: Figure, runs: Rows) -> None:
 
 @picture(height=2.8)
 def engines(figure: Figure, rows: Rows) -> None:
-    """Requests per second of the batching engines, with the range of the rounds."""
+    """Draw the requests per second of the batching engines, with the range of the rounds."""
     axes = figure.add_subplot(xlabel="requests/s, 64 connections")
     shown = [row for row in rows if row["connections"] != 1][::-1]
     middle = [row["rate"]["median"] for row in shown]
@@ -108,6 +114,35 @@ def engines(figure: Figure, rows: Rows) -> None:
         ecolor=_colour("ink"),
     )
     axes.grid(visible=False, axis="y")
+
+
+@picture(height=4.6)
+def burst(
+    figure: Figure,
+    seconds: FloatArray,
+    asked: FloatArray,
+    runs: Mapping[int, tuple[FloatArray, FloatArray]],
+) -> None:
+    """Draw what instances can answer and how long requests wait, by the instances that are kept.
+
+    Parameters
+    ----------
+    seconds, asked
+        Time of each step from the burst on, and requests per second that arrive, shape ``(n,)``.
+    runs
+        By instances kept: requests per second that can be answered, and the latency in seconds.
+    """
+    able, waiting = figure.subplots(2, 1, sharex=True)
+    shown = (seconds >= BURST_SECONDS[0]) & (seconds < BURST_SECONDS[1])
+    mean = np.convolve(asked, np.ones(SMOOTHED_STEPS) / SMOOTHED_STEPS, mode="same")
+    able.plot(seconds[shown], mean[shown] / 1000, color=_colour("ink"), ls=":", label="asked for")
+    for (kept, (rate, latency)), colour in zip(runs.items(), PROCESS_COLOURS, strict=False):
+        able.plot(seconds[shown], rate[shown] / 1000, color=_colour(colour), label=f"{kept} kept")
+        waiting.plot(seconds[shown], latency[shown], color=_colour(colour))
+    able.set(ylabel="1,000 requests/s", ylim=(0, None))
+    able.legend(loc="center right")
+    waiting.set(ylabel="seconds to the answer", xlabel="seconds from the burst on", yscale="log")
+    _plain_numbers(waiting)
 
 
 def _positions(runs: Rows) -> list[int]:

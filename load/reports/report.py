@@ -1,6 +1,6 @@
-"""Writes what was measured for people: a page with pictures and the tables of docs/.
+"""Write measurements as JSON, as a page with pictures and as the tables of docs/.
 
-`python -m load.reports.report` renders the last measurement again, for instance once its
+`python -m load.reports.report` renders the last measurements again, for instance after their
 conclusions have been written.
 """
 
@@ -13,34 +13,46 @@ from typing import Any
 from load.reports import plots
 from load.tools.server_process import PROJECT
 from model.reports.plots import PALETTE
-from model.reports.render import fill
+from model.reports.render import render_template
 
-LOAD_JSON = "load.json"
 LOAD_PAGE = "load.html"
 LOAD_TABLE = "load.md"
-PEERS_JSON = "peers.json"
-PEERS_TABLE = "peers.md"
-OVERLOAD_JSON = "overload.json"
+BASELINES_TABLE = "peers.md"
 OVERLOAD_TABLE = "overload.md"
-FAULTS_JSON = "faults.json"
-FAULTS_TABLE = "faults.md"
-SOAK_JSON = "soak.json"
 SOAK_TABLE = "soak.md"
-PROFILE_JSON = "profile.json"
 PROFILE_TABLE = "performance.md"
+SOURCES = {
+    LOAD_TABLE: "load.json",
+    BASELINES_TABLE: "peers.json",
+    PROFILE_TABLE: "profile.json",
+    OVERLOAD_TABLE: "overload.json",
+    "faults.md": "faults.json",
+    SOAK_TABLE: "soak.json",
+}
+"""Tables of docs/, and the measurement in reports/ that each is made from."""
 TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = "-"
 SIMPLE = 1
-"""Flights per request of the main part of the closed loop."""
+"""Flights per request of most closed-loop runs."""
 
 Result = dict[str, Any]
 
 
-def write_table(docs: Path, result: Result, table: str = LOAD_TABLE) -> Path:
-    """Render docs/load.md or docs/peers.md; the conclusions written by hand come last.
+def save(result: Result, table: str, reports: Path, *, docs: bool = True) -> None:
+    """Write a measurement into the folder of reports, and its table into docs/ if wanted."""
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / SOURCES[table]).write_text(json.dumps(result, indent=1) + "\n")
+    if table == LOAD_TABLE:
+        write_page(reports, result)
+    if docs:
+        write_table(PROJECT / "docs", result, table)
 
-    They are kept beside it, in ``load-conclusions.md`` for ``load.md``, so that measuring again
-    replaces the figures and leaves the words alone.
+
+def write_table(docs: Path, result: Result, table: str = LOAD_TABLE) -> Path:
+    """Render a table, followed by its conclusions.
+
+    Conclusions are written by hand, in ``load-conclusions.md`` for ``load.md``: a new measurement
+    replaces the figures and keeps the text.
     """
     path = docs / table
     conclusions = docs / f"{path.stem}-conclusions.md"
@@ -50,7 +62,7 @@ def write_table(docs: Path, result: Result, table: str = LOAD_TABLE) -> Path:
 
 
 def write_page(folder: Path, result: Result) -> Path:
-    """Write load.html, whole in itself, into an existing folder."""
+    """Write load.html, which needs no other file, into an existing folder."""
     path = folder / LOAD_PAGE
     page = render("load.html.jinja", result=result, palette=PALETTE, pictures=_pictures(result))
     path.write_text(page)
@@ -58,18 +70,18 @@ def write_page(folder: Path, result: Result) -> Path:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill in a template of `load/reports/templates`."""
+    """Render a template of `load/reports/templates`."""
     filters = {"whole": whole, "ms": milliseconds, "short": short}
-    return fill(TEMPLATES / template, filters, **values)
+    return render_template(TEMPLATES / template, filters, **values)
 
 
 def whole(value: float | None) -> str:
-    """Return a count with thousands set apart: 12,345."""
+    """Return a count with thousands separators: 12,345."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a latency with as many digits as mean something."""
+    """Return a latency with three significant digits."""
     if value is None:
         return NOTHING
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
@@ -81,17 +93,17 @@ def short(value: float | None) -> str:
 
 
 def _pictures(result: Result) -> list[tuple[str, str, str]]:
-    """Title, caption and SVG of each picture."""
+    """Return title, caption and SVG of each picture."""
     closed = [run for run in result["closed"] if run["flights_per_request"] == SIMPLE]
     return [
         (
             "Requests per second",
-            "One flight per request; every connection asks again as soon as it has its answer.",
+            "One flight per request; every connection sends the next one once it has its answer.",
             plots.throughput(closed),
         ),
         (
             "Latency",
-            "The same runs, as wrk gives it: with what a stop would have kept waiting added.",
+            "Same runs. wrk adds the requests that a pause of the service kept it from sending.",
             plots.latency(closed),
         ),
         (
@@ -118,20 +130,13 @@ def _pictures(result: Result) -> list[tuple[str, str, str]]:
 
 
 def main() -> None:
-    """Render again whatever has been measured."""
-    for source, table in (
-        (LOAD_JSON, LOAD_TABLE),
-        (PEERS_JSON, PEERS_TABLE),
-        (PROFILE_JSON, PROFILE_TABLE),
-        (OVERLOAD_JSON, OVERLOAD_TABLE),
-        (FAULTS_JSON, FAULTS_TABLE),
-        (SOAK_JSON, SOAK_TABLE),
-    ):
+    """Render all saved measurements again."""
+    for table, source in SOURCES.items():
         path = PROJECT / "reports" / source
         if path.is_file():
             result = json.loads(path.read_text())
             write_table(PROJECT / "docs", result, table)
-            if source == LOAD_JSON:
+            if table == LOAD_TABLE:
                 write_page(path.parent, result)
 
 

@@ -1,11 +1,10 @@
-"""Bulk scoring beside the Booster alone, and on larger and larger files: `make load-bulk`.
+"""Measure bulk scoring against the Booster alone, and on files of growing size: `make load-bulk`.
 
-    python -m load.scenarios.bulk_scoring              everything, ten million flights too
+    python -m load.scenarios.bulk_scoring              up to ten million flights
     python -m load.scenarios.bulk_scoring --rows 100000 --engines threads:1,dask:1,dask:2
 
-Each file is scored by the command itself in a process of its own, from its start to its end; only
-the comparison with the Booster alone runs in this process, in turns, so that both see the same
-machine.
+Each file is scored by the command in its own process, timed from start to end. The comparison with
+the Booster alone runs in this process, alternating, so that both run under the same conditions.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,21 +42,21 @@ from serving.settings import settings
 COMPARED_ROWS = 1_000_000
 PROFILED_ROWS = 65_536
 MEGABYTE = 1e6
-LOOK_SECONDS = 0.1
+SAMPLE_SECONDS = 0.1
 
 logger = logging.getLogger("load")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One run of the command.
+    """Result of one run of the command.
 
     Attributes
     ----------
     seconds
-        From start to end, the start of Python and the reading of the model among them.
+        From start to end, including the start of Python and reading the model.
     cpu_seconds, memory_mb
-        Of the process and its children together; the memory is the most that was ever seen.
+        Sums over the process and its children; the memory is the largest sample.
     """
 
     rows: int
@@ -73,8 +70,8 @@ class Command:
 def main(
     rows: Annotated[str, typer.Option(help="Sizes of the files.")] = "100000,1000000,10000000",
     engines: Annotated[str, typer.Option(help="engine:workers, ...")] = "threads:2",
-    rounds: Annotated[int, typer.Option(min=1, help="Beside the Booster alone.")] = 3,
-    threads: Annotated[int, typer.Option(min=1, help="Of both, beside the Booster.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Of the comparison with the Booster.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="Of both, in the comparison.")] = 2,
     reports: Annotated[Path, typer.Option(help="Folder for bulk.json.")] = Path("reports"),
 ) -> None:
     """Measure bulk scoring; write bulk.json."""
@@ -84,10 +81,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="flight-delay-bulk-") as name:
         folder = Path(name)
         result = {
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": shlex.join(["python", "-m", "load.scenarios.bulk_scoring", *sys.argv[1:]]),
-            "machine": environment.facts(),
-            "versions": environment.versions(),
+            **environment.header("load.scenarios.bulk_scoring"),
             "model": tag,
             "beside_booster": beside_booster(tag, bundle, folder, threads, rounds),
             "stages_us": stages(bundle, folder),
@@ -100,7 +94,7 @@ def main(
 def beside_booster(
     tag: str, bundle: Bundle, folder: Path, threads: int, rounds: int
 ) -> dict[str, Any]:
-    """Flights per second from file to file, and of `Booster.predict` on the ready matrix."""
+    """Return flights per second from file to file, and of `Booster.predict` on the matrix alone."""
     source, output = folder / "compared.parquet", folder / "compared-scores.parquet"
     write_flights(source, COMPARED_ROWS)
     predictor = bundle.predictor
@@ -121,7 +115,7 @@ def beside_booster(
 
 
 def stages(bundle: Bundle, folder: Path) -> dict[str, float]:
-    """Microseconds of one processor per flight, stage by stage, in one thread."""
+    """Return processor microseconds per flight of each stage, in one thread."""
     table = pq.read_table(folder / "compared.parquet").slice(0, PROFILED_ROWS)
     predictor, rows = bundle.predictor, len(table)
     clock = time.thread_time()
@@ -140,7 +134,7 @@ def stages(bundle: Bundle, folder: Path) -> dict[str, float]:
     note("making the trees' tables")
     predictor.booster.raw_scores(matrix)
     note("trees, as tables")
-    predictor.schedule.linear.raw_scores(matrix)
+    predictor.schedule.regression.raw_scores(matrix)
     note("line")
     probabilities(flights, predictor)
     note("features, trees and line, as bulk scoring calls them")
@@ -172,7 +166,7 @@ def _run_command(source: Path, rows: int, engine: str, workers: int) -> Command:
     peak_kb = 0
     while process.poll() is None:
         peak_kb = max(peak_kb, sum(map(pss_kb, tree(process.pid))))
-        time.sleep(LOOK_SECONDS)
+        time.sleep(SAMPLE_SECONDS)
     seconds, after = time.perf_counter() - started, os.times()
     if process.returncode != 0:
         raise subprocess.CalledProcessError(process.returncode, command)

@@ -1,8 +1,8 @@
-"""What the Python client costs: `python -m load.scenarios.client_overhead`, `make client-overhead`.
+"""Measure the overhead of the Python client: `make client-overhead`.
 
-One call of the client beside one of plain httpx, in turns on the same service; then a frame of all
-flights beside plain httpx with ready-made bodies of the same size, as many at a time. Both must
-give the same answers. Prints medians and ranges over rounds; writes nothing.
+Calls of the client and of plain httpx alternate on the same service. Then a frame of all flights is
+compared with plain httpx that sends prepared payloads of the same size with the same concurrency.
+Both must give the same answers. The scenario prints medians and ranges over rounds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import typer
 from data.load import load_flights
 from data.schema import SCHEDULE_COLUMNS
 from load.tools import environment
-from load.tools.payloads import bodies, distinct_flights
+from load.tools.payloads import distinct_flights, payloads
 from load.tools.server_process import PROJECT, Probe, service
 from load.tools.stats import summary
 from load.tools.wrk import PREDICT_PATH
@@ -37,21 +37,21 @@ logger = logging.getLogger("load")
 
 JSON = {"content-type": "application/json"}
 Call = Callable[[Any], float]
-"""Asks about one flight and returns its probability."""
+"""Function that sends one flight and returns its probability."""
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="Of each kind, in turns.", min=1)] = 15,
-    calls: Annotated[int, typer.Option(help="One after the other in a round.", min=1)] = 300,
+    rounds: Annotated[int, typer.Option(help="Rounds of each kind, alternating.", min=1)] = 15,
+    calls: Annotated[int, typer.Option(help="Sequential calls per round.", min=1)] = 300,
     sizes: Annotated[str, typer.Option(help="Flights per request, for the frame.")] = "1000,5000",
     frames: Annotated[int, typer.Option(help="Rounds with the whole frame.", min=1)] = 5,
 ) -> None:
-    """Measure the client's own cost per call and per frame."""
+    """Measure the client's overhead per call and per frame."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     dataset = load_flights()
     flights = distinct_flights(dataset.frame, calls)
-    probe = Probe(PREDICT_PATH, next(bodies(flights, 1)).encode())
+    probe = Probe(PREDICT_PATH, next(payloads(flights, 1)).encode())
     logger.info("%s", environment.facts())
     with (
         tempfile.TemporaryDirectory(prefix="flight-delay-client-") as folder,
@@ -63,7 +63,7 @@ def main(
 
 
 def per_call(url: str, flights: Sequence[dict[str, Any]], rounds: int) -> None:
-    """Time single calls in turns, and print what the client adds."""
+    """Time single calls alternately, and print the ratio."""
     models = [Flight.model_validate(flight) for flight in flights]
     with httpx.Client() as http, DelayClient(url) as client:
 
@@ -78,7 +78,9 @@ def per_call(url: str, flights: Sequence[dict[str, Any]], rounds: int) -> None:
         pairs = [(_round(plainly, flights), _round(by_client, models)) for _ in range(rounds)]
     for (_, theirs), (_, ours) in pairs:
         if theirs != ours:
-            message = "the two ways give different answers: their speed means nothing"
+            message = (
+                "the client and plain httpx got different answers: their speeds cannot be compared"
+            )
             raise RuntimeError(message)
     count = len(flights)
     _show("one call, plain httpx, us", [1e6 * plain[0] / count for plain, _ in pairs])
@@ -87,14 +89,14 @@ def per_call(url: str, flights: Sequence[dict[str, Any]], rounds: int) -> None:
 
 
 def per_frame(url: str, frame: pd.DataFrame, size: int, rounds: int) -> None:
-    """Time a whole frame in turns with ready-made bodies, and print flights per second."""
-    texts = bulk_bodies(frame, size)
+    """Time a frame and prepared payloads alternately, and print flights per second."""
+    texts = bulk_payloads(frame, size)
     plain, client = [], []
-    with httpx.Client(timeout=60) as http, DelayClient(url, timeout=60) as asked:
+    with httpx.Client(timeout=60) as http, DelayClient(url, timeout=60) as caller:
         for _ in range(rounds):
             plain.append(len(frame) / _bulk(http, url, texts))
             started = time.perf_counter()
-            asked.predict_frame(frame, chunk=size)
+            caller.predict_frame(frame, chunk=size)
             client.append(len(frame) / (time.perf_counter() - started))
     _show(f"{len(frame)} flights, {size} a request, plain httpx, flights/s", plain)
     _show(f"{len(frame)} flights, {size} a request, predict_frame, flights/s", client)
@@ -107,16 +109,16 @@ def _round(call: Call, flights: Sequence[Any]) -> tuple[float, list[float]]:
     return time.perf_counter() - started, answers
 
 
-def bulk_bodies(frame: pd.DataFrame, size: int) -> list[bytes]:
-    """Bodies of requests that hold all rows, in order."""
+def bulk_payloads(frame: pd.DataFrame, size: int) -> list[bytes]:
+    """Return payloads that hold all rows, in order."""
     departures = frame["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     rows: list[Any] = frame.assign(scheduled_departure=departures).to_dict("records")
     parts = (rows[start : start + size] for start in range(0, len(rows), size))
-    return [next(bodies(part, len(part))).encode() for part in parts]
+    return [next(payloads(part, len(part))).encode() for part in parts]
 
 
 def _bulk(http: httpx.Client, url: str, texts: Sequence[bytes]) -> float:
-    """Seconds for all bodies, so many at a time as the client has under way."""
+    """Return the seconds for all payloads, sent with the client's own concurrency."""
 
     def send(text: bytes) -> None:
         http.post(url + PREDICT_PATH, content=text, headers=JSON).raise_for_status()

@@ -1,7 +1,7 @@
-"""Measures how a container starts: `python -m load.scenarios.cold_start`, `make coldstart`.
+"""Measure the start of the container: `python -m load.scenarios.cold_start`, `make coldstart`.
 
-The image that IMAGE names starts with 1 vCPU and 512 MiB, and beside it, in turn, a bare BentoML:
-a service that says hello, served by `bentoml serve` in the very same image.
+The image that IMAGE names starts with 1 vCPU and 512 MiB, alternating with a bare BentoML: a hello
+world served by `bentoml serve` in the same image.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from deploy.image import engine
-from deploy.image.build import DEFAULT_IMAGE
 from load.reports import report
+from load.tools import container_engine as engine
 from load.tools import environment
 from load.tools.container import Container
 from load.tools.server_process import PROJECT, Probe
@@ -31,7 +29,7 @@ HELLO_IMAGE = "flight-delay-hello:coldstart"
 TABLE = "coldstart.md"
 EXAMPLE = (PROJECT / "tests" / "request.json").read_bytes()
 PREDICTS = Probe("/predict_delay", EXAMPLE)
-"""The first answer that counts is a prediction; the bare service takes the same request."""
+"""The first prediction ends the measurement; the bare service gets the same request."""
 
 DOCKERFILE = """\
 FROM {image}
@@ -41,7 +39,7 @@ ENTRYPOINT ["/hello/env/docker/entrypoint.sh"]
 CMD ["serve"]
 """
 BENTOFILE = """\
-service: "bentoml_hello:Peer"
+service: "bentoml_hello:Baseline"
 name: flight_delay_hello
 include: [bentoml_hello.py]
 python: {packages: [bentoml], lock_packages: false}
@@ -51,12 +49,12 @@ Case = Callable[[], Container]
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="Starts of each, in turn.", min=1)] = 5,
+    rounds: Annotated[int, typer.Option(help="Starts of each, alternating.", min=1)] = 5,
     docs: Annotated[Path, typer.Option(help="Folder for coldstart.md.")] = PROJECT / "docs",
 ) -> None:
     """Measure the cold start of IMAGE beside a bare BentoML and write docs/coldstart.md."""
-    image = os.environ.get("IMAGE") or DEFAULT_IMAGE
-    machine_before = environment.facts()
+    image = os.environ.get("IMAGE") or engine.DEFAULT_IMAGE
+    header = environment.header("load.scenarios.cold_start")
     try:
         facts = engine.inspect(image)
         make_hello_image(image)
@@ -76,8 +74,7 @@ def main(
     finally:
         engine.docker("image", "rm", "--force", HELLO_IMAGE)
     result = {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine_before,
+        **header,
         "rounds": rounds,
         "image_mb": facts["Size"] / 1e6,
         "cases": [{"name": name, **figures} for name, figures in measured.items()],
@@ -88,7 +85,7 @@ def main(
 
 
 def measure(cases: Mapping[str, Case], rounds: int) -> dict[str, dict[str, Any]]:
-    """Start every case once a round, forth and back, and summarize what was read."""
+    """Start every case once per round, in alternating order, and summarise the figures."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
     for number in range(rounds):
         order = list(cases) if number % 2 else list(cases)[::-1]
@@ -101,7 +98,7 @@ def measure(cases: Mapping[str, Case], rounds: int) -> dict[str, dict[str, Any]]
 
 
 def start(case: Case) -> dict[str, float]:
-    """Wall-clock and processor seconds to the first good answer, and the memory of that moment."""
+    """Return wall-clock and processor seconds to the first answer, and the peak memory until it."""
     with case() as container:
         seconds = container.wait(PREDICTS)
         cpu = container.cpu_seconds()
@@ -109,7 +106,7 @@ def start(case: Case) -> dict[str, float]:
 
 
 def ratios(ours: Mapping[str, Any], bare: Mapping[str, Any]) -> dict[str, Any]:
-    """What we take of what the bare service takes, round by round."""
+    """Return the ratio of each figure to that of the bare service, per round."""
     return {
         key: summary([a / b for a, b in zip(ours[key]["rounds"], bare[key]["rounds"], strict=True)])
         for key in ours
@@ -117,7 +114,7 @@ def ratios(ours: Mapping[str, Any], bare: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_hello_image(image: str) -> None:
-    """Put a bento of the hello world on top of the image: same base, packages and bytecode."""
+    """Add a bento of the hello world to the image: same base, packages and bytecode."""
     with tempfile.TemporaryDirectory(prefix="flight-delay-hello-") as name:
         folder = Path(name)
         (folder / HELLO_SERVICE.name).write_bytes(HELLO_SERVICE.read_bytes())

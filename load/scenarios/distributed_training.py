@@ -1,10 +1,10 @@
-"""Trees grown on a Dask cluster beside those grown on one machine, from the same rows.
+"""Compare training on a Dask cluster with training on one machine, from the same rows.
 
-    python -m load.scenarios.distributed_training                   the flights at hand, as they are
-    python -m load.scenarios.distributed_training --repeat 10       ten times as many rows
+    python -m load.scenarios.distributed_training                   all flights once
+    python -m load.scenarios.distributed_training --repeat 10       every flight ten times
 
-Fitted on the flights before October, judged on those from then on. Repeated rows teach nothing new;
-they only show what time and memory more rows take.
+Models are fitted on the flights before October and evaluated on the later ones. Repeated rows carry
+no information; they show how time and memory grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ from model.training.distributed import connected, fit_booster_on
 from model.training.fit import ROUNDS, TrainingConfig, TrainingSet, fit_booster, prepare
 
 SPLIT = "2017-10-01"
+MODULE = "load.scenarios.distributed_training"
 
 logger = logging.getLogger("load")
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One fit of one Booster.
+    """Result of one fit of a Booster.
 
     Attributes
     ----------
     workers
-        Of the cluster; 0: this process, with as many threads as it has cores.
+        Size of the cluster; 0: this process with one thread per core.
     worker_mb
-        Most memory that a worker ever had.
+        Largest memory of a worker.
     """
 
     rows: int
@@ -58,47 +59,48 @@ class Fit:
 
 
 def main(
-    repeat: Annotated[int, typer.Option(min=1, help="How often every row is taken.")] = 1,
+    repeat: Annotated[int, typer.Option(min=1, help="Copies of every row.")] = 1,
     workers: Annotated[str, typer.Option(help="Sizes of the cluster; 0: no cluster.")] = "0,1,2",
     seeds: Annotated[int, typer.Option(min=1)] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="Trees.")] = ROUNDS,
-    memory: Annotated[str, typer.Option(help="Most of each worker.")] = "4GiB",
+    memory: Annotated[str, typer.Option(help="Limit of each worker.")] = "4GiB",
     reports: Annotated[Path, typer.Option(help="Folder for training.json.")] = Path("reports"),
 ) -> None:
     """Measure distributed training; write training.json."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     frame = load_flights().frame
     past = frame["scheduled_departure"] < SPLIT
-    lesson = _repeated(prepare(frame[past], Level.SCHEDULE), repeat)
-    recipes = [TrainingConfig(seed=seed, rounds=rounds) for seed in range(seeds)]
+    training_set = _repeated(prepare(frame[past], Level.SCHEDULE), repeat)
+    configs = [TrainingConfig(seed=seed, rounds=rounds) for seed in range(seeds)]
     fits: list[Fit] = []
     for count in map(int, workers.split(",")):
         if count == 0:
-            fits += (_measured(lesson, recipe, frame[~past], None) for recipe in recipes)
+            fits += (_measured(training_set, config, frame[~past], None) for config in configs)
             continue
         with connected(count, memory) as client:
-            fits += (_measured(lesson, recipe, frame[~past], client) for recipe in recipes)
+            fits += (_measured(training_set, config, frame[~past], client) for config in configs)
     reports.mkdir(parents=True, exist_ok=True)
-    result = {"machine": environment.facts(), "fits": [asdict(each) for each in fits]}
+    result = {**environment.header(MODULE), "fits": [asdict(each) for each in fits]}
     (reports / "training.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _repeated(lesson: TrainingSet, times: int) -> TrainingSet:
-    return TrainingSet(
-        lesson.builder, np.tile(lesson.matrix, (times, 1)), np.tile(lesson.label, times)
-    )
+def _repeated(one: TrainingSet, times: int) -> TrainingSet:
+    return TrainingSet(one.builder, np.tile(one.matrix, (times, 1)), np.tile(one.label, times))
 
 
 def _measured(
-    lesson: TrainingSet, recipe: TrainingConfig, future: pd.DataFrame, client: Client | None
+    training_set: TrainingSet, config: TrainingConfig, future: pd.DataFrame, client: Client | None
 ) -> Fit:
     started = time.perf_counter()
-    booster = fit_booster_on(client, lesson, recipe) if client else fit_booster(lesson, recipe)
+    if client:
+        booster = fit_booster_on(client, training_set, config)
+    else:
+        booster = fit_booster(training_set, config)
     seconds = time.perf_counter() - started
-    auc, loss = _judge(booster, lesson.builder, future)
+    auc, loss = _judge(booster, training_set.builder, future)
     peak = max(client.run(_peak_mb).values()) if client else _peak_mb()
     count = len(client.nthreads()) if client else 0
-    done = Fit(len(lesson.label), count, recipe.seed, seconds, auc, loss, peak)
+    done = Fit(len(training_set.label), count, config.seed, seconds, auc, loss, peak)
     logger.info("%s", done)
     return done
 
@@ -110,7 +112,7 @@ def _judge(booster: Booster, builder: FeatureBuilder, future: pd.DataFrame) -> t
 
 
 def _peak_mb() -> float:
-    """Largest resident size that this process ever had."""
+    """Return the peak resident size of this process."""
     status = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
 

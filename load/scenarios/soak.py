@@ -1,13 +1,12 @@
-"""Keep the service at work for minutes and look for drift: `make soak`.
+"""Load the service for minutes and look for drift: `make soak`.
 
-Arrivals are open-loop at 70 % of what the service can do. Meanwhile its memory and file handles are
-noted, and the latency of every second. What grows, grows slowly: a line is fitted to each, and its
-slope is given with its confidence, so that noise is not taken for a leak nor a leak for noise.
+Arrivals are open-loop at 70 % of the capacity. Memory, file handles and the latency of each second
+are recorded. A line is fitted to each series, and its slope has a confidence interval, so that
+noise is not reported as a leak.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import threading
@@ -21,37 +20,34 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from data.load import load_flights
 from load.reports import report
-from load.scenarios.overload import CONNECTIONS, FLIGHTS, storm_bodies
-from load.tools import environment, open_loop, wrk
-from load.tools.payloads import make_workload
-from load.tools.server_process import PROJECT, Probe, Server, pss_kb, service
-from serving.models import store
-from serving.settings import settings
+from load.scenarios.overload import CONNECTIONS, FLIGHTS
+from load.tools import open_loop, wrk
+from load.tools.server_process import Server, pss_kb
+from load.tools.setup import Setup
 
 logger = logging.getLogger("load")
 
 SHARE = 0.7
 CAPACITY_SECONDS, CAPACITY_SHARE = 60.0, 0.1
-"""How long capacity is measured, and at most which share of the run. What a shared host can do for
-some seconds, it cannot do for half an hour: 70 % of that was full load."""
-NOTE_SECONDS = 1.0
+"""Duration of the capacity measurement, and its largest share of the run. A shared host is faster
+for some seconds than for half an hour, so a short measurement overestimates the capacity."""
+SAMPLE_SECONDS = 1.0
 WARM_UP_SHARE = 0.2
-"""Of the run, left out of the lines: caches fill, the allocator settles."""
+"""Share of the run that is left out of the lines: caches fill, the allocator grows."""
 BLOCKS = 12
-"""Neighbouring notes are alike; their means over so many blocks are taken to be independent."""
+"""Neighbouring samples are correlated; the means of this many blocks are treated as independent."""
 T_95 = 2.228
 """Two-sided 95 % of Student's t with BLOCKS - 2 degrees of freedom."""
 
 GROWTH_MB_PER_HOUR, LEAST_GROWTH_MB = 60.0, 5.0
-"""Of the memory; over a short run, less than the second in all is not told from settling."""
+"""Limits of memory growth: per hour, and in total for a short run, where start-up dominates."""
 DRIFT_PER_HOUR, LEAST_DRIFT = 1.0, 0.5
-"""Of the p99, as a share of itself: it may not double within an hour; likewise."""
+"""Limits of p99 growth as a share of the p99: per hour, and in total for a short run."""
 MORE_HANDLES = 5
 MOST_REFUSED = 0.01
-"""Of what was asked. To refuse is what the service does at full load, so where the host slows down
-for a second it is no fault; where more is refused than this, the run was not one at 70 %."""
+"""Largest share of refused requests. The service refuses requests at full load, so one second of a
+slow host is no fault; above this share the load was more than 70 % of the capacity."""
 
 EXIT_DRIFT = 1
 
@@ -78,8 +74,8 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Notes:
-    """What was noted of the process tree: seconds since the start, memory, file handles."""
+class Samples:
+    """Samples of the process tree: seconds since the start, memory, file handles."""
 
     seconds: list[float]
     memory_mb: list[float]
@@ -94,18 +90,15 @@ def main(
 ) -> None:
     """Keep the service at 70 % of its capacity; fail where memory, handles or p99 drift.
 
-    A leak is there in the second run too, what others did to the machine is usually not.
+    A leak appears again in a second run; a disturbance by other processes usually does not.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     wrk.install()
     result = _try(60 * minutes)
     while result["faults"] and (tries := tries - 1):
-        logger.warning("once more: %s", "; ".join(result["faults"]))
+        logger.warning("trying again: %s", "; ".join(result["faults"]))
         result = _try(60 * minutes)
-    reports.mkdir(parents=True, exist_ok=True)
-    (reports / report.SOAK_JSON).write_text(json.dumps(result, indent=1) + "\n")
-    if docs:
-        report.write_table(PROJECT / "docs", result, report.SOAK_TABLE)
+    report.save(result, report.SOAK_TABLE, reports, docs=docs)
     for fault in result["faults"]:
         logger.error("%s", fault)
     if result["faults"]:
@@ -118,20 +111,18 @@ def _try(seconds: float) -> dict[str, Any]:
 
 
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
-    """Run it, with temporary files in a folder."""
-    tag, bundle = store.read(settings().model, threads=1)
-    header = environment.header("load.scenarios.soak", tag, bundle.predictor)
-    workload = make_workload(load_flights(), folder)
-    path = storm_bodies(workload, folder)
-    with service(Probe(wrk.PREDICT_PATH, workload.bodies()[0]), folder / "log") as server:
+    """Run once, with temporary files in a folder."""
+    setup = Setup.make(folder)
+    header = setup.header("load.scenarios.soak")
+    path = setup.workload.write(folder, FLIGHTS)
+    with setup.serve() as server:
         before = _capacity(server, path, seconds)
         rate = SHARE * before
         logger.info("%.0f requests/s of %d flights for %.0f s", rate, FLIGHTS, seconds)
         requests = open_loop.http_requests(path.read_bytes().splitlines(), server.port)
-        with noting(server) as notes:
-            done = open_loop.run(
-                server.port, requests, open_loop.poisson(rate, seconds), CONNECTIONS
-            )
+        due = open_loop.poisson(rate, seconds)
+        with sampled(server) as samples:
+            done = open_loop.run(server.port, requests, due, CONNECTIONS)
         after = _capacity(server, path, seconds)
     return {
         **header,
@@ -143,9 +134,9 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
         "refused": done.refused,
         "capacity": [before, after],
         "latency_ms": done.latency_ms,
-        "memory_mb": [notes.memory_mb[0], notes.memory_mb[-1]],
+        "memory_mb": [samples.memory_mb[0], samples.memory_mb[-1]],
         **judge(
-            notes,
+            samples,
             [(s["second"], s["p99"]) for s in done.seconds],
             failed=done.failed - done.refused,
             refused=done.refused / done.arrivals,
@@ -153,30 +144,30 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
     }
 
 
-def _capacity(server: Server, bodies: Path, seconds: float) -> float:
-    """Requests per second that the service answers, measured for some of the seconds of a run."""
+def _capacity(server: Server, payloads: Path, seconds: float) -> float:
+    """Return the requests per second that the service answers at 64 connections."""
     measured = max(1, round(min(CAPACITY_SECONDS, CAPACITY_SHARE * seconds)))
-    return wrk.run(server.url, bodies, connections=64, seconds=measured).good_rate
+    return wrk.run(server.url, payloads, connections=64, seconds=measured).good_rate
 
 
 def judge(
-    notes: Notes,
+    samples: Samples,
     p99_by_second: Sequence[tuple[float, float]],
     failed: int = 0,
     refused: float = 0.0,
 ) -> dict[str, Any]:
-    """Lines through memory and p99, growth of the handles, and what is wrong with them.
+    """Fit lines to memory and p99, and list the limits that are exceeded as `faults`.
 
-    `failed` counts the requests that were neither answered nor refused, `refused` is a share. Only
-    a slope whose whole confidence interval lies beyond its limit counts as drift.
+    `failed` counts the requests that were neither answered nor refused, `refused` is a share. A
+    slope counts as drift only if its whole confidence interval lies beyond the limit.
     """
-    start = int(WARM_UP_SHARE * len(notes.seconds))
-    memory = Line.fit(notes.seconds[start:], notes.memory_mb[start:])
+    start = int(WARM_UP_SHARE * len(samples.seconds))
+    memory = Line.fit(samples.seconds[start:], samples.memory_mb[start:])
     seconds, values = zip(*p99_by_second[int(WARM_UP_SHARE * len(p99_by_second)) :], strict=True)
     p99 = Line.fit(seconds, values)
     typical = float(np.median(values))
-    handles = max(notes.handles[-5:]) - max(notes.handles[start : start + 5])
-    hours = (notes.seconds[-1] - notes.seconds[start]) / 3600
+    handles = max(samples.handles[-5:]) - max(samples.handles[start : start + 5])
+    hours = (samples.seconds[-1] - samples.seconds[start]) / 3600
     most_growth = max(GROWTH_MB_PER_HOUR, LEAST_GROWTH_MB / hours)
     most_drift = max(DRIFT_PER_HOUR, LEAST_DRIFT / hours) * typical
     faults = []
@@ -202,23 +193,23 @@ def judge(
 
 
 @contextmanager
-def noting(server: Server) -> Iterator[Notes]:
-    """Note memory and handles of a server's processes for as long as the block lasts."""
-    notes = Notes([], [], [])
+def sampled(server: Server) -> Iterator[Samples]:
+    """Sample memory and handles of a server's processes during the block."""
+    samples = Samples([], [], [])
     over = threading.Event()
 
-    def note() -> None:
+    def sample() -> None:
         started = time.monotonic()
-        while not over.wait(NOTE_SECONDS):
+        while not over.wait(SAMPLE_SECONDS):
             pids = server.pids
-            notes.seconds.append(time.monotonic() - started)
-            notes.memory_mb.append(sum(map(pss_kb, pids)) / 1024)
-            notes.handles.append(sum(map(_handles, pids)))
+            samples.seconds.append(time.monotonic() - started)
+            samples.memory_mb.append(sum(map(pss_kb, pids)) / 1024)
+            samples.handles.append(sum(map(_handles, pids)))
 
-    thread = threading.Thread(target=note)
+    thread = threading.Thread(target=sample)
     thread.start()
     try:
-        yield notes
+        yield samples
     finally:
         over.set()
         thread.join()

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from data.flights import Flights
-from data.load import load_flights
 from load.reports import report
-from load.tools import environment, measure, wrk
-from load.tools.payloads import Workload, make_workload
-from load.tools.server_process import PROJECT, Probe, Server, service
+from load.tools import measure, wrk
+from load.tools.payloads import Workload
+from load.tools.server_process import Server
+from load.tools.setup import Setup
 from load.tools.stats import summary
-from model.inference.predictor import Predictor
 from serving.contract.decoding import to_flights
 from serving.contract.schema import PredictionRequest
-from serving.models import store
-from serving.settings import Batching, settings
+from serving.settings import Batching
 
 logger = logging.getLogger("load")
 
 OPEN_SHARES = (0.25, 0.5, 0.75)
 SHARE_OF = 64
-"""Connections of the closed loop whose rate the open loop's rates are shares of."""
+"""Connections of the closed-loop run whose rate the open-loop rates are shares of."""
 BULK_CLOSED = (64, 100)
 """Connections, and flights per request, of the second part of the closed loop."""
 ENGINE_CONNECTIONS = (1, 64)
@@ -38,7 +35,7 @@ ENGINE_CONNECTIONS = (1, 64)
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how often everything is measured; times in seconds."""
+    """Durations in seconds, and number of rounds."""
 
     connections: tuple[int, ...]
     seconds: int
@@ -68,48 +65,34 @@ def main(
     wrk.install()
     with tempfile.TemporaryDirectory(prefix="flight-delay-load-") as folder:
         result = measure_all(plan, Path(folder))
-    reports.mkdir(parents=True, exist_ok=True)
-    (reports / report.LOAD_JSON).write_text(json.dumps(result, indent=1) + "\n")
-    report.write_page(reports, result)
-    if not quick:
-        report.write_table(PROJECT / "docs", result)
+    report.save(result, report.LOAD_TABLE, reports, docs=not quick)
 
 
 def measure_all(plan: Plan, folder: Path) -> dict[str, Any]:
     """Carry out the plan, with temporary files in a folder."""
-    tag, bundle = store.read(settings().model, threads=1)
-    workload = make_workload(load_flights(), folder)
-    logger.info("%s flights from %s", f"{workload.flights:,}", workload.origin)
-    result: dict[str, Any] = {
-        **environment.header("load.scenarios.steady", tag, bundle.predictor),
-        "workload": {
-            "origin": workload.origin,
-            "is_sample": workload.is_sample,
-            "flights": workload.flights,
-        },
-        "plan": {**plan.__dict__},
-    }
-    result |= _one_engine(plan, workload, bundle.predictor, folder)
-    result["engines"] = _engines(plan, workload, folder)
-    result["burst"] = _bursts(plan, workload, folder)
+    setup = Setup.make(folder)
+    logger.info("%s flights from %s", f"{setup.workload.flights:,}", setup.workload.origin)
+    result = {**setup.header("load.scenarios.steady"), "plan": asdict(plan)}
+    result |= _one_engine(plan, setup)
+    result["engines"] = _engines(plan, setup)
+    result["burst"] = _bursts(plan, setup)
     return result
 
 
-def _one_engine(
-    plan: Plan, workload: Workload, predictor: Predictor, folder: Path
-) -> dict[str, Any]:
-    """Measure the chosen engine by itself."""
-    with _started(plan.batching, workload, folder) as server:
+def _one_engine(plan: Plan, setup: Setup) -> dict[str, Any]:
+    """Measure the chosen engine alone."""
+    workload = setup.workload
+    with setup.serve(plan.batching) as server:
         closed = list(_closed(plan, server, workload))
         by_connections = {run["connections"]: run["rate"] for run in closed[:-1]}
-        # the largest, where nobody asked for that number of connections
+        # the largest rate, if that number of connections was not measured
         full = by_connections.get(SHARE_OF, max(by_connections.values()))
         return {
             "start_seconds": server.start_seconds,
             "closed": closed,
             "full_rate": full,
             "open": list(_open(plan, server, workload, full)),
-            "bulk": _bulk(plan, server, workload, predictor),
+            "bulk": _bulk(plan, server, setup),
             "memory_mb": server.memory_mb(),
         }
 
@@ -139,10 +122,10 @@ def _open(plan: Plan, server: Server, workload: Workload, full: float) -> Iterat
         yield {"share": share, **run}
 
 
-def _bulk(plan: Plan, server: Server, workload: Workload, predictor: Predictor) -> dict[str, Any]:
-    flights = _flights(workload)
+def _bulk(plan: Plan, server: Server, setup: Setup) -> dict[str, Any]:
+    flights = _flights(setup.workload)
     rounds = [
-        measure.bulk(server, workload, predictor, flights, plan.round_seconds)
+        measure.bulk(server, setup.workload, setup.predictor, flights, plan.round_seconds)
         for _ in range(plan.rounds)
     ]
     found = _summaries(rounds)
@@ -153,22 +136,17 @@ def _bulk(plan: Plan, server: Server, workload: Workload, predictor: Predictor) 
     return found
 
 
-def _engines(plan: Plan, workload: Workload, folder: Path) -> list[dict[str, Any]]:
+def _engines(plan: Plan, setup: Setup) -> list[dict[str, Any]]:
     """Measure the three batching engines side by side, in rounds that alternate between them."""
     cases = [(engine.value, count) for engine in Batching for count in ENGINE_CONNECTIONS]
     rounds: dict[tuple[str, int], list[dict[str, float]]] = {case: [] for case in cases}
     with ExitStack() as stack:
-        servers = {
-            engine.value: stack.enter_context(_started(engine.value, workload, folder))
-            for engine in Batching
-        }
+        servers = {engine.value: stack.enter_context(setup.serve(engine)) for engine in Batching}
         for number in range(plan.rounds):
             for engine, count in cases if number % 2 else cases[::-1]:
-                rounds[engine, count].append(
-                    measure.short_round(
-                        servers[engine], workload.files[1], count, plan.round_seconds
-                    )
-                )
+                file = setup.workload.files[1]
+                run = measure.short_round(servers[engine], file, count, plan.round_seconds)
+                rounds[engine, count].append(run)
     found = [
         {"engine": engine, "connections": count, **_summaries(rounds[engine, count])}
         for engine, count in cases
@@ -181,13 +159,13 @@ def _engines(plan: Plan, workload: Workload, folder: Path) -> list[dict[str, Any
     return found
 
 
-def _bursts(plan: Plan, workload: Workload, folder: Path) -> list[dict[str, Any]]:
-    """Measure how each engine comes back from a burst, every time in a fresh process."""
+def _bursts(plan: Plan, setup: Setup) -> list[dict[str, Any]]:
+    """Measure how each engine recovers from a burst, in a new process each time."""
     rounds: dict[str, list[dict[str, float]]] = {engine.value: [] for engine in Batching}
     for _ in range(plan.rounds):
         for engine, found in rounds.items():
-            with _started(engine, workload, folder) as server:
-                found.append(measure.after_burst(server, workload, plan.burst_seconds))
+            with setup.serve(engine) as server:
+                found.append(measure.after_burst(server, setup.workload, plan.burst_seconds))
     return [{"engine": engine, **_summaries(found)} for engine, found in rounds.items()]
 
 
@@ -196,16 +174,9 @@ def _summaries(rounds: list[dict[str, float]]) -> dict[str, Any]:
 
 
 def _flights(workload: Workload) -> Flights:
-    """Flights of one large request, as the model takes them."""
-    body = workload.bodies(measure.BULK_FLIGHTS)[0]
-    return to_flights(PredictionRequest.model_validate_json(body).flights)
-
-
-@contextmanager
-def _started(engine: str, workload: Workload, folder: Path) -> Iterator[Server]:
-    probe = Probe(wrk.PREDICT_PATH, workload.bodies()[0])
-    with service(probe, folder / f"{engine}.log", batching=engine) as server:
-        yield server
+    """Return the flights of one large request as input of the model."""
+    payload = workload.payloads(measure.BULK_FLIGHTS)[0]
+    return to_flights(PredictionRequest.model_validate_json(payload).flights)
 
 
 if __name__ == "__main__":

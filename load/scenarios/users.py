@@ -11,14 +11,12 @@ from typing import Annotated
 
 import typer
 
-from data.load import load_flights
-from load.tools.payloads import make_workload
-from load.tools.server_process import PROJECT, Probe, service
-from load.tools.wrk import PREDICT_PATH
+from load.tools.server_process import PROJECT
+from load.tools.setup import Setup
 from serving.settings import Batching
 
 FLIGHTS_VARIABLE = "LOAD_FLIGHTS_FILE"
-"""Environment variable that names the file with the bodies of one flight."""
+"""Environment variable with the path of the payloads of one flight."""
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 REPORT = "users.html"
 SPAWNED_PER_SECOND = 50
@@ -26,7 +24,7 @@ GRACE_SECONDS = 60
 
 
 def main(
-    users: Annotated[int, typer.Option(help="Each asks once a second.", min=1)] = 200,
+    users: Annotated[int, typer.Option(help="Each sends one request per second.", min=1)] = 200,
     seconds: Annotated[int, typer.Option(help="Run time.", min=1)] = 60,
     batching: Annotated[Batching, typer.Option(help="Engine to measure.")] = Batching.INLINE,
     reports: Annotated[Path, typer.Option(help="Folder for users.html.")] = Path("reports"),
@@ -34,10 +32,8 @@ def main(
     """Run realistic users against the service; exit with 1 where a request failed."""
     reports.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="flight-delay-users-") as name:
-        folder = Path(name)
-        workload = make_workload(load_flights(), folder)
-        probe = Probe(PREDICT_PATH, workload.bodies()[0])
-        with service(probe, folder / "log", batching=batching.value) as server:
+        setup = Setup.make(Path(name))
+        with setup.serve(batching) as server:
             command = [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE)]
             command += ["--headless", "--only-summary", "--host", server.url]
             command += ["--users", str(users), "--spawn-rate", str(SPAWNED_PER_SECOND)]
@@ -45,7 +41,7 @@ def main(
             command += ["--html", str(reports / REPORT)]
             environment = {
                 **os.environ,
-                FLIGHTS_VARIABLE: str(workload.files[1]),
+                FLIGHTS_VARIABLE: str(setup.workload.files[1]),
                 "PYTHONPATH": str(PROJECT),
             }
             done = subprocess.run(  # noqa: S603 - locust, with arguments made here

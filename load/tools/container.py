@@ -1,4 +1,4 @@
-"""Runs a container as Cloud Run would, and reads what it costs."""
+"""Run a container as Cloud Run would, and read its processor time and memory."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-from deploy.image.engine import EngineError, docker
+from load.tools.container_engine import EngineError, docker
 from load.tools.server_process import Probe
 
 PORT = 8080
-"""What the container is told to listen on, as Cloud Run does: not the service's own default."""
+"""Port that the container listens on, as on Cloud Run: not the service's default."""
 LIMITS = ("--cpus", "1", "--memory", "512m", "--memory-swap", "512m")
 LOCKED = (
     "--read-only",
@@ -21,25 +21,25 @@ LOCKED = (
     *("--security-opt", "no-new-privileges"),
 )
 POLL_SECONDS = 0.01
-# of cgroups, version 2, else version 1
+# cgroup version 2, else version 1
 _PEAK = "cd /sys/fs/cgroup; cat memory.peak 2>/dev/null || cat memory/memory.max_usage_in_bytes"
 _CPU = "cd /sys/fs/cgroup; cat cpu.stat 2>/dev/null || cat cpuacct/cpuacct.usage"
 
 
 class Container:
-    """A container with 1 vCPU, 512 MiB and a read-only root; removed at the end.
+    """Container with 1 vCPU, 512 MiB and a read-only root; it is removed at the end.
 
     Parameters
     ----------
     options
-        More options of ``docker run``.
+        Further options of ``docker run``.
     environment
         Variables besides ``PORT``.
 
     Attributes
     ----------
     id
-        Its id; nothing else is ever stopped or removed.
+        Id of the container, which is the only one that is stopped and removed.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class Container:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the engine knows of it: its settings, its address, how it ended."""
+        """Return settings, address and exit status, as `docker inspect` prints them."""
         found: list[dict[str, Any]] = json.loads(docker("inspect", self.id))
         return found[0]
 
     @property
     def host(self) -> str:
-        """Its own address: reached without the engine's proxy, which would accept for it."""
+        """Return its own address: the engine's proxy would accept connections for it."""
         address: str = self.state["NetworkSettings"]["IPAddress"]
         return address
 
     @property
     def url(self) -> str:
-        """Its address for HTTP clients."""
+        """Return its address for HTTP clients."""
         return f"http://{self.host}:{PORT}"
 
     def wait(self, probe: Probe, limit: float = 120) -> float:
-        """Seconds from the call of the engine to the first good answer.
+        """Return the seconds from the call of the engine to the first answer 200.
 
         Raises
         ------
@@ -86,31 +86,31 @@ class Container:
         host = self.host
         while not answers(host, probe):
             if time.monotonic() - self._asked > limit or not self.state["State"]["Running"]:
-                message = f"the container gives no good answer:\n{self.log()}"
+                message = f"the container does not answer with 200:\n{self.log()}"
                 raise EngineError(message)
             time.sleep(POLL_SECONDS)
         return time.monotonic() - self._asked
 
     def log(self) -> str:
-        """What it has printed, errors too."""
+        """Return its output, standard error included."""
         return docker("logs", self.id, errors_too=True)
 
     def execute(self, *command: str) -> str:
-        """Run a command in it, as its own user."""
+        """Run a command in it as its own user, and return the output."""
         return docker("exec", self.id, *command)
 
     def peak_mb(self) -> float:
-        """Most memory that it ever held, page cache and /tmp included, in MiB."""
+        """Return its peak memory in MiB, page cache and /tmp included."""
         return int(self.execute("sh", "-c", _PEAK)) / 2**20
 
     def cpu_seconds(self) -> float:
-        """Processor seconds of all its processes so far."""
+        """Return the processor seconds of all its processes so far."""
         words = self.execute("sh", "-c", _CPU).split()
         return int(words[0]) / 1e9 if len(words) == 1 else int(words[1]) / 1e6
 
 
 def answers(host: str, probe: Probe) -> bool:
-    """Whether a container at an address answers with 200."""
+    """Return whether a container at an address answers with 200."""
     connection = http.client.HTTPConnection(host, PORT, timeout=30)
     method = "POST" if probe.body else "GET"
     try:

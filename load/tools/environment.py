@@ -1,4 +1,4 @@
-"""What a measurement was made on: without these facts its figures say nothing."""
+"""Describe a measurement: date, command, machine, versions and model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,29 +20,36 @@ PACKAGES = ("bentoml", "uvicorn", "uvloop", "httptools", "pydantic", "numpy", "l
 
 
 def header(
-    module: str, tag: str, predictor: Predictor, packages: Sequence[str] = PACKAGES
+    module: str,
+    tag: str = "",
+    predictor: Predictor | None = None,
+    packages: Sequence[str] = PACKAGES,
 ) -> dict[str, Any]:
-    """Return what every measurement begins with: when, how, where, with what, of which model.
+    """Return date, command, machine and versions, and the model where there is one.
 
-    To be called before it, because of how busy the machine is.
+    Call it before the measurement, because it contains the load average.
 
     Parameters
     ----------
     module
-        What was run, as in ``python -m MODULE``.
+        Module of the scenario, as in ``python -m MODULE``.
     """
-    booster = predictor.booster
-    return {
+    found: dict[str, Any] = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
         "machine": facts(),
-        "versions": {**versions(packages), "wrk": wrk.version()},
-        "model": {"tag": tag, "trees": booster.trees, "features": booster.features},
+        "versions": versions(packages),
     }
+    with suppress(wrk.WrkError):  # a scenario without wrk runs where it is not installed
+        found["versions"]["wrk"] = wrk.version()
+    if predictor:
+        booster = predictor.booster
+        found["model"] = {"tag": tag, "trees": booster.trees, "features": booster.features}
+    return found
 
 
 def facts() -> dict[str, Any]:
-    """Return cores, processor, memory, kernel and how busy the machine was before."""
+    """Return cores, processor, memory, kernel and the load average of the last minute."""
     return {
         "cores": os.cpu_count(),
         "processor": _field("/proc/cpuinfo", "model name"),
@@ -52,7 +60,7 @@ def facts() -> dict[str, Any]:
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Return Python's version, and that of each package that is installed."""
+    """Return the version of Python and of each package that is installed."""
     found = {"python": platform.python_version()}
     for package in packages:
         try:

@@ -1,4 +1,4 @@
-"""Makes up as many flights as are wanted, in a Parquet file: years of the embedded sample."""
+"""Generate any number of flights in a Parquet file, from the embedded sample."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.sample import generate
+from data.sample import generate_flights
 from data.schema import ENGLISH, SCHEDULE_COLUMNS
 
 ROW_GROUP = 100_000
@@ -17,10 +17,10 @@ YEARS = range(2010, 2026)
 
 
 def write_flights(path: Path, count: int, seed: int = 0) -> None:
-    """Write made-up flights, in random order, in row groups of `ROW_GROUP`.
+    """Write generated flights, in random order, in row groups of `ROW_GROUP`.
 
-    The embedded sample draws the first years; after them come the same flights again, some weeks
-    later, in another order: the service's work does not depend on whether it saw a flight before.
+    The first flights are those of the embedded sample; the others repeat them some weeks later, in
+    another order. No answer is cached, so repeated flights cost the same.
     """
     random = np.random.default_rng(seed)
     years = _years(min(count, ROW_GROUP * 10), seed)
@@ -38,10 +38,10 @@ def write_flights(path: Path, count: int, seed: int = 0) -> None:
 
 
 def _years(count: int, seed: int) -> pd.DataFrame:
-    """At least so many flights as the frame of `data.schema.SCHEDULE_COLUMNS`, or all `YEARS`."""
+    """Return at least `count` flights with `SCHEDULE_COLUMNS`, or those of all `YEARS`."""
     drawn: list[pd.DataFrame] = []
     for year in YEARS:
-        drawn.append(generate.generate(seed + year, year))
+        drawn.append(generate_flights(seed + year, year))
         if sum(map(len, drawn)) >= count:
             break
     frame = pd.concat(drawn).rename(columns=ENGLISH)[list(SCHEDULE_COLUMNS)]

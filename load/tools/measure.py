@@ -1,4 +1,4 @@
-"""The measurements, one function each: a running server and a workload in, plain figures out."""
+"""Measure a running server with a workload; each function returns plain figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_SEQUENTIAL_SECONDS = 20.0
 def closed_loop(
     server: Server, workload: Workload, connections: int, seconds: int, flights: int = 1
 ) -> dict[str, Any]:
-    """Run wrk; besides its figures: cores used by each process, memory after, batch sizes."""
+    """Run wrk; return its figures, cores used by each process, memory and batch sizes."""
     batches, cpu = Batches.read(server.port), server.cpu()
     run = wrk.run(server.url, workload.files[flights], connections=connections, seconds=seconds)
     used = cores_used(cpu, server.cpu(), run.seconds)
@@ -48,7 +48,7 @@ def closed_loop(
 def cores_used(
     before: Mapping[str, float], after: Mapping[str, float], seconds: float
 ) -> dict[str, float]:
-    """Cores that each process kept busy, from its processor seconds before and after."""
+    """Return the cores that each process kept busy, from processor seconds before and after."""
     return {name: (cpu - before.get(name, 0.0)) / seconds for name, cpu in after.items()}
 
 
@@ -56,14 +56,14 @@ def open_loop(
     server: Server, workload: Workload, rate: float, seconds: float, seed: int = 0
 ) -> dict[str, Any]:
     """Send requests at the times of a Poisson process of this rate."""
-    requests = openloop.http_requests(workload.bodies(), server.port)
+    requests = openloop.http_requests(workload.payloads(), server.port)
     due = openloop.poisson(rate, seconds, seed)
     return openloop.run(server.port, requests, due).to_json()
 
 
 def after_burst(server: Server, workload: Workload, burst_seconds: int) -> dict[str, Any]:
     """Return the p50 of sequential calls before a burst and soon after it, in milliseconds."""
-    requests = openloop.http_requests(workload.bodies(), server.port)
+    requests = openloop.http_requests(workload.payloads(), server.port)
     before = _sequential_p50(server, requests)
     burst = wrk.run(
         server.url, workload.files[1], connections=BURST_CONNECTIONS, seconds=burst_seconds
@@ -81,7 +81,7 @@ def after_burst(server: Server, workload: Workload, burst_seconds: int) -> dict[
 def bulk(
     server: Server, workload: Workload, predictor: Predictor, flights: Flights, seconds: int
 ) -> dict[str, float]:
-    """Flights per second in large requests, and of the Booster alone on the ready matrix."""
+    """Return flights per second in large requests, and of the Booster alone on the same matrix."""
     run = wrk.run(
         server.url,
         workload.files[BULK_FLIGHTS],
@@ -94,7 +94,7 @@ def bulk(
 
 
 def booster_alone(predictor: Predictor, flights: Flights, seconds: float) -> float:
-    """Rows per second of LightGBM's own prediction, one thread, over and over on one matrix."""
+    """Return rows per second of LightGBM's own prediction on one matrix, with one thread."""
     booster = lgb.Booster(model_str=predictor.booster.text)
     matrix = np.ascontiguousarray(predictor.builder.transform(flights))
     started, calls, elapsed = time.perf_counter(), 0, 0.0
@@ -106,10 +106,10 @@ def booster_alone(predictor: Predictor, flights: Flights, seconds: float) -> flo
 
 
 def short_round(
-    server: Server, bodies: Path, connections: int, seconds: int, path: str = wrk.PREDICT_PATH
+    server: Server, payloads: Path, connections: int, seconds: int, path: str = wrk.PREDICT_PATH
 ) -> dict[str, float]:
-    """One short run of wrk for a comparison; `client_cores` near 1 means that wrk was the limit."""
-    run = wrk.run(server.url, bodies, connections=connections, seconds=seconds, path=path)
+    """Run wrk for a comparison; `client_cores` near 1 means that wrk limited the rate."""
+    run = wrk.run(server.url, payloads, connections=connections, seconds=seconds, path=path)
     return {
         "rate": run.rate,
         "p50_ms": run.latency_ms["p50"],

@@ -1,4 +1,4 @@
-"""Reads the service's own metrics: how large its batches were."""
+"""Read the sizes of batches from the service's own metrics."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SAMPLE = re.compile(rf'^{BATCH}_(bucket|sum|count)(?:\{{le="([^"]+)"\}})? (\S+)
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches that were scored, by size.
+    """Number of scored batches by size.
 
     Attributes
     ----------
     up_to
-        Number of batches by their size: at most each bound, and above the bound before it.
+        Number of batches by upper bound of their size, not cumulative.
     count, flights
-        Batches and flights in all.
+        Total number of batches and of flights.
     """
 
     up_to: dict[str, int]
@@ -31,7 +31,7 @@ class Batches:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read them from Prometheus' text format; all are zero where there are none."""
+        """Parse Prometheus' text format; all numbers are zero where the metric is missing."""
         cumulative: dict[str, int] = {}
         totals = {"sum": 0, "count": 0}
         for kind, bound, value in _SAMPLE.findall(text):
@@ -46,12 +46,12 @@ class Batches:
 
     @classmethod
     def read(cls, port: int) -> Self:
-        """Ask a running service for them."""
+        """Read them from a running service."""
         with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
             return cls.parse(answer.read().decode())
 
     def since(self, before: Batches) -> dict[str, Any]:
-        """Return what was added: batches by size, their count, flights and mean size."""
+        """Return the difference: batches by size, their count, flights and mean size."""
         count, flights = self.count - before.count, self.flights - before.flights
         return {
             "up_to": {bound: n - before.up_to.get(bound, 0) for bound, n in self.up_to.items()},

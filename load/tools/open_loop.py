@@ -1,10 +1,10 @@
-"""Open-loop load: requests leave when they are due, whether earlier ones were answered or not.
+"""Send open-loop load: requests are sent when they are due, whatever happens to earlier ones.
 
-The latency of a request is counted from the moment it was due, so waiting shows even where no
-connection was free to send it on. The client is one process of plain asyncio with requests
-written out in advance; it spends some 50 to 100 microseconds of a core per request, so that near
-10,000 requests a second it would measure itself. How late it sent (`lag_ms`) and what it cost
-(`client_cpu`) stand in every result: where the lag is near the latency, believe neither.
+The latency of a request is counted from the time it was due, so it includes the wait for a free
+connection. The client is one asyncio process with requests built in advance. It needs 50 to 100
+microseconds of a core per request, so near 10,000 requests per second it measures itself. Every
+result contains its delay (`lag_ms`) and its processor time (`client_cpu`): where the lag is near
+the latency, discard both.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ OK, BUSY = 200, 503
 
 @dataclass(frozen=True)
 class OpenRun:
-    """What one open-loop run measured.
+    """Result of one open-loop run.
 
     Attributes
     ----------
     arrivals
-        Requests that were due.
+        Number of requests that were due.
     latency_ms
         Percentiles of the time from due to answered.
     lag_ms
@@ -49,13 +49,13 @@ class OpenRun:
     seconds
         Latency over time: count and percentiles of each second, by the time due.
     failed
-        Requests without an answer, or with another one than 200.
+        Requests without an answer or with another status than 200.
     refused
-        Those of them that were answered by 503.
+        Failed requests with status 503.
     refused_ms
         Percentiles of the time from sent to refused.
     client_cpu
-        Processor seconds that this client took.
+        Processor seconds of this client.
     """
 
     rate: float
@@ -74,7 +74,7 @@ class OpenRun:
 
 
 def poisson(rate: float, seconds: float, seed: int = 0) -> FloatArray:
-    """Arrival times, in seconds, of independent callers: exponential gaps of mean ``1 / rate``."""
+    """Return arrival times in seconds with exponential gaps of mean ``1 / rate``."""
     generator = np.random.default_rng(seed)
     expected = int(rate * seconds)
     gaps = generator.exponential(1 / rate, size=expected + 10 * int(expected**0.5) + 10)
@@ -83,25 +83,25 @@ def poisson(rate: float, seconds: float, seed: int = 0) -> FloatArray:
 
 
 def constant(rate: float, seconds: float) -> FloatArray:
-    """Arrival times, in seconds, at equal gaps."""
+    """Return arrival times in seconds with equal gaps."""
     return np.arange(round(rate * seconds)) / rate
 
 
 def http_requests(
-    bodies: Sequence[bytes],
+    payloads: Sequence[bytes],
     port: int,
     path: str = PREDICT_PATH,
     *,
     host: str = HOST,
     headers: Mapping[str, str] | None = None,
 ) -> list[bytes]:
-    """Whole HTTP/1.1 requests for bodies, with further headers where they are given."""
+    """Return HTTP/1.1 requests with the payloads, and further headers if given."""
     more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{more}"
         "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     )
-    return [head.replace("{length}", str(len(body))).encode() + body for body in bodies]
+    return [head.replace("{length}", str(len(each))).encode() + each for each in payloads]
 
 
 def run(
@@ -120,9 +120,9 @@ def run(
     due
         Seconds from the start, ascending, shape ``(n,)``.
     connections
-        Most requests on the way at once; those beyond wait for a free one, and their wait counts.
+        Most requests in flight; others wait for a free connection, and their wait counts.
     host, tls
-        Another machine than this one, and whether it is spoken to over TLS.
+        Address of the server, and whether to use TLS.
     """
     with asyncio.Runner(
         loop_factory=lambda: asyncio.SelectorEventLoop(_PreciseSelector())
@@ -140,9 +140,9 @@ def run(
 def sequential(
     port: int, requests: Sequence[bytes], count: int, seconds: float = 30.0
 ) -> FloatArray:
-    """Latency in milliseconds of requests sent one after the other on one connection.
+    """Return latencies in milliseconds of sequential requests on one connection.
 
-    It ends after `count` answers, or after `seconds` with those there are.
+    It ends after `count` answers, or after `seconds` with fewer.
     """
     latencies = []
     deadline = time.perf_counter() + seconds
@@ -166,7 +166,7 @@ def sequential(
 
 
 def answer_length(received: bytes | bytearray) -> int | None:
-    """Length of the answer that begins here, head and body; nothing while the head is not whole."""
+    """Return the length of the first answer, or None while its head is incomplete."""
     end = received.find(HEAD_END)
     if end < 0:
         return None
@@ -181,7 +181,7 @@ def answer_length(received: bytes | bytearray) -> int | None:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the requests go."""
+    """Address of the server."""
 
     host: str
     port: int
@@ -189,7 +189,7 @@ class _Place:
 
 
 class _PreciseSelector(selectors.EpollSelector):
-    """Wakes up when it should: epoll by itself waits for whole milliseconds, select does not."""
+    """Selector with microsecond timeouts: those of epoll are whole milliseconds."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout > 0:
@@ -199,7 +199,7 @@ class _PreciseSelector(selectors.EpollSelector):
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, which carries one request at a time."""
+    """Connection that carries one request at a time."""
 
     def __init__(self, caller: _Caller) -> None:
         self._caller = caller
@@ -208,7 +208,7 @@ class _Connection(asyncio.Protocol):
         self._number = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what TCP and TLS give
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP and TLS transports
         self._transport = transport
 
     def send(self, number: int, request: bytes) -> None:
@@ -236,7 +236,7 @@ class _Connection(asyncio.Protocol):
 
 
 class _Caller:
-    """Sends what is due on whatever connection is free."""
+    """Client that sends due requests on free connections."""
 
     def __init__(self, requests: Sequence[bytes], due: FloatArray) -> None:
         self.sent = np.full(len(due), np.nan)
@@ -314,7 +314,7 @@ async def _call(
         async with asyncio.timeout(float(due[-1]) + DRAIN_SECONDS):
             await caller.finished.wait()
     except TimeoutError:
-        pass  # those without an answer are counted as failed
+        pass  # requests without an answer are counted as failed
     caller.cpu = time.process_time() - cpu
     caller.close()
     return caller

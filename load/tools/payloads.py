@@ -1,4 +1,4 @@
-"""Makes the bodies of the requests: distinct flights, shuffled, in files of one body a line."""
+"""Make request payloads: distinct flights in random order, in files with one payload per line."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Flight = dict[str, Any]
 
 @dataclass(frozen=True)
 class Workload:
-    """Bodies to be sent, and where their flights come from.
+    """Payloads of requests, and the origin of their flights.
 
     Attributes
     ----------
     origin
-        One phrase for people: where the flights were read.
+        Source of the flights, as one phrase.
     flights
         Number of distinct flights.
     files
-        For each number of flights per request, the file with one body a line.
+        For each number of flights per request, the file with one payload per line.
     """
 
     origin: str
@@ -41,13 +41,22 @@ class Workload:
     flights: int
     files: dict[int, Path]
 
-    def bodies(self, flights_per_request: int = 1) -> list[bytes]:
-        """All bodies with that many flights."""
+    def payloads(self, flights_per_request: int = 1) -> list[bytes]:
+        """Return all payloads with that many flights."""
         return self.files[flights_per_request].read_bytes().splitlines()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the origin and number of the flights."""
+        return {"origin": self.origin, "is_sample": self.is_sample, "flights": self.flights}
+
+    def write(self, folder: Path, size: int) -> Path:
+        """Write the flights as payloads of another size, and return the file."""
+        flights = [flight for line in self.payloads() for flight in json.loads(line)["flights"]]
+        return write_payloads(folder, flights, size)
 
 
 def make_workload(dataset: Dataset, folder: Path) -> Workload:
-    """Write the bodies of every size into an existing folder.
+    """Write the payloads of every size into an existing folder.
 
     Raises
     ------
@@ -59,9 +68,7 @@ def make_workload(dataset: Dataset, folder: Path) -> Workload:
     if len(flights) < LEAST_FLIGHTS:
         message = f"{len(flights)} distinct flights are too few: {LEAST_FLIGHTS} are needed"
         raise ValueError(message)
-    files = {size: folder / f"bodies-{size}.jsonl" for size in FLIGHTS_PER_REQUEST}
-    for size, path in files.items():
-        path.write_text("".join(f"{body}\n" for body in bodies(flights, size)))
+    files = {size: write_payloads(folder, flights, size) for size in FLIGHTS_PER_REQUEST}
     return Workload(dataset.origin, dataset.is_sample, len(flights), files)
 
 
@@ -74,7 +81,14 @@ def distinct_flights(frame: pd.DataFrame, most: int, seed: int = SEED) -> list[F
     return records
 
 
-def bodies(flights: Sequence[Flight], size: int) -> Iterator[str]:
-    """Yield request bodies of `size` flights each; flights left over are left out."""
+def write_payloads(folder: Path, flights: Sequence[Flight], size: int) -> Path:
+    """Write payloads of `size` flights each, one per line, and return the file."""
+    path = folder / f"payloads-{size}.jsonl"
+    path.write_text("".join(f"{payload}\n" for payload in payloads(flights, size)))
+    return path
+
+
+def payloads(flights: Sequence[Flight], size: int) -> Iterator[str]:
+    """Yield payloads of `size` flights each; a last, smaller one is left out."""
     for start in range(0, len(flights) - size + 1, size):
         yield json.dumps({"flights": flights[start : start + size]}, separators=(",", ":"))

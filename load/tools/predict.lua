@@ -1,11 +1,11 @@
--- Script for wrk: POST /predict_delay, cycling through the bodies of a file, one body a line.
+-- Script for wrk: POST /predict_delay, cycling through the payloads of a file, one per line.
 --
 --   wrk ... -s predict.lua URL -- FILE [PATH] [count|close]
 --
--- Every request is written out whole before the clock starts, and each thread begins at another
--- place of the file. At the end one line of JSON, after the word RESULT, tells what happened.
--- With "count", answers are counted by status: it costs the load generator time, so it is for
--- runs that look for errors and not for speed. Without it wrk still counts answers above 399.
+-- All requests are built before the run, and each thread begins at another place of the file. At
+-- the end the script prints RESULT and one line of JSON. With "count", answers are counted by
+-- status: this slows the load generator down, so use it to look for errors and not to measure
+-- speed. Without it wrk still counts answers above 399.
 -- With "close", each request has a connection of its own.
 
 local threads = {}
@@ -43,8 +43,8 @@ function init(args)
    if args[3] == "count" then
       response = count_status
    end
-   -- the run makes no garbage; a collection among so many strings would stop the load generator
-   -- for a tenth of a second, and count as latency of the service
+   -- a garbage collection would pause the load generator for a tenth of a second, which would
+   -- count as latency of the service; the run itself allocates little
    collectgarbage("collect")
    collectgarbage("stop")
 end

@@ -1,4 +1,4 @@
-"""Starts a server, waits for its first answer, and reads what its processes cost."""
+"""Start a server, wait for its first answer, and read processor time and memory."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class ServerError(Exception):
-    """A server did not start or answer; the text ends with its log."""
+    """Error that a server did not start or answer; the text ends with its log."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """The request whose first good answer says that a server has started."""
+    """Request whose first answer 200 shows that a server has started."""
 
     path: str
     body: bytes
 
     def works(self, port: int) -> bool:
-        """Whether the server on a port answers it with 200."""
+        """Return whether the server on a port answers it with 200."""
         connection = http.client.HTTPConnection(HOST, port, timeout=10)
         try:
             connection.request("POST", self.path, self.body, {"content-type": "application/json"})
@@ -46,23 +46,23 @@ class Probe:
 
 
 class Server:
-    """A server in processes of its own; a context manager that stops them and nothing else.
+    """Server in its own processes; a context manager that stops them.
 
     Parameters
     ----------
     command
-        Its parts may name ``{port}``.
+        ``{port}`` in its parts is replaced.
     environment
-        Added to this process's own; values may name ``{port}`` too.
+        Added to the variables of this process; ``{port}`` in the values is replaced.
     probe
-        Asked until the server answers it.
+        Sent repeatedly until the server answers it.
 
     Attributes
     ----------
     port
-        A free one, chosen here.
+        Free port, chosen by the constructor.
     start_seconds
-        From the start of the process to the first good answer.
+        From the start of the process to the first answer 200.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Its address on the loopback interface."""
+        """Return its address on the loopback interface."""
         return f"http://{HOST}:{self.port}"
 
     def __enter__(self) -> Self:
@@ -112,25 +112,25 @@ class Server:
 
     @property
     def pids(self) -> list[int]:
-        """Its processes, the first one first."""
+        """Return the ids of its processes, the parent first."""
         return tree(self._process.pid)
 
     def cpu(self) -> dict[str, float]:
-        """Processor seconds so far, by the name of the process."""
+        """Return processor seconds so far, by process name."""
         return cpu_by_name(self.pids)
 
     def memory_mb(self) -> float:
-        """Proportional set size of all its processes: shared pages are counted once."""
+        """Return the proportional set size of all its processes, which counts shared pages once."""
         return sum(map(pss_kb, self.pids)) / 1024
 
     def log(self) -> str:
-        """What it has printed, the last lines of it."""
+        """Return the last lines of its output."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
 
     def _wait(self, deadline: float) -> None:
         while not self._probe.works(self.port):
             if self._process.poll() is not None:
-                message = f"the server ended by itself:\n{self.log()}"
+                message = f"the server exited:\n{self.log()}"
                 raise ServerError(message)
             if time.monotonic() > deadline:
                 message = f"no answer after {self._start_limit:.0f} s:\n{self.log()}"
@@ -138,7 +138,7 @@ class Server:
             time.sleep(POLL_SECONDS)
 
     def _stop(self) -> None:
-        """End the processes by their ids; those that do not listen are killed."""
+        """Terminate the processes, and kill those that do not exit."""
         born = {pid: started_at(pid) for pid in self.pids}
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -173,7 +173,7 @@ def service(
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -181,7 +181,7 @@ def free_port() -> int:
 
 
 def tree(root: int) -> list[int]:
-    """A process and all that descend from it."""
+    """Return a process and all its descendants."""
     found = [root]
     for pid in found:
         with suppress(OSError):
@@ -191,7 +191,7 @@ def tree(root: int) -> list[int]:
 
 
 def cpu_by_name(pids: Sequence[int]) -> dict[str, float]:
-    """Processor seconds, user and system, of processes that still run, by name."""
+    """Return user and system processor seconds of the running processes, by name."""
     seconds: dict[str, float] = {}
     for pid in pids:
         stat = _stat(pid)
@@ -203,7 +203,7 @@ def cpu_by_name(pids: Sequence[int]) -> dict[str, float]:
 
 
 def process_name(pid: int) -> str:
-    """Short name for people: ``worker`` and ``supervisor`` where it is BentoML's."""
+    """Return a short name of a process: ``worker`` and ``supervisor`` for those of BentoML."""
     try:
         line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except OSError:
@@ -216,7 +216,7 @@ def process_name(pid: int) -> str:
 
 
 def pss_kb(pid: int) -> int:
-    """Proportional set size of a process; nothing where it has gone."""
+    """Return the proportional set size of a process; 0 if it has ended."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -225,18 +225,18 @@ def pss_kb(pid: int) -> int:
 
 
 def started_at(pid: int) -> int | None:
-    """When a process that runs was started, in ticks since boot: with its id that names it."""
+    """Return the start of a running process in ticks since boot, which tells reused ids apart."""
     stat = _stat(pid)
     return None if stat is None or stat[0] == "Z" else int(stat[19])
 
 
 def _still_there(born: Mapping[int, int | None]) -> list[int]:
-    """Those of the processes that run and are not others that were given their ids since."""
+    """Return the processes that still run, without new ones that reuse an id."""
     return [pid for pid, start in born.items() if start is not None and started_at(pid) == start]
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/PID/stat from the state on (field 3 of proc(5) is the first here)."""
+    """Return the fields of /proc/PID/stat from the state (field 3 of proc(5)) on."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

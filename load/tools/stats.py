@@ -1,4 +1,4 @@
-"""The little arithmetic that all measurements share."""
+"""Compute the statistics that all measurements use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PERCENTILES = {"p50": 50.0, "p75": 75.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 
 
 def percentiles(values: FloatArray | Sequence[float]) -> dict[str, float]:
-    """Percentiles (nearest rank, so each is a measured value), maximum and mean."""
+    """Return percentiles (nearest rank, so each is a measured value), maximum and mean."""
     array = np.asarray(values, dtype=np.float64)
     if not len(array):
         return {}
@@ -25,7 +25,7 @@ def percentiles(values: FloatArray | Sequence[float]) -> dict[str, float]:
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Median and range of the rounds of one measurement, and the rounds themselves."""
+    """Return median and range of the rounds of a measurement, and the rounds themselves."""
     return {
         "median": median(values),
         "low": min(values),
@@ -35,7 +35,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def by_second(at: FloatArray, latency_ms: FloatArray) -> list[dict[str, float]]:
-    """Latency over time: count and percentiles of each second.
+    """Return count and percentiles of the latency of each second.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What people ask a flight delay service: one flight, a board of them, now and then nonsense."""
+"""Generate realistic requests: single flights, departure boards and invalid ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ BOARD_FLIGHTS = (20, 200)
 
 
 @dataclass(frozen=True)
-class Question:
-    """A request body, and the statuses that are right for it."""
+class UserRequest:
+    """Request payload with the statuses that are correct for it."""
 
     name: str
     body: str
@@ -23,31 +23,31 @@ class Question:
 
 
 class Scenarios:
-    """Draws questions at random.
+    """Generator of random requests.
 
     Parameters
     ----------
     flights
-        Flights as the contract writes them.
+        Flights in the format of the contract.
     seed
-        The same seed draws the same questions.
+        The same seed generates the same requests.
     """
 
     def __init__(self, flights: Sequence[Flight], seed: int = 0) -> None:
         self._flights = flights
         self._random = random.Random(seed)  # noqa: S311 - no secret
 
-    def single(self) -> Question:
-        """One flight: somebody's own."""
+    def single(self) -> UserRequest:
+        """Return a request with one flight."""
         return _good("single", [self._random.choice(self._flights)])
 
-    def board(self) -> Question:
-        """Flights of a departure board."""
+    def board(self) -> UserRequest:
+        """Return a request with the flights of a departure board."""
         size = self._random.randint(*BOARD_FLIGHTS)
         return _good("board", self._random.choices(self._flights, k=size))
 
-    def broken(self) -> Question:
-        """A request that must be refused: cut short, a field missing, a wrong value, none."""
+    def broken(self) -> UserRequest:
+        """Return an invalid request: truncated, a missing field, a wrong value or no flight."""
         flight = self._random.choice(self._flights)
         without = {name: value for name, value in flight.items() if name != "destination"}
         wrong = {**flight, "scheduled_departure": "tomorrow"}
@@ -59,8 +59,8 @@ class Scenarios:
                 (json.dumps({"flights": []}), 422),
             ]
         )
-        return Question("broken", body, frozenset({status}))
+        return UserRequest("broken", body, frozenset({status}))
 
 
-def _good(name: str, flights: Sequence[Flight]) -> Question:
-    return Question(name, json.dumps({"flights": flights}), frozenset({200}))
+def _good(name: str, flights: Sequence[Flight]) -> UserRequest:
+    return UserRequest(name, json.dumps({"flights": flights}), frozenset({200}))

@@ -1,10 +1,10 @@
-"""Runs wrk, the closed-loop load generator, and reads what it measured.
+"""Run wrk, the closed-loop load generator, and parse its results.
 
 Each of wrk's connections sends its next request only once it has its answer, so a slow service
-is asked less. wrk 4 corrects its percentiles for that: after an answer that took long it adds those
-that it would have had to wait for at its mean pace. One stop of the service therefore shows in
-many percentiles, but the mean pace is the service's own; `load.tools.open_loop` sets the pace
-itself.
+gets fewer requests. wrk 4 corrects its percentiles for that: after a slow answer it adds the
+latencies of the requests that it would have sent at its mean rate. One pause of the service
+therefore affects many percentiles, and the mean rate still depends on the service;
+`load.tools.open_loop` sends at a given rate.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ PREDICT_PATH = "/predict_delay"
 
 
 class WrkError(Exception):
-    """wrk is not there, or did not do what it was asked; the text is meant for people."""
+    """Error that wrk is missing or failed, with a message for the user."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of wrk measured.
+    """Result of one run of wrk.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Run:
     errors
         Counts of ``connect``, ``read``, ``write``, ``timeout`` and ``status`` (above 399).
     statuses
-        Answers by status; empty unless they were to be counted.
+        Answers by status; empty unless `count_statuses` was set.
     client_cpu
-        Processor seconds that wrk itself took.
+        Processor seconds of wrk.
     """
 
     requests: int
@@ -55,31 +55,31 @@ class Run:
 
     @property
     def rate(self) -> float:
-        """Answers per second."""
+        """Return answers per second."""
         return self.requests / self.seconds
 
     @property
     def good_rate(self) -> float:
-        """Answers per second that were what was asked for: where it is pressed, its capacity."""
+        """Return successful answers per second: under full load, the capacity."""
         return (self.requests - self.failed) / self.seconds
 
     @property
     def failed(self) -> int:
-        """Requests that got no answer, or another one than was asked for."""
+        """Return the number of requests without a successful answer."""
         return sum(self.errors.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return all fields, and the two that follow from them."""
+        """Return all fields, with the rate and the number of failures."""
         return {**asdict(self), "rate": self.rate, "failed": self.failed}
 
     @classmethod
     def parse(cls, output: str, client_cpu: float = 0.0) -> Self:
-        """Read the line that `predict.lua` prints.
+        """Parse the result that `predict.lua` prints.
 
         Raises
         ------
         WrkError
-            If there is none.
+            If there is not exactly one.
         """
         lines = [line for line in output.splitlines() if line.startswith(MARK)]
         if len(lines) != 1:
@@ -90,16 +90,16 @@ class Run:
 
 def run(
     url: str,
-    bodies: Path,
+    payloads: Path,
     *,
     connections: int,
     seconds: int,
     path: str = PREDICT_PATH,
     count_statuses: bool = False,
 ) -> Run:
-    """Send the bodies of a file for some seconds and return what was measured.
+    """Send the payloads of a file for some seconds and return the result.
 
-    One thread is enough: it sends several times what one worker of the service answers.
+    One thread is enough: it sends several times as much as one worker answers.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def run(
     command = [
         *(find(), f"--connections={connections}", f"--duration={seconds}s", "--threads=1"),
         *(f"--timeout={TIMEOUT_SECONDS}s", "--latency", f"--script={SCRIPT}", url, "--"),
-        *(str(bodies), path, "count" if count_statuses else ""),
+        *(str(payloads), path, "count" if count_statuses else ""),
     ]
     before = _children_cpu()
     done = subprocess.run(  # noqa: S603 - wrk, with arguments made here
@@ -122,7 +122,7 @@ def run(
 
 
 def find() -> str:
-    """Return where wrk is.
+    """Return the path of wrk.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def find() -> str:
 
 
 def install() -> None:
-    """Install wrk where that needs no question: as root, with apt-get."""
+    """Install wrk with apt-get if this process is root."""
     if shutil.which("wrk") or not shutil.which("apt-get") or os.geteuid() != 0:
         return
     for arguments in (["update", "-qq"], ["install", "-y", "-qq", "wrk"]):

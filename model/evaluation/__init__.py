@@ -1,1 +1,1 @@
-"""Evaluate models: protocols, metrics, slices, drift, and the gate before registration."""
+"""Evaluate models: protocols, metrics, diagnostics, drift, staleness, and the champion gate."""

@@ -1,4 +1,4 @@
-"""What stands behind the figures: reliability, slices, small airlines and the drift of the year."""
+"""Add diagnostics to an evaluation: reliability, slices, small airlines, drift over the year."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ DECIMALS = 5
 JsonObject = dict[str, Any]
 
 
-def examine(
+def add_diagnostics(
     frame: pd.DataFrame,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     evaluation: JsonObject,
     scored: Mapping[str, Scored],
 ) -> JsonObject:
-    """Return the evaluation with all that the model card tells beside the figures.
+    """Return the evaluation with the diagnostics that the model card shows.
 
-    Of each protocol its reliability curve; of the one that the gate judges by also the slices,
-    the small airlines and how calibration drifts. All of it is that of the first seed.
+    Every protocol gets its reliability curve. The protocol of the champion gate also gets slices,
+    small airlines and the drift of its calibration. All of them use the first seed.
 
     Parameters
     ----------
@@ -38,24 +38,24 @@ def examine(
     frame
         The typed frame that `scored` points into.
     """
-    examined = {
+    extended = {
         name: {**figures, "reliability": _reliability(scored[name])}
         for name, figures in evaluation.items()
     }
-    if GATE_PROTOCOL in examined:
+    if GATE_PROTOCOL in extended:
         run = scored[GATE_PROTOCOL]
-        examined[GATE_PROTOCOL] |= {
-            "slices": slices(frame, run, recipe.decision.threshold),
+        extended[GATE_PROTOCOL] |= {
+            "slices": slices(frame, run, config.decision.threshold),
             "small_airlines": small_airlines(frame, run),
-            "drift": drift(frame, run, recipe),
+            "drift": drift(frame, run, config),
         }
-    return examined
+    return extended
 
 
 def _reliability(run: Scored) -> dict[str, list[float]]:
-    """Mean probability, late share and flights of each tenth, as the page draws them."""
-    said, happened, count = reliability(run.late, run.probability)
-    return {"said": _rounded(said), "happened": _rounded(happened), "n": count.tolist()}
+    """Return mean probability, late share and flights of each tenth of the flights."""
+    predicted, observed, count = reliability(run.late, run.probability)
+    return {"said": _rounded(predicted), "happened": _rounded(observed), "n": count.tolist()}
 
 
 def _rounded(values: FloatArray) -> list[float]:

@@ -1,4 +1,4 @@
-"""How calibration holds through the year: a monthly refit, one fit left alone, recalibration."""
+"""Measure calibration over the year: monthly refit, one fit without refit, recalibration."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from model.evaluation.protocols import Scored, walk_forward
 from model.inference.calibration import Calibration, FloatArray, sigmoid
 from model.training.fit import TrainingConfig, fit_scorer, prepare
 
-LEFT_ALONE = (0, 3)
-"""Walk-forward months whose model is also asked about all later ones: of March and of June."""
+WITHOUT_REFIT = (0, 3)
+"""Positions of the walk-forward months whose model also scores all later months: April, July."""
 WEEKS = (4, 8)
-"""Weeks that a recalibration looks back."""
+"""Weeks of flights that a recalibration uses."""
 DECIMALS = 4
 
 METHODS: Mapping[str, Callable[[FloatArray, BoolArray], Calibration]] = {
@@ -29,39 +29,39 @@ METHODS: Mapping[str, Callable[[FloatArray, BoolArray], Calibration]] = {
 JsonObject = dict[str, Any]
 
 
-def drift(frame: pd.DataFrame, run: Scored, recipe: TrainingConfig) -> dict[str, JsonObject]:
-    """Calibration by month of the schedule's level, for each way of keeping a model up to date.
+def drift(frame: pd.DataFrame, run: Scored, config: TrainingConfig) -> dict[str, JsonObject]:
+    """Return calibration by month at the schedule level, for each way of updating a model.
 
     Parameters
     ----------
     run
-        E3 from the schedule alone: refitted before each month.
+        Walk-forward scores at the schedule level (E3 schedule), refitted before each month.
 
     Returns
     -------
-    By way, and therein by month and `pooled`: flights, late share, mean probability, log loss and
-    expected calibration error. A recalibration before a month looks only at flights that were
-    scored before they left and whose outcome was known when the month began.
+    By way, then by month and `pooled`: flights, late share, mean probability, log loss and
+    expected calibration error. A recalibration before a month uses only flights that were scored
+    before they left and whose outcome was known at the start of the month.
     """
     margin = np.full(len(frame), np.nan)
     margin[run.row] = np.log(run.probability / (1.0 - run.probability))
-    ways = {"refitted each month": margin, **dict(_left_alone(frame, recipe))}
+    ways = {"refitted each month": margin, **dict(_without_refit(frame, config))}
     return {
-        name: _by_month(frame, said)
+        name: _by_month(frame, probability)
         for way, margins in ways.items()
-        for name, said in _recalibrated(frame, way, margins)
+        for name, probability in _recalibrated(frame, way, margins)
     }
 
 
-def _left_alone(frame: pd.DataFrame, recipe: TrainingConfig) -> Iterator[tuple[str, FloatArray]]:
-    """Margins of models that are fitted once and asked about all that comes after."""
+def _without_refit(frame: pd.DataFrame, config: TrainingConfig) -> Iterator[tuple[str, FloatArray]]:
+    """Yield the margins of models that are fitted once and score all later flights."""
     folds = list(walk_forward(frame))
-    for position in LEFT_ALONE:
+    for position in WITHOUT_REFIT:
         if position + 1 >= len(folds):
             return
         fold = folds[position]
         later = np.arange(fold.test.min(), len(frame))
-        scorer = fit_scorer(prepare(frame.iloc[fold.train], Level.SCHEDULE, recipe.home), recipe)
+        scorer = fit_scorer(prepare(frame.iloc[fold.train], Level.SCHEDULE, config.home), config)
         margin = np.full(len(frame), np.nan)
         margin[later] = scorer.raw_scores(Flights.from_columns(frame.iloc[later]))
         last = np.datetime64(fold.name, "M") - 1
@@ -71,7 +71,7 @@ def _left_alone(frame: pd.DataFrame, recipe: TrainingConfig) -> Iterator[tuple[s
 def _recalibrated(
     frame: pd.DataFrame, way: str, margin: FloatArray
 ) -> Iterator[tuple[str, FloatArray]]:
-    """Probabilities as the model gives them, and by each recalibration."""
+    """Yield the probabilities of the model itself, and after each recalibration."""
     yield way, sigmoid(margin)
     for name, method in METHODS.items():
         for weeks in WEEKS:
@@ -84,7 +84,7 @@ def _monthly(
     method: Callable[[FloatArray, BoolArray], Calibration],
     weeks: int,
 ) -> FloatArray:
-    """Probabilities, recalibrated before each month on the weeks before it."""
+    """Return probabilities that are recalibrated before each month on the weeks before it."""
     scheduled = frame["scheduled_departure"].to_numpy()
     known = np.maximum(scheduled, frame["actual_departure"].to_numpy())
     month, late = scheduled.astype("datetime64[M]"), frame["delayed"].to_numpy(dtype=bool)

@@ -1,4 +1,4 @@
-"""The champion gate: a model that is worse than the registered one is not registered."""
+"""Refuse to register a model that is worse than the registered one (champion gate)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ GATE_PROTOCOL = "E3.schedule"
 NOISE = 2.0
 """Standard errors by which the log loss must be worse before a challenger is refused."""
 MINIMUM_DAYS = 28
-"""Scored days that both models must share for a comparison to mean anything."""
+"""Fewest scored days in common for a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the challenger may be registered, and the sentence that says why."""
+    """Decision of the gate, with the reason in one sentence."""
 
     accepted: bool
     reason: str
 
 
 def judge(challenger: Bundle, champion: Bundle | None) -> Verdict:
-    """Judge a challenger against the registered champion.
+    """Return whether a challenger may replace the registered champion.
 
-    The models are compared on the days that both scored in walk-forward evaluation, day by day:
-    flights of one day share their weather and their strikes, so days, not flights, are the
-    independent observations. The difference in log loss per flight is set against its standard
-    error over days.
+    The models are compared on the days that both scored in walk-forward evaluation. Flights of one
+    day share weather and strikes, so days, not flights, are the independent observations. The
+    difference in log loss per flight is compared with its standard error over days.
     """
     unsound = _days_without_a_figure(challenger)
     if unsound:
@@ -39,10 +38,10 @@ def judge(challenger: Bundle, champion: Bundle | None) -> Verdict:
         )
     if champion is None:
         return Verdict(True, "the first of its name")
-    ours, theirs = (each.predictor.builder.home for each in (challenger, champion))
-    refusal = mismatch(ours, theirs, "the registered one those")
-    if refusal:
-        return Verdict(False, f"{refusal}: give this airport a --name of its own")
+    ours, theirs = (each.predictor.builder.airport_config for each in (challenger, champion))
+    difference = mismatch(ours, theirs, "the registered one those")
+    if difference:
+        return Verdict(False, f"{difference}: give this airport a --name of its own")
     on_sample = challenger.card["data"]["is_sample"]
     if champion.card["data"]["is_sample"] != on_sample:
         return _across_samples(on_sample)
@@ -79,7 +78,7 @@ def _by_day(bundle: Bundle) -> dict[str, list[float]]:
 def _compare(ours: list[list[float]], theirs: list[list[float]]) -> Verdict:
     flights, our_loss = np.array(ours, dtype=float).T
     their_flights, their_loss = np.array(theirs, dtype=float).T
-    # per day, the difference of the means, weighted by the day's share of all flights
+    # the difference of the mean losses of each day, weighted by its share of all flights
     contribution = (our_loss / flights - their_loss / their_flights) * flights / flights.sum()
     difference = float(contribution.sum())
     days = len(contribution)

@@ -1,4 +1,4 @@
-"""The figures of the evaluation protocol."""
+"""Compute the figures of the evaluation protocol."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sklearn.metrics import (
 )
 
 from model.inference.calibration import FloatArray
+from model.inference.decision import Decision
 
 BINS = 10
 OUTCOMES = (False, True)
@@ -35,21 +36,22 @@ FIGURES = (
 def figures(
     late: BoolArray, probability: FloatArray, constant: FloatArray, threshold: float
 ) -> dict[str, float | None]:
-    """All figures of one set of scored flights.
+    """Return all figures of one set of scored flights.
 
-    Where all flights ended alike there is nothing to rank: `auc` and `ap` are then ``None``.
+    If all flights have the same outcome, nothing can be ranked: `auc` and `ap` are ``None``.
 
     Parameters
     ----------
     late, probability
         Outcomes and scores, shape ``(n,)``.
     constant
-        What a model that knows only the late share of its training flights would say, ``(n,)``.
+        Constant base rate: the late share of the training flights of each flight, ``(n,)``.
     threshold
         Probability from which a flight is called delayed.
     """
+    alarm = Decision(threshold).delayed(probability)
     precision, recall, f1, _ = precision_recall_fscore_support(
-        late, probability >= threshold, average="binary", zero_division=0.0
+        late, alarm, average="binary", zero_division=0.0
     )
     both = bool(late.any() and not late.all())
     return {
@@ -67,31 +69,31 @@ def figures(
 
 
 def calibration_error(late: BoolArray, probability: FloatArray, bins: int = BINS) -> float:
-    """Expected calibration error over bins of equal mass.
+    """Return the expected calibration error over bins of equal mass.
 
     References
     ----------
     Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning",
     AAAI 2015.
     """
-    said, happened, count = reliability(late, probability, bins)
-    return float(np.sum(np.abs(said - happened) * count) / count.sum())
+    predicted, observed, count = reliability(late, probability, bins)
+    return float(np.sum(np.abs(predicted - observed) * count) / count.sum())
 
 
 def reliability(
     late: BoolArray, probability: FloatArray, bins: int = BINS
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mean probability, late share and number of flights of each bin, each of shape ``(bins,)``."""
-    # flights of equal probability share their late share, in whichever bins they come to stand
+    """Return mean probability, late share and flights of each bin, each of shape ``(bins,)``."""
+    # flights of equal probability get the same late share, so that their order does not matter
     _, group = np.unique(probability, return_inverse=True)
     share = (np.bincount(group, weights=late) / np.bincount(group))[group]
     parts = np.array_split(np.argsort(probability, kind="stable"), min(bins, len(late)))
-    said = np.array([probability[part].mean() for part in parts])
-    happened = np.array([share[part].mean() for part in parts])
-    return said, happened, np.array([len(part) for part in parts], dtype=float)
+    predicted = np.array([probability[part].mean() for part in parts])
+    observed = np.array([share[part].mean() for part in parts])
+    return predicted, observed, np.array([len(part) for part in parts], dtype=float)
 
 
 def flight_log_loss(late: BoolArray, probability: FloatArray) -> FloatArray:
-    """Log loss of each single flight, shape ``(n,)``."""
+    """Return the log loss of each flight, shape ``(n,)``."""
     clipped = np.clip(probability, 1e-15, 1 - 1e-15)
     return -np.where(late, np.log(clipped), np.log1p(-clipped))

@@ -1,12 +1,11 @@
-"""The evaluation protocol: E1 random rows, E2 held-out days, E3 walk-forward by month.
+"""Run the evaluation protocol: random split (E1), split by day (E2), walk-forward (E3).
 
-Each protocol asks another question, and the features answer the one that is asked. E1 and E2 ask
-about flights *between* flights of the training set: outcomes of the days on both sides of a
-flight (in E1 also of other flights of its own day) are in the training set, so the history looks
-both ways, without the flight's own outcome and, in E2, without its whole day. That is legitimate
-there and nowhere else: both figures flatter a model that has to speak about the future. E3 asks
-about the future. Its features see outcomes of earlier months (`schedule`), of the days before
-(`daily`), and the airport as it was an hour before departure (`live`); see
+The random split and the split by day score flights that lie *between* flights of the training
+set: outcomes of the days on both sides (in E1 also of other flights of the same day) are known, so
+the features use a two-sided history, without the flight's own outcome and, in E2, without its
+whole day. Both splits therefore overestimate a model that predicts the future. Walk-forward
+predicts the future. Its features use outcomes of earlier months (`schedule`), of the days before
+(`daily`), and the state of the airport an hour before departure (`live`); see
 docs/decisions/0005-history.md.
 """
 
@@ -35,14 +34,14 @@ from model.training.fit import (
     MINIMUM_FLIGHTS,
     TrainingConfig,
     fit_booster,
-    fit_line,
+    fit_regression,
     prepare,
 )
 
 IndexArray = npt.NDArray[np.int64]
 
 WARM_UP_MONTHS = 3
-"""Months that E3 trains on before it scores its first one."""
+"""Months that walk-forward (E3) trains on before it scores its first month."""
 E2_FOLDS = 5
 
 
@@ -58,7 +57,7 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The scored flights of one protocol, pooled over its folds, each array of shape ``(n,)``."""
+    """Scored flights of one protocol, pooled over its folds, each array of shape ``(n,)``."""
 
     row: IndexArray
     late: BoolArray
@@ -68,22 +67,22 @@ class Scored:
 
 Progress = Callable[[Fold], object]
 Fitted = dict[tuple[Level, str], list[Scorer]]
-"""What was fitted, by level and name of the fold: one scorer for each seed."""
+"""Fitted scorers, one for each seed, by level and name of the fold."""
 
 
-def random_rows(frame: pd.DataFrame) -> Iterator[Fold]:
-    """E1: rows in file order, shuffled and split as in the original notebook."""
+def random_split(frame: pd.DataFrame) -> Iterator[Fold]:
+    """Yield the random split (E1): file order, shuffled and split as in the original notebook."""
     in_file_order = np.argsort(frame["file_row"].to_numpy(), kind="stable")
     shuffled = shuffle(in_file_order, random_state=111)
     train, test = train_test_split(shuffled, test_size=0.33, random_state=42)
     yield Fold("E1", "random rows", np.sort(train), np.sort(test))
 
 
-def held_out_days(frame: pd.DataFrame) -> Iterator[Fold]:
-    """E2: five folds of whole calendar days."""
+def split_by_day(frame: pd.DataFrame) -> Iterator[Fold]:
+    """Yield the split by day (E2): five folds of whole calendar days."""
     day = frame["scheduled_departure"].to_numpy().astype("datetime64[D]")
     if len(np.unique(day)) < E2_FOLDS:
-        message = f"flights of fewer than {E2_FOLDS} days cannot be evaluated by held-out days"
+        message = f"a split by day needs flights of at least {E2_FOLDS} days"
         raise TooFewFlights(message)
     folds = GroupKFold(n_splits=E2_FOLDS).split(day, groups=day)
     for number, (train, test) in enumerate(folds, start=1):
@@ -91,7 +90,7 @@ def held_out_days(frame: pd.DataFrame) -> Iterator[Fold]:
 
 
 def walk_forward(frame: pd.DataFrame, protocol: str = "E3.schedule") -> Iterator[Fold]:
-    """E3: each month after the first three, from all months before it."""
+    """Yield the walk-forward folds (E3): each month after the third, fitted on all before it."""
     month = frame["scheduled_departure"].to_numpy().astype("datetime64[M]")
     for scored in np.unique(month)[WARM_UP_MONTHS:]:
         train, test = np.flatnonzero(month < scored), np.flatnonzero(month == scored)
@@ -102,30 +101,30 @@ def walk_forward(frame: pd.DataFrame, protocol: str = "E3.schedule") -> Iterator
 FoldsOf = Callable[[pd.DataFrame], Iterator[Fold]]
 
 PROTOCOLS: dict[str, FoldsOf] = {
-    "E1": random_rows,
-    "E2": held_out_days,
+    "E1": random_split,
+    "E2": split_by_day,
     "E3.schedule": walk_forward,
     "E3.daily": partial(walk_forward, protocol="E3.daily"),
     "E3.live": partial(walk_forward, protocol="E3.live"),
 }
 LEVELS = {
-    "E1": Level.BETWEEN_ROWS,
-    "E2": Level.BETWEEN_DAYS,
+    "E1": Level.TWO_SIDED_ROWS,
+    "E2": Level.TWO_SIDED_DAYS,
     "E3.schedule": Level.SCHEDULE,
     "E3.daily": Level.FRESH,
     "E3.live": Level.FRESH,
 }
-"""What is known about the scored flights of each protocol."""
+"""Level of information about the scored flights of each protocol."""
 
 
 def evaluate(
     frame: pd.DataFrame,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress = lambda _fold: None,
     protocols: Mapping[str, FoldsOf] = PROTOCOLS,
 ) -> tuple[dict[str, Any], dict[str, Scored]]:
-    """Run the whole protocol, or those parts of it that are given.
+    """Run all protocols, or the given ones.
 
     Returns
     -------
@@ -139,33 +138,33 @@ def evaluate(
         folds = list(folds_of(frame))
         if not folds:
             continue
-        runs = _run(frame, folds, recipe, seeds, progress, fitted)
+        runs = _run(frame, folds, config, seeds, progress, fitted)
         scored[protocol] = runs[0]
-        report[protocol] = _summary(runs, seeds, recipe.decision.threshold)
+        report[protocol] = _summary(runs, seeds, config.decision.threshold)
         if protocol.startswith("E3"):
-            report[protocol] |= _over_time(frame, runs[0], recipe.decision.threshold)
+            report[protocol] |= _over_time(frame, runs[0], config.decision.threshold)
     return report, scored
 
 
 def fold_count(frame: pd.DataFrame) -> int:
-    """How many fits one seed takes: protocols of one level and the same folds share theirs."""
+    """Return the number of fits per seed; protocols with equal level and folds share them."""
     return len({_fit_of(fold) for folds_of in PROTOCOLS.values() for fold in folds_of(frame)})
 
 
 def _run(
     frame: pd.DataFrame,
     folds: Sequence[Fold],
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress,
     fitted: Fitted | None = None,
 ) -> list[Scored]:
-    """Score the folds, once for each seed; features are made once for all of them.
+    """Score the folds once for each seed; features are computed once for all seeds.
 
     Parameters
     ----------
     fitted
-        What was fitted so far, for protocols that ask the same fits about other flights.
+        Scorers fitted so far, reused by protocols with the same level and folds.
     """
     fitted = {} if fitted is None else fitted
     probability = np.full((len(seeds), len(frame)), np.nan)
@@ -173,7 +172,7 @@ def _run(
     for fold in folds:
         fit = _fit_of(fold)
         if fit not in fitted:
-            fitted[fit] = _scorers(frame, fold, recipe, seeds, progress)
+            fitted[fit] = _scorers(frame, fold, config, seeds, progress)
         matrix = scored_matrix(frame, fold, fitted[fit][0].builder)
         constant[fold.test] = frame["delayed"].iloc[fold.train].mean()
         for run, scorer in zip(probability, fitted[fit], strict=True):
@@ -184,29 +183,29 @@ def _run(
 
 
 def _fit_of(fold: Fold) -> tuple[Level, str]:
-    """What a fold is fitted as."""
+    """Return the key of the fit that a fold needs."""
     return LEVELS[fold.protocol], fold.name
 
 
 def _scorers(
     frame: pd.DataFrame,
     fold: Fold,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     seeds: Sequence[int],
     progress: Progress,
 ) -> list[Scorer]:
-    """Fit a fold, once for each seed; the line has no seed."""
-    lesson = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], recipe.home)
-    line, scorers = fit_line(lesson), []
+    """Fit a fold once for each seed; the logistic regression does not depend on the seed."""
+    training_set = prepare(frame.iloc[fold.train], LEVELS[fold.protocol], config.home)
+    regression, scorers = fit_regression(training_set), []
     for seed in seeds:
-        booster = fit_booster(lesson, replace(recipe, seed=seed))
-        scorers.append(Scorer(lesson.builder, booster, line))
+        booster = fit_booster(training_set, replace(config, seed=seed))
+        scorers.append(Scorer(training_set.builder, booster, regression))
         progress(fold)
     return scorers
 
 
 def scored_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> FloatArray:
-    """Features of the scored flights, with what is known about them in this protocol."""
+    """Return the features of the scored flights at the level of the protocol."""
     flights = Flights.from_columns(frame.iloc[fold.test])
     if LEVELS[fold.protocol] is not Level.FRESH:
         return builder.transform(flights)
@@ -214,7 +213,7 @@ def scored_matrix(frame: pd.DataFrame, fold: Fold, builder: FeatureBuilder) -> F
     outcomes = Outcomes.from_columns(known)
     if fold.protocol == "E3.live":
         flights = flights.seen(airport_states(outcomes, flights.departure - LEAD_MINUTES))
-    return builder.refreshed(known, outcomes).replay(flights, flights.day)
+    return builder.refreshed(known, outcomes).point_in_time(flights, flights.day)
 
 
 def _summary(runs: Sequence[Scored], seeds: Sequence[int], threshold: float) -> dict[str, Any]:
@@ -231,7 +230,7 @@ def _summary(runs: Sequence[Scored], seeds: Sequence[int], threshold: float) -> 
 
 
 def _over_time(frame: pd.DataFrame, run: Scored, threshold: float) -> dict[str, Any]:
-    """The figures of each month, and each day's flights and summed log loss (first seed)."""
+    """Return the figures of each month, and flights and summed log loss of each day."""
     departure = frame["scheduled_departure"].to_numpy()[run.row]
     month, day = departure.astype("datetime64[M]"), departure.astype("datetime64[D]")
     by_month = {}

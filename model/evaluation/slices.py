@@ -1,4 +1,4 @@
-"""Slices: how a model does on the flights of one airline, destination, month or part of the day."""
+"""Compute figures of slices: one airline, destination, month or part of the day."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from model.evaluation.protocols import Scored, walk_forward
 from model.inference.calibration import FloatArray
 
 LARGEST = 20
-"""Slices of a kind that are told; the others are pooled."""
+"""Largest number of slices of a kind; smaller ones are pooled."""
 OTHERS = "others"
 BAND_HOURS = 3
 IN_ORDER = ("month", "hours")
-"""Kinds whose slices have an order of their own, and are few."""
+"""Kinds whose slices are listed in their natural order, not by size."""
 SMALL_AIRLINE = 200
 """Flights a year below which an airline is called small."""
 DECIMALS = 4
@@ -41,11 +41,11 @@ SLICES: Mapping[str, Callable[[pd.DataFrame], Keys]] = {
     "hours": _band,
     "flight type": lambda frame: frame["flight_type"].to_numpy(dtype=object),
 }
-"""Kinds of slices, each with what tells them apart."""
+"""Kinds of slices, each with a function that returns the slice of each flight."""
 
 
 def slices(frame: pd.DataFrame, run: Scored, threshold: float) -> JsonObject:
-    """Figures of each slice, by kind: the `LARGEST` of a kind, the largest first, then the rest.
+    """Return figures of slices by kind: the `LARGEST`, largest first, then the rest pooled.
 
     Parameters
     ----------
@@ -61,15 +61,15 @@ def slices(frame: pd.DataFrame, run: Scored, threshold: float) -> JsonObject:
 
 
 def small_airlines(frame: pd.DataFrame, run: Scored) -> JsonObject:
-    """What is said of airlines with few flights, against what happened and against plain rates.
+    """Compare the model with plain late shares on the flights of airlines with few flights.
 
-    Each scored flight of such an airline is also given what its airline's own late share in the
-    training months was (`own rate`; the airport's where it had no flight), and the same share
-    shrunken towards the airport's (`shrunken rate`), as the features have it.
+    The plain rates of a flight are the late share of its airline in the training months (`own
+    rate`; the airport's if the airline had no flight), and the same share shrunk towards the
+    airport's (`shrunken rate`), as in the features.
 
     Returns
     -------
-    Counts, late share and mean probability by airline, and the log loss of each way of saying it.
+    Counts, late share and mean probability by airline, and the log loss of each predictor.
     """
     codes = frame["airline"].to_numpy(dtype=object)
     names, position, count = np.unique(codes, return_inverse=True, return_counts=True)
@@ -78,7 +78,7 @@ def small_airlines(frame: pd.DataFrame, run: Scored) -> JsonObject:
         return {"below": SMALL_AIRLINE, "n": 0, "airlines": {}, "log_loss": {}}
     own, shrunken = _plain_rates(frame, position, len(names))
     rows, late = run.row[small], run.late[small]
-    said = {
+    predicted = {
         "model": run.probability[small],
         "shrunken rate": shrunken[rows],
         "own rate": own[rows],
@@ -87,10 +87,10 @@ def small_airlines(frame: pd.DataFrame, run: Scored) -> JsonObject:
     return {
         "below": SMALL_AIRLINE,
         "n": len(rows),
-        "airlines": _said_and_happened(codes[rows], late, said),
+        "airlines": _by_airline(codes[rows], late, predicted),
         "log_loss": {
             name: round(float(flight_log_loss(late, each).mean()), DECIMALS)
-            for name, each in said.items()
+            for name, each in predicted.items()
         },
     }
 
@@ -107,11 +107,11 @@ def _slices_of(kind: str, keys: Keys, run: Scored, threshold: float) -> list[Jso
 def _figures(run: Scored, rows: BoolArray, threshold: float) -> JsonObject:
     late, probability = run.late[rows], run.probability[rows]
     found = figures(late, probability, run.constant[rows], threshold)
-    told = {name: found[name] for name in ("auc", "log_loss", "log_loss_constant", "ece")}
+    chosen = {name: found[name] for name in ("auc", "log_loss", "log_loss_constant", "ece")}
     shares = {"late_share": float(late.mean()), "mean_probability": float(probability.mean())}
     rounded = {
         name: None if value is None else round(value, DECIMALS)
-        for name, value in {**shares, **told}.items()
+        for name, value in {**shares, **chosen}.items()
     }
     return {"n": int(rows.sum()), **rounded}
 
@@ -119,30 +119,30 @@ def _figures(run: Scored, rows: BoolArray, threshold: float) -> JsonObject:
 def _plain_rates(
     frame: pd.DataFrame, airline: npt.NDArray[np.intp], airlines: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Late share of each flight's airline in the months before, plain and shrunken, ``(n,)``."""
+    """Return the past late share of each flight's airline, plain and shrunk, ``(n,)``."""
     late = frame["delayed"].to_numpy(dtype=float)
     own, shrunken = np.full(len(frame), np.nan), np.full(len(frame), np.nan)
-    worth = EVIDENCE[list(KEYS).index("airline")]
+    prior = EVIDENCE[list(KEYS).index("airline")]
     for fold in walk_forward(frame):
         flights = np.bincount(airline[fold.train], minlength=airlines)
         delayed = np.bincount(airline[fold.train], late[fold.train], minlength=airlines)
-        everyone = late[fold.train].mean()
-        plain = np.where(flights > 0, delayed / np.maximum(flights, 1), everyone)
+        overall = late[fold.train].mean()
+        plain = np.where(flights > 0, delayed / np.maximum(flights, 1), overall)
         own[fold.test] = plain[airline[fold.test]]
-        leaning = (delayed + worth * everyone) / (flights + worth)
-        shrunken[fold.test] = leaning[airline[fold.test]]
+        shrunk = (delayed + prior * overall) / (flights + prior)
+        shrunken[fold.test] = shrunk[airline[fold.test]]
     return own, shrunken
 
 
-def _said_and_happened(
-    codes: Keys, late: BoolArray, said: Mapping[str, FloatArray]
+def _by_airline(
+    codes: Keys, late: BoolArray, predicted: Mapping[str, FloatArray]
 ) -> dict[str, JsonObject]:
     return {
         str(code): {
             "n": int((codes == code).sum()),
             "late_share": round(float(late[codes == code].mean()), DECIMALS),
-            "mean_probability": round(float(said["model"][codes == code].mean()), DECIMALS),
-            "own_rate": round(float(said["own rate"][codes == code].mean()), DECIMALS),
+            "mean_probability": round(float(predicted["model"][codes == code].mean()), DECIMALS),
+            "own_rate": round(float(predicted["own rate"][codes == code].mean()), DECIMALS),
         }
         for code in np.unique(codes.astype(str))
     }

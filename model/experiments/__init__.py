@@ -1,1 +1,1 @@
-"""Every attempt at a better model, declared, run on the protocol's folds and written down."""
+"""Experiments: declared attempts at a better model, run on the protocols' folds and reported."""

@@ -1,4 +1,4 @@
-"""`train.py experiments`: run what is declared and not yet there, then write the page."""
+"""Run `train.py experiments`: the declared attempts without a result, then write the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from model.experiments.run.results import ResultStore
 from model.experiments.run.summary import summarise, write_results
 from model.experiments.run.work_list import FoldCache, Piece, missing, runs, work
 
-LEDGER_FILE = "ledger.jsonl"
+STORE_FILE = "ledger.jsonl"
 
 logger = logging.getLogger(__name__)
 
@@ -40,42 +40,42 @@ def run_experiments(  # noqa: PLR0913 - each is an option of the command line
     frame
         The typed frame of flights.
     folder
-        Where each result is kept as soon as it is there.
+        Folder of the result store.
     docs
-        Where ``results.json``, ``README.md`` and its pictures are written.
+        Folder of ``results.json``, ``README.md`` and its pictures.
     only
-        Ids of attempts and steps of evidence to run now; the page shows all that is there.
+        Ids of attempts and steps of evidence to run; the page shows all stored results.
     seeds
-        This many for every row that has chance in it, instead of those declared.
+        Number of seeds of every random method, instead of those declared.
     jobs
         Processes.
     render
-        Write the page from what is there, and run nothing.
+        Write the page from the stored results, and run nothing.
 
     Raises
     ------
     UnknownAttempt
-        If there is no such id.
+        If an id does not exist.
     """
-    shelf, ledger = FoldCache(frame), ResultStore(folder / LEDGER_FILE)
-    todo = [] if render else missing(planned(only, seeds), shelf, ledger)
-    logger.info("%s results are kept in %s, %s are missing", len(ledger), folder, len(todo))
+    cache, store = FoldCache(frame), ResultStore(folder / STORE_FILE)
+    todo = [] if render else missing(planned(only, seeds), cache, store)
+    logger.info("%s results are kept in %s, %s are missing", len(store), folder, len(todo))
     with tqdm(total=len(todo), unit="run") as bar:
-        for piece, _ in work(todo, shelf, ledger, jobs):
+        for piece, _ in work(todo, cache, store, jobs):
             bar.set_postfix_str(piece.name)
             bar.update()
     docs.mkdir(parents=True, exist_ok=True)
-    write_results(docs, summarise(shelf, ledger))
+    write_results(docs, summarise(cache, store))
     return write_page(docs)
 
 
 def planned(only: Collection[str] = (), seeds: int | None = None) -> list[Piece]:
-    """Everything that is to be run: a first seed of all, then the evidence, then more seeds.
+    """List all pieces to run: the first seed of all, then the evidence, then more seeds.
 
     Raises
     ------
     UnknownAttempt
-        If there is no such id.
+        If an id does not exist.
     """
     attempts = runs(chosen(only), seeds)
     steps = [step for step in STEPS if not only or step.id in only]
@@ -89,7 +89,7 @@ def chosen(only: Collection[str]) -> Sequence[Attempt]:
     Raises
     ------
     UnknownAttempt
-        If there is no such id.
+        If an id does not exist.
     """
     known = {attempt.id for attempt in ATTEMPTS} | {step.id for step in STEPS}
     unknown = sorted(set(only) - known)

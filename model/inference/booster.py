@@ -1,10 +1,9 @@
-"""LightGBM's model through its C API, without the weight of its Python package.
+"""Score by a LightGBM model through the C API, without LightGBM's Python package.
 
-Importing `lightgbm` brings scikit-learn, pandas and SciPy with it wherever they are installed:
-seconds of start and about 190 MB that a service does not need. Its shared library alone scores a
-model text; this module calls the handful of functions that takes. Many rows at once are scored by
-its trees as tables (`model.inference.quickscorer.forest`), which is faster and gives the same
-scores.
+Importing `lightgbm` also imports scikit-learn, pandas and SciPy where they are installed: seconds
+of start-up and about 190 MB that a service does not need. The shared library alone scores a model
+text; this module calls the few functions needed. Large batches are scored by look-up tables
+(`model.inference.quickscorer.forest`), which is faster and gives the same scores.
 
 References
 ----------
@@ -15,10 +14,11 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,20 +33,20 @@ _ALL_TREES = -1
 _ROW_MAJOR = 1
 
 WORTH_TABLES = 4_096
-"""Rows whose scores pay for making the tables first, where nobody has made them."""
+"""Rows from which building the tables costs less than it saves, if they are not built yet."""
 
 FloatArray = npt.NDArray[np.float64]
 
 
 class Booster:
-    """A fitted LightGBM model that scores feature matrices.
+    """Fitted LightGBM model that scores feature matrices.
 
     Parameters
     ----------
     text
         The model in LightGBM's text format.
     threads
-        Threads that one call may use; 0 is all. A service uses 1: requests are its parallelism.
+        Threads of one call; 0 uses all processors. A service uses 1 and runs requests in parallel.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class Booster:
 
     def __init__(self, text: str, threads: int = 0) -> None:
         if END_OF_TREES not in text:
-            message = "LightGBM refused the model: its text is not whole"
+            message = "LightGBM refused the model: its text is incomplete"
             raise BundleError(message)
         self.text = text
         self._library = _library()
@@ -71,21 +71,21 @@ class Booster:
         self.trees = trees.value
         self.features = self._count_features()
         self._forest: Forest | None = None
-        self._tabulated = False
+        self._compiled = False
         self._options = f"num_threads={threads} verbosity=-1".encode()
         self._single_row = self._prepare_single_row()
 
     def compile(self) -> None:
-        """Turn the trees into tables, where they fit: some 30 ms of work, once.
+        """Build look-up tables from the trees, if they fit; it takes about 30 ms, once.
 
-        Others may score meanwhile: scores are the same to the last bit, before and after.
+        Other threads may score meanwhile: scores are equal to the last bit before and after.
         """
-        if not self._tabulated:
+        if not self._compiled:
             self._forest = Forest.of(self.text)
-            self._tabulated = True
+            self._compiled = True
 
     def raw_scores(self, matrix: FloatArray) -> FloatArray:
-        """Log-odds of each row, shape ``(n,)``, for a matrix of shape ``(n, features)``."""
+        """Return the log-odds of each row, shape ``(n,)``, of a matrix ``(n, features)``."""
         rows = self._checked(matrix)
         if len(rows) == 1:
             return self._predict_single_row(rows)
@@ -96,7 +96,7 @@ class Booster:
         return self._forest.raw_scores(rows)
 
     def contributions(self, matrix: FloatArray) -> FloatArray:
-        """Exact TreeSHAP contributions to the log-odds, shape ``(n, features + 1)``.
+        """Return exact TreeSHAP contributions to the log-odds, shape ``(n, features + 1)``.
 
         The last column is the expected value; the columns of a row add up to its raw score.
 
@@ -131,7 +131,7 @@ class Booster:
         return out
 
     def _predict_single_row(self, row: FloatArray) -> FloatArray:
-        """Raw score of one row, without reading the options anew: a third of the time saved."""
+        """Return the log-odds of one row; parsed options are reused, which saves a third."""
         out, length = np.empty(1), c_int64()
         self._check(
             self._library.LGBM_BoosterPredictForMatSingleRowFast(
@@ -158,7 +158,7 @@ class Booster:
         return prepared
 
     def _checked(self, matrix: FloatArray) -> FloatArray:
-        """The matrix as LightGBM reads it, row after row."""
+        """Return the matrix in C order, as LightGBM reads it, after checking its shape."""
         if matrix.ndim != 2 or matrix.shape[1] != self.features:
             message = f"the model takes {self.features} features, not shape {matrix.shape}"
             raise ValueError(message)
@@ -176,6 +176,25 @@ class Booster:
             raise BundleError(message)
 
 
+_INTEGERS = [c_int, c_int32, c_int32, c_int, c_int, c_int, c_int]
+_ARGUMENTS: dict[str, list[Any]] = {
+    "LGBM_BoosterLoadModelFromString": [c_char_p, POINTER(c_int), POINTER(c_void_p)],
+    "LGBM_BoosterGetNumFeature": [c_void_p, POINTER(c_int)],
+    "LGBM_BoosterFree": [c_void_p],
+    "LGBM_FastConfigFree": [c_void_p],
+    "LGBM_BoosterPredictForMatSingleRowFastInit": [
+        *[c_void_p, c_int, c_int, c_int, c_int],
+        *[c_int32, c_char_p, POINTER(c_void_p)],
+    ],
+    "LGBM_BoosterPredictForMatSingleRowFast": [c_void_p, c_void_p, POINTER(c_int64), c_void_p],
+    "LGBM_BoosterPredictForMat": [
+        *[c_void_p, c_void_p, *_INTEGERS],
+        *[c_char_p, POINTER(c_int64), c_void_p],
+    ],
+}
+"""Argument types of the functions of LightGBM's library that are called here."""
+
+
 @cache
 def _library() -> ctypes.CDLL:
     """Load the shared library of the installed package, without importing the package."""
@@ -185,34 +204,6 @@ def _library() -> ctypes.CDLL:
         raise BundleError(message)
     library = ctypes.CDLL(str(Path(spec.origin).parent / "lib" / "lib_lightgbm.so"))
     library.LGBM_GetLastError.restype = c_char_p
-    library.LGBM_BoosterLoadModelFromString.argtypes = [
-        c_char_p,
-        POINTER(c_int),
-        POINTER(c_void_p),
-    ]
-    library.LGBM_BoosterGetNumFeature.argtypes = [c_void_p, POINTER(c_int)]
-    library.LGBM_BoosterFree.argtypes = [c_void_p]
-    library.LGBM_FastConfigFree.argtypes = [c_void_p]
-    library.LGBM_BoosterPredictForMatSingleRowFastInit.argtypes = [
-        c_void_p,
-        *[c_int] * 4,
-        ctypes.c_int32,
-        c_char_p,
-        POINTER(c_void_p),
-    ]
-    library.LGBM_BoosterPredictForMatSingleRowFast.argtypes = [
-        c_void_p,
-        c_void_p,
-        POINTER(c_int64),
-        c_void_p,
-    ]
-    integers = [c_int, ctypes.c_int32, ctypes.c_int32, c_int, c_int, c_int, c_int]
-    library.LGBM_BoosterPredictForMat.argtypes = [
-        c_void_p,
-        c_void_p,
-        *integers,
-        c_char_p,
-        POINTER(c_int64),
-        c_void_p,
-    ]
+    for name, types in _ARGUMENTS.items():
+        getattr(library, name).argtypes = types
     return library

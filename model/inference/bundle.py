@@ -1,7 +1,7 @@
-"""A model as files: trees, line, what the features learned, calibration, card. No pickle.
+"""Write and read a model as files: trees, regression, features, calibration, card. No pickle.
 
 A bundle is a folder. The same model gives the same bytes: nothing in it depends on when or where
-it was written. `SHA256SUMS` covers every other file and is checked before anything is used.
+it was written. `SHA256SUMS` covers every other file and is checked before any file is used.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from model.inference.scorer import Scorer
 BOOSTER_FILE = "saved_model.ubj"
 """Name under which `bentoml.lightgbm.load_model` looks for a Booster; LightGBM's text format."""
 FEATURES_FILE = "features.json"
-LINEAR_FILE = "linear.json"
+REGRESSION_FILE = "linear.json"
 FRESH_BOOSTER_FILE = "fresh_booster.txt"
 FRESH_FEATURES_FILE = "fresh_features.json"
-FRESH_LINEAR_FILE = "fresh_linear.json"
-"""The same three of the level that knows fresh outcomes."""
+FRESH_REGRESSION_FILE = "fresh_linear.json"
+"""The same three files of the level that knows fresh outcomes."""
 SCORING_FILE = "scoring.json"
 CARD_FILE = "card.json"
 EVALUATION_FILE = "evaluation.json"
-SCHEDULE_FILES = (BOOSTER_FILE, FEATURES_FILE, LINEAR_FILE)
-FRESH_FILES = (FRESH_BOOSTER_FILE, FRESH_FEATURES_FILE, FRESH_LINEAR_FILE)
+SCHEDULE_FILES = (BOOSTER_FILE, FEATURES_FILE, REGRESSION_FILE)
+FRESH_FILES = (FRESH_BOOSTER_FILE, FRESH_FEATURES_FILE, FRESH_REGRESSION_FILE)
 FILES = (*SCHEDULE_FILES, *FRESH_FILES, SCORING_FILE, CARD_FILE, EVALUATION_FILE)
 SUMS_FILE = "SHA256SUMS"
 
@@ -44,12 +44,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A predictor with its papers.
+    """Predictor with its model card and evaluation.
 
     Attributes
     ----------
     card
-        What the model is: data, window, parameters, libraries, headline figures.
+        Data, window, parameters, libraries and headline figures of the model.
     evaluation
         The full result of the evaluation protocol; empty where it was skipped.
     """
@@ -107,34 +107,37 @@ class Bundle:
 
 
 def digest(contents: dict[str, bytes]) -> str:
-    """Short name of a bundle's content: ten hexadecimal digits."""
+    """Return a short name of a bundle's content: ten hexadecimal digits."""
     return _sha256(contents[SUMS_FILE])[:10]
 
 
 LevelFiles = tuple[str, str, str]
-"""Names of the files of one level: trees, features, line."""
+"""Names of the files of one level: trees, features, regression."""
 
 
 def _level_files(scorer: Scorer, names: LevelFiles) -> dict[str, bytes]:
     texts = (scorer.booster.text, scorer.builder.to_json())
-    contents = [*(text.encode() for text in texts), _json_bytes(scorer.linear.to_json())]
+    contents = [*(text.encode() for text in texts), _json_bytes(scorer.regression.to_json())]
     return dict(zip(names, contents, strict=True))
 
 
 def _scorer(folder: Path, contents: dict[str, bytes], names: LevelFiles, threads: int) -> Scorer:
-    """One level of the model, its features, trees and line checked against each other."""
-    trees, features, line = names
+    """Return one level of the model, after comparing the feature counts of its three files."""
+    trees, features, weights = names
     builder = _parsed(folder, contents, features, FeatureBuilder.from_json)
-    linear = _parsed(folder, contents, line, lambda text: LogisticModel.from_json(json.loads(text)))
+    regression = _parsed(
+        folder, contents, weights, lambda text: LogisticModel.from_json(json.loads(text))
+    )
     booster = Booster(contents[trees].decode(), threads)
-    for name, taken in (("Booster", booster.features), ("line", linear.features)):
+    models = (("Booster", booster.features), ("logistic regression", regression.features))
+    for name, taken in models:
         if taken != len(builder.feature_names):
             message = (
                 f"{folder} was trained by another version of this code: its {name} takes "
                 f"{taken} features, the builder makes {len(builder.feature_names)}. Train again"
             )
             raise BundleError(message)
-    return Scorer(builder, booster, linear)
+    return Scorer(builder, booster, regression)
 
 
 def _parsed(folder: Path, contents: dict[str, bytes], name: str, parse: Callable[[str], T]) -> T:
@@ -145,7 +148,7 @@ def _parsed(folder: Path, contents: dict[str, bytes], name: str, parse: Callable
 
 
 def _checked(folder: Path) -> dict[str, bytes]:
-    """Every file of a bundle by its name, after comparing it with `SHA256SUMS`."""
+    """Return every file of a bundle by its name, after comparing it with `SHA256SUMS`."""
     contents = {}
     for line in _read(folder / SUMS_FILE).decode(errors="replace").splitlines():
         expected, _, name = line.partition("  ")

@@ -1,4 +1,4 @@
-"""From the model's margins to probabilities that mean what they say."""
+"""Turn log-odds (margins) into calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 PRIOR_STRENGTH = 200.0
-"""Flights that the belief "the margins are right as they are" is worth."""
+"""Weight of the prior "no calibration", in flights."""
 
 
 def sigmoid(margin: FloatArray) -> FloatArray:
-    """Logistic function, computed without overflow; shape as given."""
+    """Return the logistic function of each margin, without overflow; shape as given."""
     return 0.5 * (1.0 + np.tanh(0.5 * margin))
 
 
@@ -23,7 +23,7 @@ def sigmoid(margin: FloatArray) -> FloatArray:
 class Calibration:
     """Platt scaling: ``probability = sigmoid(slope * margin + intercept)``.
 
-    It keeps the order of flights, so that ranking figures (ROC AUC) stay as they are.
+    The order of flights does not change, so ranking metrics (ROC AUC) stay the same.
 
     References
     ----------
@@ -38,18 +38,18 @@ class Calibration:
     def fit(cls, margin: FloatArray, delayed: npt.NDArray[np.bool_]) -> Self:
         """Fit slope and intercept by penalised maximum likelihood.
 
-        A Gaussian prior draws them to (1, 0), no change: margins of a model trained for log loss
-        are nearly right, and a few late weeks should not bend them more than they can prove.
-        Newton's method; five or so steps on a convex function of two numbers.
+        A Gaussian prior shrinks them to (1, 0), which changes nothing: margins of a model trained
+        on log loss are nearly calibrated, and few flights are weak evidence against that. Newton's
+        method takes about five steps, because the function of two numbers is convex.
 
         Parameters
         ----------
         margin, delayed
-            Raw scores and outcomes of flights that the model was not fitted on, shape ``(n,)``.
+            Log-odds and outcomes of flights on which the model was not fitted, shape ``(n,)``.
         """
         design = np.column_stack([margin, np.ones_like(margin)])
         weights, prior = np.array([1.0, 0.0]), np.array([1.0, 0.0])
-        # a prior worth so many flights whose margins vary as these do, or by a tenth at the least
+        # the prior counts as flights with the variance of these margins, which is at least .01
         penalty = PRIOR_STRENGTH * np.diag([max(np.var(margin), 0.01), 1.0]) / 4.0
         for _ in range(25):
             probability = sigmoid(design @ weights)
@@ -63,7 +63,7 @@ class Calibration:
 
     @classmethod
     def shift(cls, margin: FloatArray, delayed: npt.NDArray[np.bool_]) -> Self:
-        """Fit the intercept alone, by which the level follows a base rate that has moved.
+        """Fit the intercept alone, which corrects the level for another base rate.
 
         Parameters and prior are those of `fit`; the slope stays 1.
         """
@@ -78,7 +78,7 @@ class Calibration:
         return cls(intercept=intercept)
 
     def apply(self, margin: FloatArray) -> FloatArray:
-        """Probability of each margin, shape as given."""
+        """Return the probability of each margin, shape as given."""
         return sigmoid(self.slope * margin + self.intercept)
 
     def to_json(self) -> dict[str, Any]:

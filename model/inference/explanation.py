@@ -1,4 +1,4 @@
-"""Why a flight has its probability: exact contributions, in groups that a person knows."""
+"""Explain probabilities: exact contributions, summed over groups of features."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from data.flights import Flights
 from features.builder import FeatureBuilder
+from model.inference import GROUPS, Group
 from model.inference.calibration import Calibration, FloatArray, sigmoid
-from model.inference.groups import GROUPS, Group
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 
-_BY_FAMILY: dict[str, Group] = {
+_BY_TRANSFORMER: dict[str, Group] = {
     "clock": "hour",
     "holidays": "holiday",
     "timetable": "congestion",
@@ -30,20 +30,20 @@ _BY_COLUMN: dict[str, Group] = {
     "flight_type": "destination",
     "weekday": "weekday",
 }
-"""Columns whose group is not that of their family."""
+"""Columns whose group differs from that of their transformer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one flight has its probability.
+    """Contributions to the probability of one flight.
 
     Attributes
     ----------
     base
-        Probability of a flight about which nothing is known.
+        Probability before any feature is considered.
     changes
-        Signed change in probability by group, the largest first; with `base` they add up to the
-        flight's probability.
+        Signed change in probability by group, the largest first. Together with `base` they add up
+        to the flight's probability.
     """
 
     base: float
@@ -51,13 +51,13 @@ class Explanation:
 
 
 class Explainer:
-    """Explains the scores of a predictor.
+    """Explainer of the scores of a predictor.
 
-    A flight's log-odds are divided, exactly, between the columns: by TreeSHAP those of the trees,
-    by deviation from the mean those of the line. Probabilities are not
-    additive, so their difference from the base is divided in the same proportions: each group
-    gets its log-odds times the mean slope of the logistic curve between base and flight. Signs
-    and order are those of the log-odds, and the changes add up.
+    The log-odds of a flight are divided exactly between the columns: TreeSHAP for the trees,
+    deviation from the mean for the logistic regression. Probabilities are not additive, so their
+    difference from the base is divided in the same proportions: each group gets its log-odds times
+    the mean slope of the logistic curve between base and flight. Signs and order are those of the
+    log-odds, and the changes add up.
 
     References
     ----------
@@ -76,7 +76,7 @@ class Explainer:
         ]
 
     def explain(self, flights: Flights) -> list[Explanation]:
-        """Explain each flight, in order."""
+        """Return the explanation of each flight, in order."""
         fresh = self._predictor.knows_fresh(flights)
         found: dict[int, Explanation] = {}
         for rows, level in zip((~fresh, fresh), self._levels, strict=True):
@@ -101,7 +101,7 @@ def _explain(
 
 
 def _mean_slope(base: FloatArray, step: FloatArray) -> FloatArray:
-    """Mean slope of the logistic curve between `base` and ``base + step``."""
+    """Return the mean slope of the logistic curve between `base` and ``base + step``."""
     start = sigmoid(base)
     near = np.abs(step) < 1e-9
     rise = (sigmoid(base + step) - start) / np.where(near, 1.0, step)
@@ -114,10 +114,10 @@ def _ordered(changes: FloatArray) -> list[tuple[Group, float]]:
 
 
 def _membership(builder: FeatureBuilder) -> FloatArray:
-    """One column per group with a 1 for each of its features, ``(features, groups)``."""
+    """Return a matrix with a 1 where a feature belongs to a group, ``(features, groups)``."""
     table = np.zeros((len(builder.feature_names), len(GROUPS)))
-    names = [(family.key, name) for family in builder.families for name in family.names]
+    names = [(each.key, name) for each in builder.transformers for name in each.names]
     for row, (key, name) in enumerate(names):
-        group = _BY_COLUMN[name] if name in _BY_COLUMN else _BY_FAMILY[key]
+        group = _BY_COLUMN[name] if name in _BY_COLUMN else _BY_TRANSFORMER[key]
         table[row, GROUPS.index(group)] = 1.0
     return table

@@ -1,4 +1,4 @@
-"""Scores flights: level of information, calibration, decision. Shared by training and serving."""
+"""Score flights: level of information, calibration, decision. Shared by training and serving."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from model.inference.decision import Decision
 from model.inference.scorer import Scorer
 
 FRESH_DAYS = 4
-"""Days, from the end of the tables on, that are scored by the level that knows fresh outcomes;
-later ones lean on the schedule's. Measured in docs/decisions/0009-refresh.md."""
+"""Days after the end of the tables that the fresh level scores; the schedule level scores all
+others. Measured in docs/decisions/0009-refresh.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the model says about `n` flights, in their order.
+    """Scores of `n` flights, in their order.
 
     Attributes
     ----------
     probability
-        Of leaving more than 15 minutes late, shape ``(n,)``.
+        Probability of leaving more than 15 minutes late, shape ``(n,)``.
     delayed
         Whether the probability reaches the published threshold, shape ``(n,)``.
     band
         Position of the risk in `model.inference.decision.RISK_NAMES`, shape ``(n,)``.
     unknown
-        For each flight, the names of those fields whose value training never saw.
+        For each flight, the names of the fields whose value training never saw.
     """
 
     probability: FloatArray
@@ -43,17 +43,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A fitted model, ready to score.
+    """Fitted model that scores flights.
 
     Attributes
     ----------
     schedule
-        What scores from the schedule alone.
+        Scores from the schedule alone.
     fresh
-        What scores where fresh outcomes are known: where the airport's state is told, or in the
-        `FRESH_DAYS` after the end of its tables.
+        Scores flights for which fresh outcomes are known: those with a state of the airport, and
+        those of the `FRESH_DAYS` after the end of its tables.
     calibration
-        Of the schedule's scores.
+        Calibration of the scores of the schedule level.
     """
 
     schedule: Scorer
@@ -63,21 +63,21 @@ class Predictor:
 
     @property
     def builder(self) -> FeatureBuilder:
-        """Features of the schedule level; codes and home airport are those of both."""
+        """Return the features of the schedule level; both levels have its codes and airport."""
         return self.schedule.builder
 
     @property
     def booster(self) -> Booster:
-        """Trees of the schedule level."""
+        """Return the trees of the schedule level."""
         return self.schedule.booster
 
     def compile(self) -> None:
-        """Make what scores many flights at once faster: see `Booster.compile`."""
+        """Build the look-up tables of both Boosters: see `Booster.compile`."""
         self.schedule.booster.compile()
         self.fresh.booster.compile()
 
     def predict(self, flights: Flights) -> Scores:
-        """Score flights with all that is said about them."""
+        """Return probability, decision, band and unknown fields of flights."""
         probability = self.score(flights)
         return Scores(
             probability=probability,
@@ -87,9 +87,9 @@ class Predictor:
         )
 
     def score(self, flights: Flights) -> FloatArray:
-        """Probability of each flight, shape ``(n,)``; one call per level, whatever their number.
+        """Return the probability of each flight, shape ``(n,)``.
 
-        Flights of which fresh outcomes are known and others may stand side by side.
+        Each level scores its flights of the batch in one call.
         """
         fresh = self.knows_fresh(flights)
         if not fresh.any():
@@ -101,7 +101,7 @@ class Predictor:
         return probability
 
     def knows_fresh(self, flights: Flights) -> npt.NDArray[np.bool_]:
-        """Whether each flight is scored with fresh outcomes, shape ``(n,)``."""
+        """Return whether the fresh level scores each flight, shape ``(n,)``."""
         age = flights.day - self.fresh.builder.as_of
         fresh: npt.NDArray[np.bool_] = (age >= 0) & (age < FRESH_DAYS)
         if flights.airport is not None:
@@ -109,7 +109,7 @@ class Predictor:
         return fresh
 
     def probability(self, matrix: npt.NDArray[np.float64]) -> FloatArray:
-        """Calibrated probability of each row of the schedule's features, shape ``(n,)``."""
+        """Return the calibrated probability of each row of the schedule features, ``(n,)``."""
         return self.calibration.apply(self.schedule.margins(matrix))
 
     def _score_schedule(self, flights: Flights) -> FloatArray:

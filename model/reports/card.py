@@ -1,4 +1,4 @@
-"""The model card: what the model is, what it was made from and how well it does."""
+"""Make the model card: the model's data, parameters, uses, limits and figures, as JSON values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIBRARIES = ("bentoml", "lightgbm", "numpy", "pandas", "scikit-learn")
 JsonObject = dict[str, Any]
 
 USUAL_NUMBERS = 3
-"""Flight numbers that are told of an airline on a route."""
+"""Number of flight numbers that the card lists for an airline on a route."""
 
 INTENDED_USE = (
     (
@@ -32,19 +32,18 @@ INTENDED_USE = (
     "With the airport's state: the same for the next three hours.",
 )
 MISUSE = (
-    "Deciding about a single passenger or employee, or proving fault: a probability is no cause.",
-    "Judging or comparing airlines: the late share says more, and this model leans on it.",
-    "Safety, slots or fuel: nothing of the operation is known to it.",
-    "Airports other than {home.place}, or other meanings of late.",
+    "Decisions about a single passenger or employee, or proof of fault: a probability is no cause.",
+    "Comparing airlines: their late shares say more, and the model uses those shares.",
+    "Safety, slots or fuel: the model has no data about operations.",
+    "Airports other than {home.place}, or other definitions of late.",
 )
 LIMITS = (
-    "One year of flights: no season was seen twice, and no later year at all.",
-    "The late share moves through the year by more than any schedule can tell; see the months.",
-    "Weather, strikes, aircraft and crews are unknown to it: most of what is missing is the day.",
+    "One year of flights: no season occurs twice, and no later year was tested.",
+    "The late share varies over the year by more than a schedule can explain; see the months.",
+    "Weather, strikes, aircraft and crews are not in the data; they differ most from day to day.",
     "Public holidays are {home.country_name}'s; school holidays are {school_holidays}.",
 )
-"""What the model is for, what not, and where it ends. Told by `GET /model` and the card, after
-`told_of` has filled in the home airport."""
+"""Intended uses, misuses and limits for `GET /model` and the card; `for_airport` fills them in."""
 
 _LONG_KEYS = ("by_day",)
 
@@ -54,15 +53,14 @@ def make_card(
     *,
     is_sample: bool,
     predictor: Predictor,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     evaluation: JsonObject,
 ) -> JsonObject:
     """Return the card of a model fitted on `frame`, as plain JSON values.
 
-    Nothing in it depends on when or where the model was trained: the same flights and recipe
-    give the same card.
+    The same flights and config give the same card, at any time and on any machine.
     """
-    home = predictor.builder.home
+    home = predictor.builder.airport_config
     return {
         "predicts": f"departure more than {DELAY_MINUTES} minutes after schedule",
         "airport": home.airport,
@@ -70,10 +68,10 @@ def make_card(
         "time_zone": home.time_zone,
         "data": _data(frame, is_sample=is_sample),
         "training": {
-            "seed": recipe.seed,
+            "seed": config.seed,
             "trees": predictor.booster.trees,
-            "parameters": recipe.parameters,
-            "line": {"penalty": PENALTY, "weights": predictor.schedule.linear.weights},
+            "parameters": config.parameters,
+            "line": {"penalty": PENALTY, "weights": predictor.schedule.regression.weights},
         },
         "features": list(predictor.builder.feature_names),
         "fresh_features": list(predictor.fresh.builder.feature_names),
@@ -82,22 +80,22 @@ def make_card(
         "destinations": _destinations(predictor),
         "flight_numbers": _flight_numbers(frame),
         "decision": _decision(predictor),
-        "intended_use": told_of(home, INTENDED_USE),
-        "misuse": told_of(home, MISUSE),
-        "limits": told_of(home, LIMITS),
+        "intended_use": for_airport(home, INTENDED_USE),
+        "misuse": for_airport(home, MISUSE),
+        "limits": for_airport(home, LIMITS),
         "evaluation": headline(evaluation),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
 
 
-def told_of(home: AirportConfig, lines: Sequence[str]) -> list[str]:
-    """Fill the home airport into lines of the card."""
-    known = "approximated by fixed dates" if home.school_holidays else "unknown to it"
-    return [line.format(home=home, school_holidays=known) for line in lines]
+def for_airport(home: AirportConfig, sentences: Sequence[str]) -> list[str]:
+    """Return sentences of the card with the names of the home airport filled in."""
+    known = "approximated by fixed dates" if home.school_holidays else "not in the data"
+    return [sentence.format(home=home, school_holidays=known) for sentence in sentences]
 
 
 def headline(evaluation: JsonObject) -> JsonObject:
-    """Return the evaluation without the day-by-day lists that only the gate needs."""
+    """Return the evaluation without the lists by day, which only the gate needs."""
     return {
         protocol: {key: value for key, value in figures.items() if key not in _LONG_KEYS}
         for protocol, figures in evaluation.items()
@@ -117,9 +115,9 @@ def _data(frame: pd.DataFrame, *, is_sample: bool) -> JsonObject:
 
 
 def _importance(predictor: Predictor) -> dict[str, float]:
-    """Share of the trees' total gain that each feature brought, largest first."""
+    """Return the share of each feature in the trees' total gain, largest first."""
     gain = lgb.Booster(model_str=predictor.booster.text).feature_importance("gain")
-    total = gain.sum() or 1.0  # trees that found no split have no gain to share
+    total = gain.sum() or 1.0  # trees without a split have no gain
     shares = zip(predictor.builder.feature_names, (gain / total).tolist(), strict=True)
     return {name: round(share, 4) for name, share in sorted(shares, key=lambda item: -item[1])}
 
@@ -129,7 +127,7 @@ def _airlines(predictor: Predictor) -> dict[str, str]:
 
 
 def _flight_numbers(frame: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
-    """By airline and destination, the usual flight numbers: the most frequent first."""
+    """Return the usual flight numbers by airline and destination, the most frequent first."""
     route = ["airline", "destination"]
     counts = frame.groupby([*route, "flight_number"], observed=True).size().rename("n")
     ranked = counts.reset_index().sort_values(
@@ -145,18 +143,18 @@ def _flight_numbers(frame: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
 
 
 def _decision(predictor: Predictor) -> JsonObject:
-    """The reason of the published threshold; the threshold itself stands beside the card."""
+    """Return the reason for the threshold, which itself is published beside the card."""
     cost_ratio = round(1.0 / predictor.decision.threshold - 1.0, 4)
     return {
         "cost_ratio": cost_ratio,
-        "reason": f"a missed delay is taken to cost {cost_ratio:g} times a false alarm; with "
-        f"calibrated probabilities an alarm pays from 1 / (1 + {cost_ratio:g}) on. It follows "
-        "from the costs alone and is tuned on no data",
+        "reason": f"a missed delay is assumed to cost {cost_ratio:g} times a false alarm; with "
+        f"calibrated probabilities an alarm then pays from 1 / (1 + {cost_ratio:g}) on. The "
+        "threshold follows from the costs alone and is not tuned on data",
     }
 
 
 def _destinations(predictor: Predictor) -> dict[str, JsonObject]:
-    """Name, city and country of each destination, for people who do not think in codes."""
+    """Return name, city, country and flight type of each destination."""
     known = {}
     for code in sorted(predictor.builder.codes.destination_):
         facts = airport(code)

@@ -1,4 +1,4 @@
-"""Writes the evaluation report: one page for people, with figures and pictures, whole in itself."""
+"""Write the evaluation report: one self-contained HTML page with figures and pictures."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ from model.evaluation.protocols import IndexArray, Scored
 from model.inference.predictor import Predictor
 from model.reports import plots
 from model.reports.model_card_page import drift_of, plain_ways
-from model.reports.render import fill
+from model.reports.render import render_template
 
 REPORT_FILE = "report.html"
 TEMPLATE_FILE = "report.html.jinja"
 
 MINIMUM_PER_HOUR = 30
-"""Flights below which an hour's late share says nothing, and is left out of a picture."""
+"""Fewest flights of an hour whose late share is drawn."""
 TOP_FEATURES = 20
 
 PROTOCOLS = {
     "E1": "Rows shuffled and split at random, as in the original notebook. Flights of one "
-    "day stand on both sides of the split, so it flatters: for comparison only.",
+    "day are on both sides of the split, so the figures are too good: for comparison only.",
     "E2": "Whole calendar days are held out, each of them once.",
     "E3.schedule": "Each month is scored by a model fitted on all months before it, from the "
-    "schedule alone: what a service meets that is trained once and then asked about the future.",
-    "E3.daily": "As E3 schedule, but outcomes up to the day before are known.",
-    "E3.live": "As E3 schedule, but the outcomes of flights that had left an hour before "
-    "are known.",
+    "schedule alone, as in a service that is trained once and predicts the future.",
+    "E3.daily": "As walk-forward schedule, with outcomes up to the day before.",
+    "E3.live": "As walk-forward schedule, with outcomes of flights that had left an hour before.",
 }
 
 MEASURES = (
@@ -48,7 +47,7 @@ MEASURES = (
     ("Recall", "higher", "recall"),
     ("F1", "higher", "f1"),
 )
-"""Rows of the table: name, which way is better, key in the figures."""
+"""Rows of the table: name, better direction, key in the figures."""
 
 FEATURES = {
     "minute_of_day": "Time of day",
@@ -71,12 +70,12 @@ FEATURES = {
     "destination_four_hours_around": "Departures to the destination in four hours",
     "distance_km": "Distance",
 }
-"""What a feature is called in the report, where its column's own words would not do."""
+"""Names of features in the report that differ from the words of the column name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture with the sentence that says what to see, and its words for who cannot see it."""
+    """Picture with title, caption and alternative text for screen readers."""
 
     title: str
     caption: str
@@ -99,8 +98,8 @@ def write_report(
     Parameters
     ----------
     card
-        The model card of `model.reports.card.make_card`: of it `data`, `importance`, `training` and
-        `libraries` are shown.
+        Model card of `model.reports.card.make_card`; the page shows its `data`, `importance`,
+        `training` and `libraries`.
     evaluation, scored
         Both results of `protocols.evaluate`; empty where the evaluation was skipped.
     predictor
@@ -111,8 +110,8 @@ def write_report(
     evaluation, scored = _in_order(evaluation), _in_order(scored)
     threshold = predictor.decision.threshold
     importance = card.get("importance", {})
-    home = predictor.builder.home
-    page = fill(
+    home = predictor.builder.airport_config
+    page = render_template(
         Path(__file__).parent / TEMPLATE_FILE,
         card=card,
         place="Santiago de Chile" if home == SANTIAGO else home.place,
@@ -130,7 +129,7 @@ def write_report(
 
 
 def _in_order(by_protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """Known protocols in the order of the pictures, then the others by name."""
+    """Return known protocols in the order of the pictures, then the others by name."""
     known = list(plots.LINES)
     rank = {name: known.index(name) if name in known else len(known) for name in by_protocol}
     return {name: by_protocol[name] for name in sorted(by_protocol, key=lambda n: (rank[n], n))}
@@ -148,7 +147,7 @@ def _protocol(name: str, summary: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(
     evaluation: Mapping[str, Any], scored: Mapping[str, Scored]
 ) -> Iterator[dict[str, object]]:
-    """Rows of the table of figures: a measure, and the constant base rate's beneath it."""
+    """Yield the rows of the table: each measure, then the same of the constant base rate."""
     for label, better, key in MEASURES:
         cells = [_cell(summary, key) for summary in evaluation.values()]
         yield {"label": label, "better": better, "cells": cells}
@@ -158,13 +157,13 @@ def _rows(
 
 
 def _cell(summary: Mapping[str, Any], key: str) -> tuple[float | None, float | None]:
-    """Return a figure and, where there is more than one seed, its spread."""
+    """Return a figure and, if there is more than one seed, its spread."""
     several = len(summary["seeds"]) > 1
     return summary.get(key), summary.get("spread", {}).get(key) if several else None
 
 
 def _constant(key: str, summary: Mapping[str, Any], run: Scored | None) -> float | None:
-    """Return what the constant base rate reaches, where that means anything."""
+    """Return the figure of the constant base rate, or None where it has none."""
     if key == "auc":
         return 0.5
     if key == "ap":
@@ -179,7 +178,7 @@ def _sections(
     threshold: float,
     frame: pd.DataFrame,
 ) -> list[tuple[str, list[Picture]]]:
-    """Titles and pictures of the page; those of the evaluation only where there is one."""
+    """Return titles and pictures of the page; without an evaluation, those of data and model."""
     by_month = {name: each["by_month"] for name, each in evaluation.items() if each.get("by_month")}
     sections: list[tuple[str, list[Picture]]] = []
     if scored:
@@ -187,25 +186,22 @@ def _sections(
         hour_and_month = [_year(main, scored[main], frame), _day(main, scored[main], frame)]
         months = [_months(by_month)] if by_month else []
         sections = [
-            ("Telling late from punctual", [_roc(scored), _recall(scored, main, threshold)]),
-            (
-                "Do the probabilities mean what they say?",
-                [_reliability(scored, main), *_left_alone(evaluation)],
-            ),
-            ("Through the year and the day", [*months, *hour_and_month]),
+            ("Ranking", [_roc(scored), _recall(scored, main, threshold)]),
+            ("Calibration", [_reliability(scored, main), *_without_refit(evaluation)]),
+            ("Over the year and the day", [*months, *hour_and_month]),
         ]
     return [
         *sections,
-        ("What the model looks at", [_importances(importance)] if importance else []),
-        ("The flights it learned from", [_observed_months(frame), _observed_hours(frame)]),
+        ("Features", [_importances(importance)] if importance else []),
+        ("Training flights", [_observed_months(frame), _observed_hours(frame)]),
     ]
 
 
 def _roc(scored: Mapping[str, Scored]) -> Picture:
     return Picture(
         "ROC curve",
-        "The further a line bows away from the dotted one, the better it puts late flights above "
-        "punctual ones.",
+        "The further a curve is above the dotted line, the better the model ranks late flights "
+        "above punctual ones.",
         f"ROC curves of {_labels(scored)}.",
         plots.roc(scored),
     )
@@ -215,38 +211,38 @@ def _recall(scored: Mapping[str, Scored], main: str, threshold: float) -> Pictur
     label = plots.line_of(main).label
     return Picture(
         "Precision and recall",
-        "The more of the late flights are to be caught, the fewer of the alarms are right; the dot "
-        f"on {label} is the published threshold of {threshold:.2f}.",
+        f"A higher recall costs precision; the dot on {label} is the published threshold of "
+        f"{threshold:.2f}.",
         f"Precision against recall of {_labels(scored)}.",
         plots.precision_recall(scored, main, threshold),
     )
 
 
 def _reliability(scored: Mapping[str, Scored], main: str) -> Picture:
-    said, happened, _ = reliability(scored[main].late, scored[main].probability)
+    predicted, observed, _ = reliability(scored[main].late, scored[main].probability)
     label = plots.line_of(main).label
     return Picture(
         "Reliability",
-        "On the dotted line, flights given 30 % are late 30 times in 100; each dot is a tenth of "
-        f"the flights, and the bars count how often {label} says which probability.",
+        "On the dotted line, 30 of 100 flights with a probability of 30 % are late; each dot is a "
+        f"tenth of the flights, and the bars are the histogram of probabilities of {label}.",
         f"Late share against probability in tenths of the flights, of {_labels(scored)}; {label} "
-        f"goes from {_percent(said[0])} said and {_percent(happened[0])} late "
-        f"to {_percent(said[-1])} said and {_percent(happened[-1])} late.",
+        f"goes from probability {_percent(predicted[0])} and {_percent(observed[0])} late "
+        f"to probability {_percent(predicted[-1])} and {_percent(observed[-1])} late.",
         plots.reliability_curve(scored, main),
     )
 
 
-def _left_alone(evaluation: Mapping[str, Any]) -> Iterator[Picture]:
-    """Draw how a model ages that is not refitted, where the evaluation was examined."""
+def _without_refit(evaluation: Mapping[str, Any]) -> Iterator[Picture]:
+    """Yield a picture of the drift of models without refit, if the evaluation measured it."""
     drifted = evaluation.get(GATE_PROTOCOL, {}).get("drift")
     if drifted:
         ways = plain_ways(drifted)
         errors = ", ".join(f"{way} {each['pooled']['ece']:.3f}" for way, each in ways.items())
         yield Picture(
-            "Refitted, or left alone",
-            "A model that is fitted once keeps its level while the year moves away from it; "
+            "With and without refit",
+            "A model that is fitted once keeps its level while the late share changes; "
             f"calibration errors over all its months: {errors}.",
-            "Mean probability and calibration error of each month, by way of keeping up.",
+            "Mean probability and calibration error of each month, by way of updating the model.",
             drift_of(ways),
         )
 
@@ -257,48 +253,48 @@ def _months(by_month: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Pictur
     better = sum(each["log_loss"] < each["log_loss_constant"] for each in figures)
     return Picture(
         "Walk-forward, month by month",
-        f"The log loss of {plots.line_of(main).label} stays below that of the constant base rate "
-        f"in {better} of {len(figures)} months.",
-        f"ROC AUC and log loss of each month, of {_labels(by_month)}, beside the constant's.",
+        f"The log loss of {plots.line_of(main).label} is below that of the constant base rate in "
+        f"{better} of {len(figures)} months.",
+        f"ROC AUC and log loss by month, of {_labels(by_month)} and of the constant base rate.",
         plots.months(by_month),
     )
 
 
 def _year(main: str, run: Scored, frame: pd.DataFrame) -> Picture:
     month = frame["scheduled_departure"].to_numpy()[run.row].astype("datetime64[M]")
-    keys, _, said, happened = plots.group_means(month, run.probability, run.late)
-    widest = int(np.argmax(np.abs(said - happened)))
-    gap = f"{100 * abs(said[widest] - happened[widest]):.0f} points in {_month(keys[widest])}"
+    keys, _, predicted, observed = plots.group_means(month, run.probability, run.late)
+    widest = int(np.argmax(np.abs(predicted - observed)))
+    gap = f"{100 * abs(predicted[widest] - observed[widest]):.0f} points in {_month(keys[widest])}"
     return Picture(
-        "Calibration through the year",
-        "The nearer the line runs to the tops of the bars, the better the probabilities follow "
-        f"the year; the widest gap is {gap}.",
+        "Calibration by month",
+        "In a calibrated month, the mean probability (curve) equals the late share (bar); the "
+        f"widest gap is {gap}.",
         f"Mean probability of {plots.line_of(main).label} and late share of each month.",
-        plots.calibration_by_month(main, [str(key) for key in keys], said, happened),
+        plots.calibration_by_month(main, [str(key) for key in keys], predicted, observed),
     )
 
 
 def _day(main: str, run: Scored, frame: pd.DataFrame) -> Picture:
     hour = _hours(frame)[run.row]
-    keys, count, said, happened = plots.group_means(hour, run.probability, run.late)
+    keys, count, predicted, observed = plots.group_means(hour, run.probability, run.late)
     enough = count >= MINIMUM_PER_HOUR
     return Picture(
-        "Calibration through the day",
-        "The nearer the line runs to the tops of the bars, the better the probabilities follow "
-        f"the day{_left_out(enough)}.",
+        "Calibration by hour",
+        "In a calibrated hour, the mean probability (curve) equals the late share "
+        f"(bar){_left_out(enough)}.",
         f"Mean probability of {plots.line_of(main).label} and late share of each hour.",
-        plots.calibration_by_hour(main, keys[enough], said[enough], happened[enough]),
+        plots.calibration_by_hour(main, keys[enough], predicted[enough], observed[enough]),
     )
 
 
 def _importances(importance: Mapping[str, float]) -> Picture:
-    """Draw the card's shares of the gain, which come with the largest first."""
+    """Draw the card's shares of the gain, which are sorted with the largest first."""
     names = [_feature(column) for column in importance][:TOP_FEATURES]
     share = np.fromiter(importance.values(), dtype=float)[:TOP_FEATURES]
     return Picture(
         "Feature importances",
-        f"{', '.join(names[:3])}: these carry {_percent(share[:3].sum())} of the gain, which is by "
-        "how much the splits on a feature lowered the loss in training.",
+        f"{', '.join(names[:3])} have {_percent(share[:3].sum())} of the gain, the decrease of the "
+        "training loss by the splits on a feature.",
         f"Share of the gain of the {len(names)} strongest features of {len(importance)}.",
         plots.importances(names, share),
     )
@@ -314,7 +310,7 @@ def _observed_months(frame: pd.DataFrame) -> Picture:
     )
     return Picture(
         "Late share by month",
-        f"The late share lies between {extremes}.",
+        f"The late share is between {extremes}.",
         f"Share of flights that left late, by month: between {extremes}.",
         plots.late_share_by_month([str(key) for key in keys], share),
     )
@@ -331,14 +327,14 @@ def _observed_hours(frame: pd.DataFrame) -> Picture:
     )
     return Picture(
         "Late share by hour of the day",
-        f"The late share lies between {extremes}{_left_out(enough)}.",
+        f"The late share is between {extremes}{_left_out(enough)}.",
         f"Share of flights that left late, by hour: between {extremes}.",
         plots.late_share_by_hour(keys, share),
     )
 
 
 def _facts(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Flatten a part of the card into names and values."""
+    """Yield the names and values of a nested part of the card."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _facts(value)

@@ -1,4 +1,4 @@
-"""Writes the model card as a document: what stands in a bundle, for people, with two pictures."""
+"""Write the model card of a bundle as a Markdown page with two pictures."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from model.reports.plots import (
     share_axis,
     standalone,
 )
-from model.reports.render import fill
+from model.reports.render import render_template
 
-DOCUMENT = "model-card.md"
+PAGE = "model-card.md"
 TEMPLATE = "model_card.md.jinja"
 RELIABILITY_PICTURE, DRIFT_PICTURE = "model-card-reliability.svg", "model-card-drift.svg"
 SHOWN_RELIABLE = ("E2", "E3.schedule", "E3.daily", "E3.live")
 ENOUGH = 200
-"""Flights of a slice below which its figures are mostly noise."""
+"""Fewest flights of a slice that can be called weak; figures of smaller ones are mostly noise."""
 WEAK_AUC, WEAK_GAP = 0.6, 0.05
-"""AUC, and distance of the mean probability from the late share, that are called weak."""
+"""AUC below which, and gap of mean probability and late share above which, a slice is weak."""
 WAY_COLOURS = ("blue", "orange", "purple")
 
 JsonObject = dict[str, Any]
 
 
-def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str, Any]) -> Path:
+def write_model_card_page(
+    folder: Path, card: JsonObject, tag: str, decision: Mapping[str, Any]
+) -> Path:
     """Write `model-card.md` and its pictures into an existing folder.
 
     Parameters
@@ -44,7 +46,7 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
         The card of `model.reports.card.make_card`.
     tag
         Name and version of the model.
-    spread
+    decision
         Threshold and bounds of risk: `model.inference.decision.Decision.to_json`.
     """
     evaluation = card["evaluation"]
@@ -55,11 +57,11 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
         _write_picture(folder / RELIABILITY_PICTURE, reliability_of(curves))
     if drifted:
         _write_picture(folder / DRIFT_PICTURE, drift_of(plain_ways(drifted)))
-    page = fill(
+    page = render_template(
         Path(__file__).parent / TEMPLATE,
         card=card,
         tag=tag,
-        decision=spread,
+        decision=decision,
         evaluation=evaluation,
         main=main,
         weak=list(_weak(main.get("slices", {}))),
@@ -72,7 +74,7 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
         labels={name: line_of(name).label for name in evaluation},
         pictures=(RELIABILITY_PICTURE, DRIFT_PICTURE),
     )
-    path = folder / DOCUMENT
+    path = folder / PAGE
     path.write_text(page, encoding="utf-8", newline="\n")
     return path
 
@@ -80,7 +82,7 @@ def write_document(folder: Path, card: JsonObject, tag: str, spread: Mapping[str
 @picture(height=3.6)
 def reliability_of(figure: Figure, curves: Mapping[str, Mapping[str, list[float]]]) -> None:
     """Draw late share against probability, a dot for each tenth of the flights."""
-    axes = figure.add_subplot(xlabel="probability said", ylabel="late share")
+    axes = figure.add_subplot(xlabel="predicted probability", ylabel="late share")
     for protocol, curve in curves.items():
         draw_line(axes, protocol, curve["said"], curve["happened"], marker="o")
     top = 1.05 * max(value for curve in curves.values() for value in curve["said"])
@@ -92,7 +94,7 @@ def reliability_of(figure: Figure, curves: Mapping[str, Mapping[str, list[float]
 
 @picture(height=4.8)
 def drift_of(figure: Figure, ways: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    """Draw mean probability and calibration error of each month, by way of keeping up."""
+    """Draw mean probability and calibration error of each month, by way of updating the model."""
     level, error = figure.subplots(2, 1, sharex=True)
     calendar = _months(next(iter(ways.values())))
     place = {month: position for position, month in enumerate(calendar)}
@@ -124,12 +126,12 @@ def _months(way: Mapping[str, Any]) -> list[str]:
 
 
 def plain_ways(drifted: Mapping[str, Any]) -> dict[str, Any]:
-    """The ways of `model.evaluation.drift.drift` without recalibration."""
+    """Return the ways of `model.evaluation.drift.drift` without recalibration."""
     return {way: months for way, months in drifted.items() if ";" not in way}
 
 
 def _ways(drifted: Mapping[str, Any]) -> Iterator[JsonObject]:
-    """Each way pooled, with the months in which a recalibration improved on the way itself."""
+    """Yield pooled figures of each way, and how many months a recalibration improved."""
     for way, months in drifted.items():
         plain = drifted[way.partition(";")[0]]
         better = sum(months[month]["ece"] < plain[month]["ece"] for month in _months(months))
@@ -142,7 +144,7 @@ def _ways(drifted: Mapping[str, Any]) -> Iterator[JsonObject]:
 
 
 def _weak(slices: Mapping[str, list[JsonObject]]) -> Iterator[str]:
-    """Slices of some size where the model is of little use or its probabilities are off."""
+    """Yield a sentence for each weak slice: low AUC, no gain over the constant, or wrong level."""
     for kind, rows in slices.items():
         for row in rows:
             if row["n"] < ENOUGH or row["auc"] is None:
@@ -152,8 +154,8 @@ def _weak(slices: Mapping[str, list[JsonObject]]) -> Iterator[str]:
                 faults.append("no better than the constant")
             if row["auc"] < WEAK_AUC:
                 faults.append(f"AUC {row['auc']:.3f}")
-            said, late = row["mean_probability"], row["late_share"]
-            if abs(said - late) > WEAK_GAP:
-                faults.append(f"says {said:.3f} where {late:.3f} are late")
+            mean, late = row["mean_probability"], row["late_share"]
+            if abs(mean - late) > WEAK_GAP:
+                faults.append(f"mean probability {mean:.3f}, late share {late:.3f}")
             if faults:
                 yield f"{kind} {row['name']} ({row['n']:,} flights): {', '.join(faults)}"

@@ -1,4 +1,4 @@
-"""Draws the pictures of the evaluation report: arrays in, SVG out, the same bytes every time."""
+"""Draw the pictures of the evaluation report as SVG; the same arrays give the same bytes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from model.evaluation.metrics import BoolArray, reliability
 from model.evaluation.protocols import Scored
 from model.inference.calibration import FloatArray
+from model.inference.decision import Decision
 
 P = ParamSpec("P")
 
@@ -33,21 +34,21 @@ PALETTE = {
     "purple": ("#7a4fa8", "#c0a1ec"),
     "red": ("#b3304a", "#f08a9c"),
 }
-"""Colours by name, on light and on dark paper. The page holds them as CSS variables."""
+"""Colours by name, in the light and in the dark theme. The page defines them as CSS variables."""
 
 WIDTH = 4.4
-"""Inches: narrow, so that the letters stay readable where the page is as wide as a phone."""
+"""Inches: narrow, so that text stays readable on a phone."""
 MAXIMUM_POINTS = 400
-"""Points of a curve: more than a screen can tell apart only make the page heavy."""
+"""Points of a curve: more than a screen resolves only make the page larger."""
 MINIMUM_RECALL = 0.01
-"""Below it a handful of flights decides how many alarms are right, and the curve only jumps."""
+"""Smallest recall that is drawn: below it, precision depends on a few flights."""
 HISTOGRAM_BINS = 40
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How one protocol is called and drawn, in every picture."""
+    """Label and line style of one protocol, in every picture."""
 
     label: str
     colour: str
@@ -55,36 +56,36 @@ class Line:
 
 
 LINES = {
-    "E1": Line("E1 random rows", "muted", (0, (4, 1.5))),
-    "E2": Line("E2 held-out days", "orange"),
-    "E3.schedule": Line("E3 schedule", "blue"),
-    "E3.daily": Line("E3 daily", "green", (0, (5, 1))),
-    "E3.live": Line("E3 live", "purple", (0, (2, 1))),
+    "E1": Line("random split (E1)", "muted", (0, (4, 1.5))),
+    "E2": Line("split by day (E2)", "orange"),
+    "E3.schedule": Line("walk-forward schedule (E3)", "blue"),
+    "E3.daily": Line("walk-forward daily (E3)", "green", (0, (5, 1))),
+    "E3.live": Line("walk-forward live (E3)", "purple", (0, (2, 1))),
 }
 """The protocols, in the order in which they are shown."""
 
 
 def line_of(protocol: str) -> Line:
-    """Name and look of a protocol, also of one that `LINES` does not know."""
+    """Return label and style of a protocol, also of one that `LINES` does not have."""
     return LINES.get(protocol, Line(protocol, "red", ":"))
 
 
 def picture(
     height: float,
 ) -> Callable[[Callable[Concatenate[Figure, P], None]], Callable[P, str]]:
-    """Turn a function that draws on a figure into one that returns SVG to put inside a page.
+    """Turn a function that draws on a figure into one that returns inline SVG.
 
     Parameters
     ----------
     height
-        Of the figure, in inches.
+        Height of the figure in inches.
     """
 
     def decorate(draw: Callable[Concatenate[Figure, P], None]) -> Callable[P, str]:
         @wraps(draw)
         def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
             name = draw.__name__
-            # gives back, at its end, whatever the process had set
+            # restores the settings of the process at its end
             with mpl.rc_context():
                 _set_style(name)
                 figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -99,7 +100,7 @@ def picture(
 @picture(height=3.7)
 def roc(figure: Figure, scored: Mapping[str, Scored]) -> None:
     """Draw the ROC curve of each protocol."""
-    axes = figure.add_subplot(xlabel="punctual flights called late", ylabel="late flights caught")
+    axes = figure.add_subplot(xlabel="false positive rate", ylabel="true positive rate")
     axes.plot([0, 1], [0, 1], color=_light("muted"), linestyle=":", label="guessing")
     for protocol, run in scored.items():
         draw_line(axes, protocol, *roc_points(run))
@@ -112,10 +113,8 @@ def roc(figure: Figure, scored: Mapping[str, Scored]) -> None:
 def precision_recall(
     figure: Figure, scored: Mapping[str, Scored], marked: str, threshold: float
 ) -> None:
-    """Draw precision against recall, with a dot where protocol `marked` has its threshold."""
-    axes = figure.add_subplot(
-        xlabel="recall: late flights caught", ylabel="precision: alarms right"
-    )
+    """Draw precision against recall, with a dot at the threshold of protocol `marked`."""
+    axes = figure.add_subplot(xlabel="recall", ylabel="precision")
     for protocol, run in scored.items():
         draw_line(axes, protocol, *precision_recall_points(run))
     share = scored[marked].late.mean()
@@ -132,16 +131,16 @@ def reliability_curve(figure: Figure, scored: Mapping[str, Scored], counted: str
     curve, bars = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     highest = 0.1
     for protocol, run in scored.items():
-        said, happened, _ = reliability(run.late, run.probability)
-        draw_line(curve, protocol, said, happened, marker="o")
-        highest = max(highest, said.max(), happened.max())
+        predicted, observed, _ = reliability(run.late, run.probability)
+        draw_line(curve, protocol, predicted, observed, marker="o")
+        highest = max(highest, predicted.max(), observed.max())
     curve.plot([0, 1], [0, 1], color=_light("muted"), linestyle=":", label="perfect")
     curve.set(xlim=(0, highest * 1.05), ylim=(0, highest * 1.05), ylabel="late share")
     curve.legend(loc="upper left")
     edges = np.linspace(0, highest * 1.05, HISTOGRAM_BINS + 1).tolist()
     probability = scored[counted].probability
     bars.hist(probability, bins=edges, color=_light(line_of(counted).colour))
-    bars.set(xlabel="probability said", ylabel="flights")
+    bars.set(xlabel="predicted probability", ylabel="flights")
     bars.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     share_axis(curve, "both")
 
@@ -153,7 +152,7 @@ def months(figure: Figure, by_month: Mapping[str, Mapping[str, Mapping[str, floa
     Parameters
     ----------
     by_month
-        By protocol, and therein by month (`YYYY-MM`), the result of `metrics.figures`.
+        Results of `metrics.figures` by protocol, then by month (`YYYY-MM`).
     """
     ranking, loss = figure.subplots(2, 1, sharex=True)
     calendar = sorted({month for figures in by_month.values() for month in figures})
@@ -176,11 +175,11 @@ def months(figure: Figure, by_month: Mapping[str, Mapping[str, Mapping[str, floa
 
 @picture(height=2.6)
 def calibration_by_month(
-    figure: Figure, protocol: str, month: Sequence[str], said: FloatArray, happened: FloatArray
+    figure: Figure, protocol: str, month: Sequence[str], predicted: FloatArray, observed: FloatArray
 ) -> None:
     """Draw mean probability and late share of each month (`YYYY-MM`)."""
     axes = figure.add_subplot()
-    _said_and_happened(axes, protocol, np.arange(len(month)), said, happened)
+    _draw_calibration(axes, protocol, np.arange(len(month)), predicted, observed)
     month_axis(axes, month)
 
 
@@ -189,12 +188,12 @@ def calibration_by_hour(
     figure: Figure,
     protocol: str,
     hour: npt.NDArray[np.int64],
-    said: FloatArray,
-    happened: FloatArray,
+    predicted: FloatArray,
+    observed: FloatArray,
 ) -> None:
     """Draw mean probability and late share of each hour of the day."""
     axes = figure.add_subplot(xlabel="hour of scheduled departure")
-    _said_and_happened(axes, protocol, hour, said, happened)
+    _draw_calibration(axes, protocol, hour, predicted, observed)
     _hour_axis(axes)
 
 
@@ -241,7 +240,7 @@ def precision_recall_points(run: Scored) -> tuple[FloatArray, FloatArray]:
 
 
 def group_means(keys: npt.NDArray[Any], *columns: FloatArray | BoolArray) -> tuple[Any, ...]:
-    """Return the distinct keys in order, how many rows each has, and the means of each column."""
+    """Return the distinct keys in order, the rows of each, and the means of each column."""
     distinct, position = np.unique(keys, return_inverse=True)
     count = np.bincount(position)
     means = (np.bincount(position, weights=column) / count for column in columns)
@@ -254,26 +253,26 @@ def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def draw_line(axes: Axes, protocol: str, x: Any, y: Any, marker: str = "") -> None:
-    """Draw points as the line of a protocol."""
+    """Draw points in the style of a protocol."""
     line = line_of(protocol)
     colour = _light(line.colour)
     axes.plot(x, y, color=colour, linestyle=line.dashes, marker=marker, label=line.label)
 
 
 def _mark_threshold(axes: Axes, protocol: str, run: Scored, threshold: float) -> None:
-    called = run.probability >= threshold
-    if called.any():
-        hits = (run.late & called).sum()
-        dot, colour = (hits / run.late.sum(), hits / called.sum()), _light(line_of(protocol).colour)
+    alarm = Decision(threshold).delayed(run.probability)
+    if alarm.any():
+        hits = (run.late & alarm).sum()
+        dot, colour = (hits / run.late.sum(), hits / alarm.sum()), _light(line_of(protocol).colour)
         axes.plot(*dot, "o", color=colour, markersize=6, label=f"at {threshold:.2f}")
 
 
-def _said_and_happened(
-    axes: Axes, protocol: str, x: npt.NDArray[np.int64], said: FloatArray, happened: FloatArray
+def _draw_calibration(
+    axes: Axes, protocol: str, x: npt.NDArray[np.int64], predicted: FloatArray, observed: FloatArray
 ) -> None:
-    paper, edge = _light("grid"), _light("muted")
-    axes.bar(x, happened, 0.7, color=paper, edgecolor=edge, linewidth=0.5, label="late share")
-    axes.plot(x, said, color=_light(line_of(protocol).colour), marker="o", label="mean probability")
+    fill, edge, colour = _light("grid"), _light("muted"), _light(line_of(protocol).colour)
+    axes.bar(x, observed, 0.7, color=fill, edgecolor=edge, linewidth=0.5, label="late share")
+    axes.plot(x, predicted, color=colour, marker="o", label="mean probability")
     axes.margins(y=0.25)
     axes.set_ylim(bottom=0)
     share_axis(axes, "y")
@@ -294,7 +293,7 @@ def _hour_axis(axes: Axes) -> None:
 
 
 def month_axis(axes: Axes, months: Sequence[str]) -> None:
-    """Label months, the year beneath the first one of each year."""
+    """Label an axis with months, and with the year at its first month."""
     labels, year_before = [], ""
     for each in months:
         year, number = each.split("-")
@@ -310,7 +309,7 @@ def _light(name: str) -> str:
 
 
 def _set_style(name: str) -> None:
-    # the machine's matplotlibrc must not show in the picture
+    # pictures must not depend on the matplotlibrc of the machine
     mpl.rcdefaults()
     ink, muted = _light("ink"), _light("muted")
     mpl.rc("svg", fonttype="none", hashsalt=name)
@@ -329,14 +328,14 @@ def _set_style(name: str) -> None:
 
 def _svg(figure: Figure) -> str:
     text = StringIO()
-    # without any of these there is no metadata block, and so no date and no address in it
+    # without these entries there is no metadata block, which would hold a date and addresses
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(text, format="svg", metadata=nothing)
     return text.getvalue()
 
 
 def standalone(svg: str) -> str:
-    """Make a picture a file of its own: on white paper, in the light colours."""
+    """Return an inline picture as a file of its own: white background, light theme."""
     for name, (light, _) in PALETTE.items():
         svg = svg.replace(f"var(--{name})", light)
     spaces = 'xmlns="http://www.w3.org/2000/svg" style="background: #ffffff"'
@@ -344,7 +343,7 @@ def standalone(svg: str) -> str:
 
 
 def _inline(document: str, name: str) -> str:
-    """Make an SVG document fit to stand inside a page, beside others, in the page's colours."""
+    """Return an SVG document as inline SVG: unique ids, no fixed size, colours of the page."""
     start = document.index("<svg")
     end = document.index(">", start)
     root = re.sub(r'\s(?:xmlns(?::xlink)?|width|height|version)="[^"]*"', "", document[start:end])

@@ -1,4 +1,4 @@
-"""Fills in the templates of pages and documents, all by the same rules."""
+"""Render the templates of pages and documents, all with the same settings."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 Filters = Mapping[str, Callable[..., str]]
 
 
-def fill(template: Path, filters: Filters | None = None, /, **values: Any) -> str:
-    """Fill in a template; what it names and is not given is an error.
+def render_template(template: Path, filters: Filters | None = None, /, **values: Any) -> str:
+    """Render a template; a name without a value is an error.
 
     Parameters
     ----------
     template
         A file ``*.html.jinja``, whose values are escaped, or one of another format (Markdown),
-        whose values are our own words and figures.
+        whose values are the project's own texts and figures.
     filters
-        Functions that the template may call, beside Jinja's own.
+        Filters for the template, in addition to Jinja's own.
     values
-        By the name that the template calls them.
+        Values by their name in the template.
 
     Returns
     -------
-    The text, no line of which ends in a blank: the same values give the same bytes.
+    The text without trailing blanks: the same values give the same bytes.
     """
-    # HTML is escaped; what is not HTML is our own words and figures
+    # only HTML is escaped: values of other formats are the project's own texts and figures
     environment = Environment(  # nosec B701
         loader=FileSystemLoader(template.parent),
         autoescape=template.name.endswith("html.jinja"),

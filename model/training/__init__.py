@@ -1,1 +1,1 @@
-"""Fit the model: labels, Booster, logistic regression, calibration, refresh."""
+"""Fit the model: labels, Booster, logistic regression, fits on a Dask cluster, refresh."""

@@ -1,8 +1,8 @@
-"""Grows a Booster on a Dask cluster, through LightGBM's own Dask estimators.
+"""Fit a Booster on a Dask cluster with LightGBM's Dask estimators.
 
-`dask` and `distributed` are imported here and in `score.cluster`, and installed with the group
-`dask` only. Every worker holds its share of the rows and no more; LightGBM's workers exchange
-histograms. A worker that is lost ends the fit: the rows of a fit belong together.
+`dask` and `distributed` are imported here and in `score.cluster` only, and are installed with the
+dependency group `dask`. Every worker holds its share of the rows; LightGBM's workers exchange
+histograms. Losing a worker ends the fit, because its rows are lost with it.
 
 References
 ----------
@@ -37,32 +37,32 @@ from model.training.fit import (
 CHUNK_ROWS = 50_000
 CONNECT_SECONDS = "10s"
 _AT_SPAWN = "distributed.nanny.pre-spawn-environ"
-"""Variables that Dask sets before it starts a worker; ``None`` leaves one as it is."""
+"""Environment variables that Dask sets before it starts a worker; ``None`` leaves one unchanged."""
 
 _NETWORK = re.compile(
     r"^\[(num_machines|local_listen_port|time_out|machines): .*\]\n", re.MULTILINE
 )
-_DECIDED_BY_DASK = frozenset({"num_threads", "deterministic"})
-"""Threads are the worker's; sums of histograms arrive in any order."""
+_NOT_PASSED = frozenset({"num_threads", "deterministic"})
+"""Dask sets the threads of a worker, and histograms are summed in order of arrival."""
 
 
 @contextmanager
 def connected(workers: int, memory: str, scheduler: str | None = None) -> Iterator[Client]:
-    """Yield a client of a scheduler that runs already, or of a cluster that lives as long.
+    """Yield a client of a running scheduler, or of a local cluster that is closed at the end.
 
     Parameters
     ----------
     workers
-        Processes of the cluster on this machine.
+        Processes of the local cluster.
     memory
-        Most that one of them may take, e.g. ``"1GiB"``: one that takes more is ended.
+        Memory limit of each process, e.g. ``"1GiB"``; Dask ends a process that exceeds it.
     scheduler
-        Address of a scheduler that runs already; its workers need this project's code.
+        Address of a running scheduler, whose workers need this project's code.
 
     Raises
     ------
     ClusterError
-        If nothing answers there.
+        If no scheduler answers at that address.
     """
     logging.getLogger("distributed").setLevel(logging.WARNING)
     if scheduler is None:
@@ -79,27 +79,29 @@ def connected(workers: int, memory: str, scheduler: str | None = None) -> Iterat
 
 
 @contextmanager
-def growing(workers: int, memory: str, scheduler: str | None = None) -> Iterator[BoosterTrainer]:
-    """What `model.training.fit.fit` takes to grow its Boosters on a cluster; see `connected`."""
+def cluster_trainer(
+    workers: int, memory: str, scheduler: str | None = None
+) -> Iterator[BoosterTrainer]:
+    """Yield a function that fits Boosters on a cluster, for `model.training.fit.fit`."""
     with connected(workers, memory, scheduler) as client:
         yield partial(fit_booster_on, client)
 
 
-def fit_booster_on(client: Client, lesson: TrainingSet, recipe: TrainingConfig) -> Booster:
-    """Grow the trees of one Booster on all workers together.
+def fit_booster_on(client: Client, training_set: TrainingSet, config: TrainingConfig) -> Booster:
+    """Fit the trees of one Booster on all workers together.
 
-    The same objective, constraints and parameters as on one machine. Trees differ in detail:
-    each worker draws its own rows, and finds the bins of its share of the features.
+    Objective, constraints and parameters are those of one machine. Trees differ in detail: each
+    worker samples its own rows, and finds the bins of its share of the features.
     """
-    builder = lesson.builder
-    matrix = training_matrix(lesson, recipe.seed)
-    rows, labels = _spread(client, matrix), _spread(client, lesson.label)
+    builder = training_set.builder
+    matrix = training_matrix(training_set, config.seed)
+    rows, labels = _spread(client, matrix), _spread(client, training_set.label)
     chosen = {
         name: value
-        for name, value in parameters(builder, recipe).items()
-        if name not in _DECIDED_BY_DASK
+        for name, value in parameters(builder, config).items()
+        if name not in _NOT_PASSED
     }
-    estimator = lgb.DaskLGBMRegressor(client=client, n_estimators=recipe.rounds, **chosen)
+    estimator = lgb.DaskLGBMRegressor(client=client, n_estimators=config.rounds, **chosen)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Parameter n_jobs will be ignored", UserWarning)
         estimator.fit(
@@ -112,8 +114,8 @@ def fit_booster_on(client: Client, lesson: TrainingSet, recipe: TrainingConfig) 
 
 
 def _local_cluster(workers: int, memory: str) -> LocalCluster:
-    # Dask has its workers give freed memory back at once; scoring takes megabytes for each step,
-    # and spent most of its time in asking for them again
+    # by default Dask workers return freed memory at once; scoring allocates megabytes in each
+    # step, and spent most of its time on allocating them again
     with dask.config.set({f"{_AT_SPAWN}.MALLOC_TRIM_THRESHOLD_": None}):
         return LocalCluster(
             n_workers=workers,
@@ -125,7 +127,7 @@ def _local_cluster(workers: int, memory: str) -> LocalCluster:
 
 
 def _spread(client: Client, values: FloatArray) -> da.Array:
-    """An array whose chunks lie on the workers, as many rows on each."""
+    """Return an array whose chunks are spread evenly over the workers."""
     chunks = [values[start : start + CHUNK_ROWS] for start in range(0, len(values), CHUNK_ROWS)]
     if len(chunks) < len(client.nthreads()):
         size = -(-len(values) // len(client.nthreads()))

@@ -1,4 +1,4 @@
-"""Fits the model: one level that knows the schedule, and one that knows fresh outcomes too."""
+"""Fit the model at two levels of information: the schedule, and fresh outcomes too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from model.inference.logistic_regression import LogisticModel
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 from model.training.labels import LIMIT, matching_centre, soft_labels
-from model.training.logistic_regression import fit_linear
+from model.training.logistic_regression import fit_logistic_regression
 
 PARAMETERS: dict[str, Any] = {
     "objective": "cross_entropy",
@@ -37,10 +37,10 @@ PARAMETERS: dict[str, Any] = {
     "cat_smooth": 200.0,
     "cat_l2": 200.0,
 }
-"""Fixed parameters of the Booster, chosen among a dozen by hand: docs/decisions/0005-history.md."""
+"""Parameters of the Booster, chosen by hand among a dozen: docs/decisions/0005-history.md."""
 
 REPRODUCIBLE: dict[str, Any] = {
-    # same data and seed, same trees: on any number of threads
+    # the same data and seed give the same trees on any number of threads
     "deterministic": True,
     "force_row_wise": True,
     "num_threads": 0,
@@ -51,21 +51,21 @@ ROUNDS = 250
 """Trees of each Booster."""
 MINIMUM_FLIGHTS = 1000
 
-MORE_CODES = ("weekday",)
-"""Columns that are codes to the line, beside those that are codes to the trees: the days of the
-week have an order, which trees can cut, but no slope."""
+MORE_CATEGORICAL = ("weekday",)
+"""Columns that are categorical in the regression only: trees can split the days of the week by
+their order, but the risk has no slope along it."""
 
 LEAD_MINUTES = 60
-"""How long before its departure a training flight sees the airport's state."""
+"""Minutes before departure at which a training flight observes the airport's state."""
 HIDDEN_SHARE = 0.25
-"""Training flights of the fresh level that do not see it: it must score without it too."""
-LINE_SEED = 0
-"""Draws the flights of which the line does not see it: one line, whatever the trees' seed."""
+"""Share of training flights whose airport state is masked: the fresh level also scores without."""
+REGRESSION_SEED = 0
+"""Seed of that mask for the regression, which is the same for every seed of the trees."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """All that decides a fit, beside the flights."""
+    """Seed, parameters, trees, decision and airport of a fit."""
 
     seed: int = 0
     parameters: dict[str, Any] = field(default_factory=lambda: dict(PARAMETERS))
@@ -76,16 +76,16 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What one Booster is fitted on: features and labels of the training flights.
+    """Features and labels of the training flights of one level.
 
     Attributes
     ----------
     builder
-        Fitted on the same flights; its level tells what the Booster will know.
+        Fitted on the same flights; its level is that of the model.
     matrix
-        Each row as it could have been seen at its own time, shape ``(n, features)``.
+        Point-in-time features: each row uses only what was known then, shape ``(n, features)``.
     label
-        Shape ``(n,)``.
+        Soft labels, shape ``(n,)``.
     """
 
     builder: FeatureBuilder
@@ -97,14 +97,14 @@ BoosterTrainer = Callable[[TrainingSet, TrainingConfig], Booster]
 
 
 def fit(
-    frame: pd.DataFrame, recipe: TrainingConfig, grow: BoosterTrainer | None = None
+    frame: pd.DataFrame, config: TrainingConfig, train_booster: BoosterTrainer | None = None
 ) -> Predictor:
     """Fit the model that is served, on a typed frame.
 
     Parameters
     ----------
-    grow
-        Grows the trees of a level; by default `fit_booster`, on this machine.
+    train_booster
+        Fits the trees of a level; by default `fit_booster`, on this machine.
 
     Raises
     ------
@@ -112,14 +112,14 @@ def fit(
         If there are too few flights, or only one of the two outcomes.
     """
     schedule, fresh = (
-        fit_scorer(prepare(frame, level, recipe.home), recipe, grow)
+        fit_scorer(prepare(frame, level, config.home), config, train_booster)
         for level in (Level.SCHEDULE, Level.FRESH)
     )
-    return Predictor(schedule, fresh, decision=recipe.decision)
+    return Predictor(schedule, fresh, decision=config.decision)
 
 
 def prepare(frame: pd.DataFrame, level: Level, home: AirportConfig = SANTIAGO) -> TrainingSet:
-    """Fit the features of a level, and see every training flight as it was seen at its time.
+    """Fit the features of a level and return point-in-time features and labels of its flights.
 
     Raises
     ------
@@ -132,100 +132,103 @@ def prepare(frame: pd.DataFrame, level: Level, home: AirportConfig = SANTIAGO) -
     if level is Level.FRESH:
         flights = flights.seen(airport_states(outcomes, flights.departure - LEAD_MINUTES))
     as_of = month_starts(flights.day) if level is Level.SCHEDULE else flights.day
-    # the level of the schedule leans on the year's drift: docs/decisions/0005-history.md
+    # the schedule level has a higher base level on purpose: docs/decisions/0005-history.md
     centre = LIMIT if level is Level.SCHEDULE else matching_centre(outcomes.delay_minutes)
     label = soft_labels(outcomes.delay_minutes, centre)
-    return TrainingSet(builder, builder.replay(flights, as_of), label)
+    return TrainingSet(builder, builder.point_in_time(flights, as_of), label)
 
 
 def fit_scorer(
-    lesson: TrainingSet, recipe: TrainingConfig, grow: BoosterTrainer | None = None
+    training_set: TrainingSet, config: TrainingConfig, train_booster: BoosterTrainer | None = None
 ) -> Scorer:
-    """Fit what scores at one level: trees, and a line on the same rows."""
-    booster = (grow or fit_booster)(lesson, recipe)
-    return Scorer(lesson.builder, booster, fit_line(lesson))
+    """Fit the Booster and the logistic regression of one level, on the same rows."""
+    booster = (train_booster or fit_booster)(training_set, config)
+    return Scorer(training_set.builder, booster, fit_regression(training_set))
 
 
-def fit_line(lesson: TrainingSet) -> LogisticModel:
-    """Fit the line of one level, on the rows and labels of its trees; no seed has a part in it."""
-    builder = lesson.builder
-    matrix = training_matrix(lesson, LINE_SEED)
+def fit_regression(training_set: TrainingSet) -> LogisticModel:
+    """Fit the logistic regression of one level; it does not depend on the seed of the trees."""
+    builder = training_set.builder
+    matrix = training_matrix(training_set, REGRESSION_SEED)
     names = builder.feature_names
-    return line_on(matrix, lesson.label, names, builder.categorical, builder.monotone)
+    return fit_regression_on(
+        matrix, training_set.label, names, builder.categorical, builder.monotone
+    )
 
 
-def line_on(
+def fit_regression_on(
     matrix: FloatArray,
     label: FloatArray,
     names: Sequence[str],
     categorical: Collection[str],
     rising: Collection[str],
 ) -> LogisticModel:
-    """Fit a line on named columns.
+    """Fit a logistic regression on named columns.
 
     Parameters
     ----------
     matrix
-        As the line shall see it, shape ``(n, len(names))``.
+        Features with the airport's state masked as wanted, shape ``(n, len(names))``.
     label
         Between 0 and 1, shape ``(n,)``.
     categorical, rising
-        Names of the columns that are codes to the trees, and of those that may only raise the risk.
+        Names of the columns that are categorical in the trees, and of those whose weight must not
+        be negative.
     """
-    codes = {*categorical, *MORE_CODES}
+    codes = {*categorical, *MORE_CATEGORICAL}
     at_codes, at_rising = (
         [at for at, name in enumerate(names) if name in chosen] for chosen in (codes, rising)
     )
-    return fit_linear(matrix, label, at_codes, at_rising)
+    return fit_logistic_regression(matrix, label, at_codes, at_rising)
 
 
-def fit_booster(lesson: TrainingSet, recipe: TrainingConfig) -> Booster:
-    """Grow the trees of one level."""
-    builder = lesson.builder
+def fit_booster(training_set: TrainingSet, config: TrainingConfig) -> Booster:
+    """Fit the trees of one level on this machine."""
+    builder = training_set.builder
     dataset = lgb.Dataset(
-        training_matrix(lesson, recipe.seed),
-        lesson.label,
+        training_matrix(training_set, config.seed),
+        training_set.label,
         feature_name=list(builder.feature_names),
         categorical_feature=list(builder.categorical),
         params={"verbosity": -1},
     )
-    booster = lgb.train(parameters(builder, recipe), dataset, num_boost_round=recipe.rounds)
+    booster = lgb.train(parameters(builder, config), dataset, num_boost_round=config.rounds)
     return Booster(booster.model_to_string())
 
 
-def parameters(builder: FeatureBuilder, recipe: TrainingConfig) -> dict[str, Any]:
-    """What LightGBM is told, beside the number of trees."""
+def parameters(builder: FeatureBuilder, config: TrainingConfig) -> dict[str, Any]:
+    """Return the parameters of LightGBM, without the number of trees."""
     rising = [int(name in builder.monotone) for name in builder.feature_names]
     return {
         **REPRODUCIBLE,
-        **recipe.parameters,
-        "seed": recipe.seed,
+        **config.parameters,
+        "seed": config.seed,
         "monotone_constraints": rising,
     }
 
 
 def month_starts(day: IntArray) -> IntArray:
-    """First day of each day's month: when a monthly fit last saw outcomes, shape ``(n,)``."""
+    """Return the first day of each day's month, when a monthly fit last saw outcomes, ``(n,)``."""
     months = day.astype("datetime64[D]").astype("datetime64[M]")
     starts: IntArray = months.astype("datetime64[D]").astype(np.int64)
     return starts
 
 
-def training_matrix(lesson: TrainingSet, seed: int) -> FloatArray:
-    """The matrix, with the airport's state hidden from a random share of its rows."""
-    return masked(lesson.matrix, lesson.builder.columns_of("airport_now"), seed)
+def training_matrix(training_set: TrainingSet, seed: int) -> FloatArray:
+    """Return the matrix with the airport's state masked in a random share of its rows."""
+    return masked(training_set.matrix, training_set.builder.columns_of("airport_now"), seed)
 
 
 def masked(
     matrix: FloatArray, columns: Sequence[int], seed: int, share: float = HIDDEN_SHARE
 ) -> FloatArray:
-    """The matrix, with the airport's state (these columns) hidden from a random share of rows."""
+    """Return the matrix with some columns (the airport's state) NaN in a random share of rows."""
     if not columns:
         return matrix
     hidden = np.random.default_rng(seed).random(len(matrix)) < share
-    hiding = matrix.copy()
-    hiding[np.ix_(np.flatnonzero(hidden), np.array(columns))] = np.nan
-    return hiding
+    found = matrix.copy()
+    found[np.ix_(np.flatnonzero(hidden), np.array(columns))] = np.nan
+    return found
 
 
 def _require_enough(late: npt.NDArray[np.bool_]) -> None:

@@ -1,4 +1,4 @@
-"""Training labels: how clearly a flight was late, as a number between 0 and 1."""
+"""Make soft training labels: numbers between 0 and 1 that rise with the delay."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from data.reference import DELAY_MINUTES
 from model.inference.calibration import FloatArray, sigmoid
 
 SOFTNESS_MINUTES = 4.0
-"""How gradually a training label passes from on time to late around its centre."""
+"""Scale of the logistic curve that turns a delay into a label."""
 LIMIT = DELAY_MINUTES + 0.5
-"""Delays are whole minutes: late begins between 15 and 16."""
+"""Midpoint between 15 minutes (on time) and 16 (late): delays are whole minutes."""
 
 _SEARCHED_MINUTES = (-60.0, 240.0)
 _HALVINGS = 40
@@ -19,20 +19,20 @@ _HALVINGS = 40
 def soft_labels(
     delay: FloatArray, centre: float = LIMIT, softness: float = SOFTNESS_MINUTES
 ) -> FloatArray:
-    """Labels of flights by their delay in minutes, shape ``(n,)``.
+    """Return the labels of flights by their delay in minutes, shape ``(n,)``.
 
-    A flight 14 minutes late and one 16 minutes late are all but the same flight, and one 90
-    minutes late says more than either. The logistic curve around `centre` tells the Booster so;
-    it is fitted by cross entropy and judged, everywhere, on the hard outcome.
+    The label is a logistic curve of the delay, so that flights 14 and 16 minutes late have similar
+    labels and one 90 minutes late has a clear one. Models are fitted to these labels by cross
+    entropy, and always evaluated on the hard outcome.
     """
     return sigmoid((delay - centre) / softness)
 
 
 def matching_centre(delay: FloatArray) -> float:
-    """Centre at which the labels' mean is the late share, so that probabilities are not shifted.
+    """Return the centre at which the mean label equals the late share, found by bisection.
 
-    More flights stand just below the limit than above it: labels centred on the limit itself are
-    on average above the late share.
+    More flights lie just below the limit than just above it, so labels centred on the limit are on
+    average above the late share and would shift the probabilities.
     """
     late_share = float(np.mean(delay > DELAY_MINUTES))
     low, high = _SEARCHED_MINUTES

@@ -1,4 +1,4 @@
-"""Fits the linear half of the model: penalised logistic regression on soft labels."""
+"""Fit the logistic regression of the model on soft labels."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from scipy.optimize import minimize
 
 from model.inference.booster import FloatArray
 from model.inference.calibration import sigmoid
-from model.inference.logistic_regression import Codes, Column, LogisticModel, Number
+from model.inference.logistic_regression import (
+    CategoricalColumn,
+    Column,
+    LogisticModel,
+    NumericColumn,
+)
 
 PENALTY = 20.0
-"""On half the squared weights of standardised columns: docs/decisions/0007-linear-half.md."""
+"""Factor of half the squared standardised weights: docs/decisions/0007-linear-half.md."""
 MINIMUM_FLIGHTS = 20
-"""Flights that a code must have for a weight of its own; the rarer ones share one."""
+"""Flights that a code must have for a weight of its own; rarer codes share one weight."""
 STEPS = 300
 GAIN = 1e-8
-"""Share of the loss below which a step is the last."""
+"""Relative decrease of the loss below which the optimizer stops."""
 DIGITS = 9
-"""Of what is kept: enough to be exact, few enough to be read."""
+"""Significant digits of the saved weights."""
 
 
-def fit_linear(
+def fit_logistic_regression(
     matrix: FloatArray, label: FloatArray, codes: Collection[int], rising: Collection[int] = ()
 ) -> LogisticModel:
     """Fit by maximum likelihood with a penalty on squared weights.
 
-    Numbers are standardised first, so that the penalty treats them alike, and each code has a
+    Numeric columns are standardised first, so that the penalty treats them alike. Each code has a
     weight of its own.
 
     Parameters
@@ -39,9 +44,9 @@ def fit_linear(
     label
         Between 0 and 1, shape ``(n,)``.
     codes
-        Positions of the columns that hold codes: whole numbers from -1 on.
+        Positions of the columns that hold codes: integers from -1 on.
     rising
-        Positions of the numbers that may only raise the risk: their weights are not negative.
+        Positions of the numeric columns whose weight must not be negative.
 
     References
     ----------
@@ -49,7 +54,7 @@ def fit_linear(
     Journal on Scientific Computing 16, 1995 (L-BFGS-B).
     """
     parts: list[_Part] = [
-        _CodesPart(column) if at in codes else _NumberPart(column, rising=at in rising)
+        _CategoricalPart(column) if at in codes else _NumericPart(column, rising=at in rising)
         for at, column in enumerate(matrix.T)
     ]
     design = sparse.hstack([part.design for part in parts]).tocsr()
@@ -60,13 +65,13 @@ def fit_linear(
         column, moved = part.column(found)
         columns.append(column)
         intercept += moved
-    return LogisticModel(_kept(intercept), columns)
+    return LogisticModel(_rounded(intercept), columns)
 
 
 def _solve(design: Any, label: FloatArray, least: Sequence[float]) -> tuple[FloatArray, float]:
-    """Weights and intercept; `least` bounds each weight from below.
+    """Return weights and intercept; `least` bounds each weight from below.
 
-    Sparse products run on one thread, and so give the same sums on any number of processors.
+    Sparse products run on one thread, so the sums are the same on any number of processors.
     """
     width, transposed = design.shape[1], design.T.tocsr()
     mean = float(label.mean())
@@ -75,10 +80,10 @@ def _solve(design: Any, label: FloatArray, least: Sequence[float]) -> tuple[Floa
     def loss(point: FloatArray) -> tuple[float, FloatArray]:
         weights = point[:-1]
         margin = design @ weights + point[-1]
-        wrong = sigmoid(margin) - label
+        residual = sigmoid(margin) - label
         total = (np.logaddexp(0.0, margin) - label * margin).sum()
-        slope = transposed @ wrong + PENALTY * weights
-        return total + 0.5 * PENALTY * (weights @ weights), np.append(slope, wrong.sum())
+        gradient = transposed @ residual + PENALTY * weights
+        return total + 0.5 * PENALTY * (weights @ weights), np.append(gradient, residual.sum())
 
     bounds = [*((low, np.inf) for low in least), (-np.inf, np.inf)]
     options = {"maxiter": STEPS, "ftol": GAIN, "gtol": 0.0}
@@ -86,27 +91,27 @@ def _solve(design: Any, label: FloatArray, least: Sequence[float]) -> tuple[Floa
     return found[:-1], float(found[-1])
 
 
-class _NumberPart:
-    """A column of numbers: one standardised column of the design."""
+class _NumericPart:
+    """Design of a numeric column: one standardised column."""
 
     def __init__(self, values: FloatArray, *, rising: bool) -> None:
         missing = np.isnan(values)
         known = np.zeros(1) if missing.all() else values[~missing]
         self._low, self._high = float(known.min()), float(known.max())
-        self._mean = _kept(float(known.mean()))
+        self._mean = _rounded(float(known.mean()))
         centred = np.where(missing, 0.0, values - self._mean)
         self._scale = float(centred.std()) or 1.0
         self.design = sparse.csr_matrix(centred[:, None] / self._scale)
         self.least = [0.0 if rising else -np.inf]
 
     def column(self, weights: FloatArray) -> tuple[Column, float]:
-        """What is kept of the column, and what that adds to the intercept."""
-        weight = _kept(float(weights[0]) / self._scale)
-        return Number(weight, self._mean, self._low, self._high), -weight * self._mean
+        """Return the fitted column and its part of the intercept."""
+        weight = _rounded(float(weights[0]) / self._scale)
+        return NumericColumn(weight, self._mean, self._low, self._high), -weight * self._mean
 
 
-class _CodesPart:
-    """A column of codes: one column of the design for each frequent code, one for the others."""
+class _CategoricalPart:
+    """Design of a column of codes: one column per frequent code, and one for all rare codes."""
 
     def __init__(self, values: FloatArray) -> None:
         place = values.astype(np.int64) + 1
@@ -118,14 +123,15 @@ class _CodesPart:
         self.least = [-np.inf] * self.design.shape[1]
 
     def column(self, weights: FloatArray) -> tuple[Column, float]:
-        """What is kept of the column, and what that adds to the intercept."""
+        """Return the fitted column and its part of the intercept, which is 0."""
         by_code = weights[self._column]
         mean = float((by_code * self._count).sum() / self._count.sum())
-        return Codes([_kept(weight) for weight in by_code.tolist()], _kept(mean)), 0.0
+        rounded = [_rounded(weight) for weight in by_code.tolist()]
+        return CategoricalColumn(rounded, _rounded(mean)), 0.0
 
 
-_Part = _NumberPart | _CodesPart
+_Part = _NumericPart | _CategoricalPart
 
 
-def _kept(value: float) -> float:
+def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")

@@ -1,8 +1,8 @@
-"""Brings a model up to date without fitting it: the same trees, newer outcomes in their tables."""
+"""Refresh a model without fitting it: the same trees and weights, newer history tables."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,27 @@ from data.flights import Flights, Outcomes
 from data.frame import data_hash
 from features.airport import airport_states
 from model.errors import RefreshError
-from model.evaluation.gate import Verdict
 from model.inference.bundle import Bundle
 from model.inference.calibration import FloatArray, sigmoid
 from model.training.fit import LEAD_MINUTES
 
 MEMORY_DAYS = 180
-"""Days of flights that a refresh needs, where the model was trained on as many: three half-lives
-of the longest memory, after which an eighth of a flight is left."""
-GOLDEN_WEEKS = 4
-"""Newest weeks whose flights are scored by the old and the new tables before a refresh counts."""
+"""Days of flights that a refresh needs, unless the model was trained on fewer: three half-lives of
+the slowest decay, after which a flight counts an eighth."""
+CHECKED_WEEKS = 4
+"""Newest weeks whose flights are scored with the old and the new tables."""
 BAND = 0.15
-"""How far their mean probability may move. See docs/decisions/0009-refresh.md."""
+"""Largest accepted change of their mean probability. See docs/decisions/0009-refresh.md."""
 
 JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshCheck:
+    """Result of the check of a refreshed model, with the reason in one sentence."""
+
+    accepted: bool
+    reason: str
 
 
 def refresh(
@@ -39,27 +46,27 @@ def refresh(
 ) -> Bundle:
     """Return the model with history and timetable as of the end of these flights.
 
-    Codes, calendar, trees, decision and evaluation stay those of the parent; the card tells what
+    Codes, calendar, trees, decision and evaluation stay those of the parent; the card says what
     was refreshed. The same parent and flights give the same bytes.
 
     Parameters
     ----------
     parent, tag
-        The model and the name that it is registered under.
+        The model and the name under which it is registered.
     frame
-        The typed frame of all flights that shall be remembered, not of the newest ones alone.
+        Typed frame of all flights of the new tables, not of the newest ones alone.
     home
-        The airport that they leave from.
+        Airport from which they leave.
 
     Raises
     ------
     RefreshError
-        If the flights are of another airport or of the other kind (generated, real), older than
-        those that the model knows, or reach back too short a time.
+        If the flights are of another airport, if one side is generated and the other real, if the
+        flights end before those of the model, or if they cover too few days.
     """
-    refusal = mismatch(parent.predictor.builder.home, home, "and these leave")
-    if refusal:
-        raise RefreshError(refusal)
+    difference = mismatch(parent.predictor.builder.airport_config, home, "and these leave")
+    if difference:
+        raise RefreshError(difference)
     _require_fit(parent, frame, is_sample=is_sample)
     old, outcomes = parent.predictor, Outcomes.from_columns(frame)
     schedule, fresh = (
@@ -77,7 +84,7 @@ def refresh(
 
 
 def changes_nothing(refreshed: Bundle, parent: Bundle) -> bool:
-    """Whether the tables are the parent's to the last byte."""
+    """Return whether the tables equal the parent's to the last byte."""
     old, new = parent.predictor, refreshed.predictor
     return (
         new.builder.to_json() == old.builder.to_json()
@@ -85,55 +92,55 @@ def changes_nothing(refreshed: Bundle, parent: Bundle) -> bool:
     )
 
 
-def check(refreshed: Bundle, parent: Bundle, frame: pd.DataFrame) -> Verdict:
-    """Judge a refreshed model by what it says of the newest flights, beside its parent.
+def check(refreshed: Bundle, parent: Bundle, frame: pd.DataFrame) -> RefreshCheck:
+    """Compare a refreshed model with its parent on the newest flights.
 
     At both levels it must make the same features, give probabilities, and have a mean within
-    `BAND` of the parent's. What the outcomes later say is for the evaluation, not for this.
+    `BAND` of the parent's. Outcomes are not compared: that is the task of the evaluation.
     """
     departure = frame["scheduled_departure"]
-    newest = frame[departure >= departure.max() - pd.Timedelta(weeks=GOLDEN_WEEKS)]
+    newest = frame[departure >= departure.max() - pd.Timedelta(weeks=CHECKED_WEEKS)]
     flights = Flights.from_columns(newest)
     at = flights.departure - LEAD_MINUTES
-    told = flights.seen(airport_states(Outcomes.from_columns(frame), at))
+    with_state = flights.seen(airport_states(Outcomes.from_columns(frame), at))
     moves = []
-    for asked, name in ((flights, "schedule"), (flights, "daily"), (told, "live")):
+    for scored, name in ((flights, "schedule"), (flights, "daily"), (with_state, "live")):
         old, new = (
             each.predictor.schedule if name == "schedule" else each.predictor.fresh
             for each in (parent, refreshed)
         )
         if new.builder.feature_names != old.builder.feature_names:
-            return Verdict(False, f"the {name} level makes other features than its parent")
-        before, after = (sigmoid(scorer.raw_scores(asked)) for scorer in (old, new))
+            return RefreshCheck(False, f"the {name} level makes other features than its parent")
+        before, after = (sigmoid(scorer.raw_scores(scored)) for scorer in (old, new))
         if not _are_probabilities(after):
-            return Verdict(False, f"the {name} level says what is no probability")
+            return RefreshCheck(False, f"the {name} level gives values that are no probabilities")
         moves.append((name, float(before.mean()), float(after.mean())))
-    told_moves = ", ".join(f"{name} {old:.3f} -> {new:.3f}" for name, old, new in moves)
-    reason = f"mean probability of the newest {len(flights):,} flights: {told_moves}"
+    means = ", ".join(f"{name} {old:.3f} -> {new:.3f}" for name, old, new in moves)
+    reason = f"mean probability of the newest {len(flights):,} flights: {means}"
     if max(abs(new - old) for _, old, new in moves) > BAND:
-        return Verdict(False, f"it moves by more than {BAND:g}: {reason}")
-    return Verdict(True, reason)
+        return RefreshCheck(False, f"it moves by more than {BAND:g}: {reason}")
+    return RefreshCheck(True, reason)
 
 
 def _require_fit(parent: Bundle, frame: pd.DataFrame, *, is_sample: bool) -> None:
     if parent.card["data"]["is_sample"] != is_sample:
-        message = "a model of real flights and the embedded sample do not go together: name --data"
+        message = "the model and the flights must both be real or both generated: name --data"
         raise RefreshError(message)
     departure = frame["scheduled_departure"]
     known = parent.predictor.builder.as_of
     through = int(departure.max().to_datetime64().astype("datetime64[D]").astype(np.int64)) + 1
     if through < known:
         message = (
-            f"the flights end on {departure.max():%Y-%m-%d}, and the model knows all before "
-            f"{np.datetime64(known, 'D')} already"
+            f"the flights end on {departure.max():%Y-%m-%d}, and the model already has those "
+            f"before {np.datetime64(known, 'D')}"
         )
         raise RefreshError(message)
     needed = departure.max().normalize() - pd.Timedelta(days=MEMORY_DAYS)
     trained_from = pd.Timestamp(parent.card["data"]["first_departure"]).normalize()
     if departure.min().normalize() > max(needed, trained_from):
         message = (
-            f"the flights begin on {departure.min():%Y-%m-%d}: the tables are rebuilt whole and "
-            f"need {MEMORY_DAYS} days, or all since {trained_from:%Y-%m-%d}"
+            f"the flights begin on {departure.min():%Y-%m-%d}: the tables are rebuilt from "
+            f"scratch and need {MEMORY_DAYS} days, or all flights since {trained_from:%Y-%m-%d}"
         )
         raise RefreshError(message)
 

@@ -1,4 +1,4 @@
-"""Searches the Booster's parameters, judged on the first months of the year only."""
+"""Search the parameters of the Booster by log loss on the first walk-forward months."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from model.training.fit import PARAMETERS, ROUNDS, TrainingConfig, TrainingSet, 
 from model.tuning.study import Study, Trial
 
 SEARCH_MONTHS = 3
-"""Walk-forward months that the search is judged on: the first ones after the warm-up."""
+"""Walk-forward months that the search scores: the first ones after the warm-up."""
 SEARCH_ROUNDS = ROUNDS
 
 logger = logging.getLogger(__name__)
@@ -32,29 +32,29 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One month of the search: what to fit on, and the flights to score."""
+    """Month of the search: its training set and the flights to score."""
 
     month: str
-    lesson: TrainingSet
+    training_set: TrainingSet
     matrix: FloatArray
     late: BoolArray
 
 
 def search(
-    frame: pd.DataFrame, recipe: TrainingConfig, trials: int, path: Path | None = None
+    frame: pd.DataFrame, config: TrainingConfig, trials: int, path: Path | None = None
 ) -> TrainingConfig:
-    """Return the recipe with the parameters that do best on the first walk-forward months.
+    """Return the config with the parameters of lowest log loss on the first walk-forward months.
 
-    Optuna's TPE sampler, seeded by the recipe; the fixed parameters are the first trial, so that
-    the result is never worse than they are on those months.
+    Optuna's TPE sampler draws them, seeded by the config. The fixed parameters are the first
+    trial, so the result is never worse than they are on those months.
 
     Parameters
     ----------
     trials
-        Parameter sets that the study shall have in the end, those of earlier runs included.
+        Parameter sets in the finished study, including those of earlier runs.
     path
-        File of the study, written after each trial. A study that stopped goes on where it was,
-        and ends as if it had never stopped.
+        File of the study, written after each trial. A stopped study continues from it with the
+        same result as one run without a stop.
 
     Raises
     ------
@@ -70,26 +70,26 @@ def search(
     if not folds:
         message = "a search needs at least four months of flights"
         raise TooFewFlights(message)
-    study = Study.open(path, _terms(frame, folds, recipe))
-    tasks = [_task(frame, fold, recipe.home) for fold in folds]
+    study = Study.open(path, _terms(frame, folds, config))
+    tasks = [_task(frame, fold, config.home) for fold in folds]
     sampled = optuna.create_study()
     for trial in study.trials:
         _replay(optuna, sampled, trial)
     for number in range(len(study.trials), trials):
-        # a seed for each trial: what is drawn does not depend on where the study was stopped
-        sampled.sampler = optuna.samplers.TPESampler(seed=recipe.seed * 10_000 + number)
+        # each trial has a seed of its own, so that a stop does not change what is drawn
+        sampled.sampler = optuna.samplers.TPESampler(seed=config.seed * 10_000 + number)
         if number == 0:
             sampled.enqueue_trial({name: PARAMETERS[name] for name in _SPACE})
-        sampled.optimize(partial(_try, study, tasks, recipe), n_trials=1)
+        sampled.optimize(partial(_try, study, tasks, config), n_trials=1)
         logger.info("trial %s: log loss %.5f", number, study.trials[-1].log_loss)
     best = study.best
     logger.info("best of %s: log loss %.5f, %s", len(study.trials), best.log_loss, best.parameters)
-    return replace(recipe, parameters={**PARAMETERS, **best.parameters})
+    return replace(config, parameters={**PARAMETERS, **best.parameters})
 
 
-def confirm(frame: pd.DataFrame, recipe: TrainingConfig, seeds: Sequence[int]) -> dict[str, Any]:
-    """Figures of a recipe on the walk-forward months that no search has seen, by level."""
-    return evaluate(frame, recipe, seeds, protocols=_LATER)[0]
+def confirm(frame: pd.DataFrame, config: TrainingConfig, seeds: Sequence[int]) -> dict[str, Any]:
+    """Return the figures of a config, by level, on the months after those of the search."""
+    return evaluate(frame, config, seeds, protocols=_LATER)[0]
 
 
 def _later(folds_of: FoldsOf, frame: pd.DataFrame) -> Iterator[Fold]:
@@ -115,7 +115,7 @@ _SPACE = {
 
 def _optuna() -> Any:
     try:
-        import optuna  # noqa: PLC0415 - needed by the search alone
+        import optuna  # noqa: PLC0415 - optional package
     except ImportError as error:
         message = "--trials needs optuna: pip install optuna, or leave --trials out"
         raise MissingExtra(message) from error
@@ -123,29 +123,29 @@ def _optuna() -> Any:
     return optuna
 
 
-def _terms(frame: pd.DataFrame, folds: Sequence[Fold], recipe: TrainingConfig) -> dict[str, Any]:
-    """All that decides what a trial comes to, beside its parameters."""
+def _terms(frame: pd.DataFrame, folds: Sequence[Fold], config: TrainingConfig) -> dict[str, Any]:
+    """Return what must be equal for trials to be comparable, apart from their parameters."""
     seen = frame.iloc[: folds[-1].test.max() + 1]
     return {
         "judged_on": [fold.name for fold in folds],
         "flights": data_hash(seen),
-        "seed": recipe.seed,
+        "seed": config.seed,
         "trees": SEARCH_ROUNDS,
         "fixed": {name: value for name, value in PARAMETERS.items() if name not in _SPACE},
     }
 
 
 def _task(frame: pd.DataFrame, fold: Fold, home: AirportConfig) -> _Task:
-    lesson = prepare(frame.iloc[fold.train], Level.SCHEDULE, home)
+    training_set = prepare(frame.iloc[fold.train], Level.SCHEDULE, home)
     test = frame.iloc[fold.test]
-    matrix = lesson.builder.transform(Flights.from_columns(test))
-    return _Task(fold.name, lesson, matrix, test["delayed"].to_numpy(dtype=bool))
+    matrix = training_set.builder.transform(Flights.from_columns(test))
+    return _Task(fold.name, training_set, matrix, test["delayed"].to_numpy(dtype=bool))
 
 
-def _try(study: Study, tasks: Sequence[_Task], recipe: TrainingConfig, drawn: Any) -> float:
-    """Judge the parameters that Optuna draws, and keep them in the study."""
+def _try(study: Study, tasks: Sequence[_Task], config: TrainingConfig, drawn: Any) -> float:
+    """Score the parameters that Optuna draws, and add them to the study."""
     parameters = _draw(drawn)
-    tried = replace(recipe, parameters={**PARAMETERS, **parameters}, rounds=SEARCH_ROUNDS)
+    tried = replace(config, parameters={**PARAMETERS, **parameters}, rounds=SEARCH_ROUNDS)
     losses = {task.month: _losses(task, tried) for task in tasks}
     trial = Trial(
         log_loss=float(np.concatenate(list(losses.values())).mean()),
@@ -156,8 +156,8 @@ def _try(study: Study, tasks: Sequence[_Task], recipe: TrainingConfig, drawn: An
     return trial.log_loss
 
 
-def _losses(task: _Task, recipe: TrainingConfig) -> FloatArray:
-    booster = fit_booster(task.lesson, recipe)
+def _losses(task: _Task, config: TrainingConfig) -> FloatArray:
+    booster = fit_booster(task.training_set, config)
     return flight_log_loss(task.late, sigmoid(booster.raw_scores(task.matrix)))
 
 
@@ -171,7 +171,7 @@ def _draw(drawn: Any) -> dict[str, float]:
 
 
 def _replay(optuna: Any, sampled: Any, trial: Trial) -> None:
-    """Tell Optuna about a trial of an earlier run."""
+    """Add a trial of an earlier run to Optuna's study."""
     kinds = optuna.distributions
     ranges = {
         name: (kinds.IntDistribution if isinstance(low, int) else kinds.FloatDistribution)(

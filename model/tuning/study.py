@@ -1,4 +1,4 @@
-"""A search on record: every parameter set that was tried, as one JSON file that people can read."""
+"""Record a parameter search: every tried parameter set, in one readable JSON file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from model.errors import StudyError
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One parameter set and what it came to.
+    """Parameter set with its log loss.
 
     Attributes
     ----------
     log_loss
-        Per flight, pooled over the months that the study is judged on.
+        Mean per flight, pooled over the months of the search.
     by_month
-        The same of each month.
+        Log loss of each month.
     parameters
-        Those that were searched; the others are in the study's terms.
+        The searched parameters; the fixed ones are in the study's terms.
     """
 
     log_loss: float
@@ -30,14 +30,14 @@ class Trial:
 
 
 class Study:
-    """The trials of a search, in their order, and its terms.
+    """Trials of a search, in their order, and its terms.
 
     Parameters
     ----------
     terms
-        Flights, months, seed and all else that must be the same for trials to be comparable.
+        Flights, months, seed and all else that must be equal for trials to be comparable.
     path
-        Where it is kept; nowhere if not given.
+        File of the study; without it the study is not saved.
     """
 
     def __init__(self, terms: dict[str, Any], path: Path | None) -> None:
@@ -47,12 +47,12 @@ class Study:
 
     @classmethod
     def open(cls, path: Path | None, terms: dict[str, Any]) -> Self:
-        """Go on with the study that a file holds, or begin one.
+        """Return the study of a file, or a new one if there is no file.
 
         Raises
         ------
         StudyError
-            If the file is no study, or one on other terms.
+            If the file is not a study, or has other terms.
         """
         study = cls(terms, path)
         if path is None or not path.exists():
@@ -66,19 +66,19 @@ class Study:
         other = sorted(name for name, value in terms.items() if saved.get(name) != value)
         if other:
             message = (
-                f"{path} holds a study on other terms ({', '.join(other)}). "
-                "Name another file, or remove it to begin anew"
+                f"{path} holds a study with other terms ({', '.join(other)}). "
+                "Name another file, or remove it to start again"
             )
             raise StudyError(message)
         return study
 
     @property
     def best(self) -> Trial:
-        """The trial with the lowest log loss; of equal ones the first."""
+        """Return the trial with the lowest log loss; of equal ones the first."""
         return min(self.trials, key=lambda trial: trial.log_loss)
 
     def add(self, trial: Trial) -> None:
-        """Take a trial in, and keep it: the file is replaced whole or not at all."""
+        """Append a trial and save the study; the file is replaced atomically."""
         self.trials.append(trial)
         if self._path is None:
             return

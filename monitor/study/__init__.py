@@ -1,1 +1,1 @@
-"""Research about the monitoring itself: false alarms, replay, demonstration."""
+"""Research about the monitoring: false alarm rates, and the replay of a year."""

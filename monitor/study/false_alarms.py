@@ -1,6 +1,6 @@
-"""How often the watch cries wolf: the same procedure on weeks in shuffled order.
+"""Measure the false alarm rate: the same procedure on weeks in shuffled order.
 
-In shuffled order nothing can grow stale and nothing drifts: every alarm is a false one.
+In shuffled order there is no drift and no model goes stale, so every alarm is false.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pandas as pd
 from data.flights import Flights, IntArray
 from model.inference.calibration import FloatArray, sigmoid
 from model.training.fit import TrainingConfig
-from monitor.control_chart import DRIFT, QUALITY, chart, limits_of, pick
+from monitor.control_chart import DRIFT, QUALITY, chart, limits_of
 from monitor.history import Progress, fit_schedule, silent
 from monitor.shadow import WINDOW_WEEKS, gain
 from monitor.weekly_flights import WeekTable, first_day, week_of
@@ -24,15 +24,15 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Wolf:
-    """A false alarm rate.
+class FalseAlarmRate:
+    """False alarm rate with its interval.
 
     Attributes
     ----------
     rate, low, high
         False alarms per judged week, and the 95 % interval by resampling shuffles.
     weeks, shuffles
-        How many were judged in all, in how many shuffles.
+        Total number of judged weeks, and of shuffles.
     """
 
     rate: float
@@ -42,53 +42,47 @@ class Wolf:
     shuffles: int
 
 
-def chart_alarms(table: WeekTable, watched: int, seed: int = 0) -> dict[str, Wolf]:
-    """False alarms of both charts, on random weeks of a table against the others.
+def chart_alarms(table: WeekTable, held: int, seed: int = 0) -> dict[str, FalseAlarmRate]:
+    """Return the false alarm rate of both charts on `held` random weeks of a table.
 
-    Limits are set from the other weeks alone, as the watch sets them.
-
-    Parameters
-    ----------
-    watched
-        Weeks that each shuffle holds out and judges.
+    Each shuffle judges these weeks with limits from the other weeks.
     """
     random = np.random.default_rng(seed)
     alarms: dict[str, list[float]] = {DRIFT: [], QUALITY: []}
     for shuffle in range(SHUFFLES):
         order = random.permutation(len(table.week))
-        reference, held_out = pick(table, order[watched:]), pick(table, order[:watched])
+        reference, held_out = table.pick(order[held:]), table.pick(order[:held])
         families = chart(reference, held_out, limits_of(reference, INNER_SPLITS, shuffle))
         for name, family in families.items():
             alarms[name].append(float(np.sum(family.alarm > 0)))
-    return {name: _wolf(np.array(found), watched, seed) for name, found in alarms.items()}
+    return {name: _rate(np.array(found), held, seed) for name, found in alarms.items()}
 
 
 def refit_calls(
     frame: pd.DataFrame,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     shuffles: int,
     seed: int = 0,
     progress: Progress = silent,
-) -> Wolf | None:
-    """False calls for a refit, with models that are really fitted on shuffled weeks.
+) -> FalseAlarmRate | None:
+    """Return the rate of false calls for a refit, with models fitted on shuffled weeks.
 
-    The first half of the shuffled weeks fits the served model; each later week is scored by it
-    and by a shadow that is fitted on as many weeks just before it. The shadow has no more flights
-    than the served model, because more flights would be a true gain. Nothing is returned where
-    there are no shuffles.
+    The served model is fitted on the first half of the shuffled weeks. Each later week is scored by
+    it and by a shadow fitted on as many weeks just before it, because more flights would be a true
+    gain. Without shuffles the result is None.
     """
     calls, windows = [], 0
     for shuffle in range(shuffles):
         progress(f"shuffle {shuffle + 1} of {shuffles}")
         mixed = shuffled_weeks(frame, np.random.default_rng([seed, shuffle]))
-        found = _calls(mixed, recipe)
+        found = _calls(mixed, config)
         calls.append(float(sum(found)))
         windows = len(found)
-    return _wolf(np.array(calls), windows, seed) if calls else None
+    return _rate(np.array(calls), windows, seed) if calls else None
 
 
 def shuffled_weeks(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """The same flights with whole weeks in random order: weekdays and times stay as they were."""
+    """Return the flights with whole weeks in random order; weekdays and times are kept."""
     week = week_of(Flights.from_columns(frame).day)
     present = np.unique(week)
     moved = dict(zip(present.tolist(), random.permutation(present).tolist(), strict=True))
@@ -101,7 +95,7 @@ def shuffled_weeks(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataF
     return mixed.sort_values("scheduled_departure", kind="stable", ignore_index=True)
 
 
-def _calls(frame: pd.DataFrame, recipe: TrainingConfig) -> list[bool]:
+def _calls(frame: pd.DataFrame, config: TrainingConfig) -> list[bool]:
     flights = Flights.from_columns(frame)
     late = frame["delayed"].to_numpy(dtype=np.float64)
     weeks = np.unique(week_of(flights.day))
@@ -109,7 +103,7 @@ def _calls(frame: pd.DataFrame, recipe: TrainingConfig) -> list[bool]:
 
     def score(train: IntArray, rows: IntArray) -> FloatArray:
         within = (flights.day >= first_day(train[0])) & (flights.day < first_day(train[-1] + 1))
-        return sigmoid(fit_schedule(frame[within], recipe).raw_scores(flights.pick(rows)))
+        return sigmoid(fit_schedule(frame[within], config).raw_scores(flights.pick(rows)))
 
     later = np.flatnonzero(flights.day >= first_day(weeks[half]))
     served = score(weeks[:half], later)
@@ -126,9 +120,9 @@ def _calls(frame: pd.DataFrame, recipe: TrainingConfig) -> list[bool]:
     return found
 
 
-def _wolf(alarms: FloatArray, weeks: int, seed: int) -> Wolf:
+def _rate(alarms: FloatArray, weeks: int, seed: int) -> FalseAlarmRate:
     random = np.random.default_rng(seed)
     means = alarms[random.integers(0, len(alarms), (RESAMPLES, len(alarms)))].mean(axis=1) / weeks
     low, high = np.quantile(means, [0.025, 0.975])
     rate = float(alarms.mean() / weeks)
-    return Wolf(rate, float(low), float(high), weeks * len(alarms), len(alarms))
+    return FalseAlarmRate(rate, float(low), float(high), weeks * len(alarms), len(alarms))

@@ -1,4 +1,4 @@
-"""A past year as it unfolded: what the watch would have said, and what acting on it gained."""
+"""Replay a past year: the findings of each week, and the gain of following them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.evaluation.metrics import flight_log_loss
 from model.inference.calibration import FloatArray, sigmoid
 from monitor.control_chart import DRIFT, QUALITY
 from monitor.history import History
-from monitor.judgement import Finding, Reference, State, fit_week, judge
+from monitor.judgement import Finding, Reference, State, judge
 from monitor.shadow import WINDOW_WEEKS, gain
 from monitor.weekly_flights import MEASURES, auc, first_day, monday, week_of
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def replay(history: History, fitted_before: int, *, act: bool) -> tuple[list[Json], FloatArray]:
-    """Watch every whole week after a fit, with only what was known at its end.
+    """Judge every whole week after a fit, with only the outcomes known at its end.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def replay(history: History, fitted_before: int, *, act: bool) -> tuple[list[Jso
 
     Returns
     -------
-    One entry per week, and the score that each flight of `history` was served, NaN before the fit.
+    One entry per week, and the served score of each flight of `history`, NaN before the fit.
     """
     served = np.full(len(history.day), np.nan)
     reference = Reference.of(history, fitted_before)
@@ -37,10 +37,10 @@ def replay(history: History, fitted_before: int, *, act: bool) -> tuple[list[Jso
     for week in _whole_weeks(history, fitted_before):
         until = first_day(week + 1)
         rows = np.flatnonzero((history.day >= fitted_before) & (history.day < until))
-        watched = history.scored(history.model(fitted_before), rows)
-        latest = watched.week == week
-        served[rows[latest]] = watched.probability[latest]
-        entry = _entry(week, judge(history, reference, watched), history, fitted_before)
+        scored = history.scored(history.model(fitted_before), rows)
+        latest = scored.week == week
+        served[rows[latest]] = scored.probability[latest]
+        entry = _entry(week, judge(history, reference, scored), history, fitted_before)
         entries.append(entry)
         if act and entry["state"] == State.REFIT.name:
             fitted_before = until
@@ -49,7 +49,7 @@ def replay(history: History, fitted_before: int, *, act: bool) -> tuple[list[Jso
 
 
 def policies(history: History, fitted_before: int, on_call: FloatArray, calls: int) -> list[Json]:
-    """Log loss and AUC of refitting never, when called, every month, every week."""
+    """Return log loss and AUC of refitting never, when called, every month and every week."""
     weeks = np.array(_whole_weeks(history, fitted_before))
     rows = np.flatnonzero(np.isin(week_of(history.day), weeks))
     months = history.day[rows].astype("datetime64[D]").astype("datetime64[M]")
@@ -65,13 +65,13 @@ def policies(history: History, fitted_before: int, on_call: FloatArray, calls: i
     fits = {"every month": len(np.unique(starts)) - 1, "every week": len(weeks) - 1}
     constant = kinds["never"][0]
     return [
-        _policy(history, rows, name, said, constant) | {"refits": fits.get(name, done)}
-        for name, (said, done) in kinds.items()
+        _policy(history, rows, name, probability, constant) | {"refits": fits.get(name, done)}
+        for name, (probability, done) in kinds.items()
     ]
 
 
 def refit_gains(history: History, entries: list[Json], last: int) -> list[Json]:
-    """What each refit that was called for gained over the model before it, on later weeks."""
+    """Return the gain of each refit over the model before it, on later weeks."""
     found = []
     called = [entry for entry in entries if entry["state"] == State.REFIT.name]
     for entry in called:
@@ -91,7 +91,7 @@ def _gain(history: History, rows: IntArray, entry: Json) -> Json:
     )
     late = history.late[rows]
     found = gain(history.day[rows], late, before, after, test=False)
-    losses = (float(flight_log_loss(late.astype(bool), said).mean()) for said in (before, after))
+    losses = (float(flight_log_loss(late.astype(bool), p).mean()) for p in (before, after))
     return dict(zip(("before", "after"), losses, strict=True)) | asdict(found)
 
 
@@ -109,11 +109,11 @@ def _entry(week: int, finding: Finding, history: History, fitted_before: int) ->
         "shadow_log_loss": float(flight_log_loss(late, shadow).mean()),
         **dict(zip(MEASURES, finding.table.outcomes[-1].tolist(), strict=True)),
     }
-    said = _scores(history, rows, np.full(len(rows), fitted_before))
-    found["log_loss"] = float(flight_log_loss(late, said).mean())
+    probability = _scores(history, rows, np.full(len(rows), fitted_before))
+    found["log_loss"] = float(flight_log_loss(late, probability).mean())
     for name in (DRIFT, QUALITY):
         family = finding.families[name]
-        worst = int(np.nanargmax(family.z[-1]))
+        worst = family.worst(-1)
         found[name] = {
             "alarm": bool(family.alarm[-1]),
             "limit": family.limit,
@@ -125,14 +125,14 @@ def _entry(week: int, finding: Finding, history: History, fitted_before: int) ->
 
 
 def _policy(
-    history: History, rows: IntArray, name: str, said: FloatArray, never: FloatArray
+    history: History, rows: IntArray, name: str, probability: FloatArray, never: FloatArray
 ) -> Json:
     late, day = history.late[rows], history.day[rows]
-    found = gain(day, late, never, said, test=False)
+    found = gain(day, late, never, probability, test=False)
     return {
         "policy": name,
-        "log_loss": float(flight_log_loss(late.astype(bool), said).mean()),
-        "auc": auc(late, said),
+        "log_loss": float(flight_log_loss(late.astype(bool), probability).mean()),
+        "auc": auc(late, probability),
         "gain": found.gain,
         "low": found.low,
         "high": found.high,
@@ -141,14 +141,20 @@ def _policy(
 
 
 def _scores(history: History, rows: IntArray, before: IntArray) -> FloatArray:
-    """Score of each row by the model that was fitted before its day of `before`."""
-    said = np.empty(len(rows))
+    """Score each row with the model fitted before the day that `before` gives for it."""
+    probability = np.empty(len(rows))
     for day in np.unique(before).tolist():
         these = before == day
-        said[these] = sigmoid(history.model(day).raw_scores(history.flights.pick(rows[these])))
-    return said
+        flights = history.flights.pick(rows[these])
+        probability[these] = sigmoid(history.model(day).raw_scores(flights))
+    return probability
 
 
 def _whole_weeks(history: History, fitted_before: int) -> list[int]:
-    first, last = fit_week(fitted_before), int(week_of(history.day.max() + 1)) - 1
+    first, last = first_week(fitted_before), int(week_of(history.day.max() + 1)) - 1
     return list(range(first, last + 1))
+
+
+def first_week(day: int) -> int:
+    """Return the first whole week after a fit on all flights before a day."""
+    return int(week_of(np.array([day + 6]))[0])

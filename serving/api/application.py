@@ -167,7 +167,7 @@ class Application:
 
     async def _openapi_json(self, _scope: Scope, _receive: Receive) -> Answer:
         runtime = self._runtime()
-        model = ServedModel(runtime.predictor.builder.home, runtime.example)
+        model = ServedModel(runtime.predictor.builder.airport_config, runtime.example)
         return OK, openapi_document(model, keys=self.keys is not None, admin=self._admin), _JSON
 
 

@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
 from data.flights import Flights
-from model.inference.decision import RISK_NAMES
 from model.inference.explanation import Explanation
 from model.inference.predictor import Predictor
 
@@ -36,12 +35,14 @@ class AnswerEncoder:
     def __init__(
         self, model: str, predictor: Predictor, count_unknown: Callable[[str], None] = _ignore
     ) -> None:
-        decision, codes = predictor.decision, predictor.builder.codes
+        codes, intervals = predictor.builder.codes, predictor.decision.intervals()
         self._head = f'{{"model":{json.dumps(model)},"predictions":['.encode()
-        self._threshold = decision.threshold
-        self._bounds = decision.bounds
+        self._bounds = [lower for lower, _, _ in intervals[1:]]
+        self._decisions = [
+            f',"delayed":{json.dumps(delayed)},"risk":"{risk}","unknown":['
+            for _, delayed, risk in intervals
+        ]
         self._airlines, self._destinations = codes.airline_, codes.destination_
-        self._risk = [f',"risk":"{name}","unknown":[' for name in RISK_NAMES]
         self._count_unknown = count_unknown
 
     def encode(
@@ -77,13 +78,12 @@ class AnswerEncoder:
         return b"%b%b]}" % (self._head, b",".join(pieces))
 
     def _prediction(self, probability: float, airline: str, destination: str) -> str:
-        delayed = "true" if probability >= self._threshold else "false"
-        risk = self._risk[bisect_right(self._bounds, probability)]
+        decision = self._decisions[bisect_right(self._bounds, probability)]
         if airline in self._airlines and destination in self._destinations:
             unknown = ""
         else:
             unknown = self._unknown(airline, destination)
-        return f'{{"probability":{probability!r},"delayed":{delayed}{risk}{unknown}]}}'
+        return f'{{"probability":{probability!r}{decision}{unknown}]}}'
 
     def _unknown(self, airline: str, destination: str) -> str:
         fields = []

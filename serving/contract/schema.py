@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from data.airports.config import SANTIAGO, AirportConfig
-from model.inference.groups import Group
+from model.inference import Group
 
 MAX_FLIGHTS = 10_000
 LONGEST_TIMEOUT_MS = 600_000

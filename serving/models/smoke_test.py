@@ -101,7 +101,7 @@ def _require_same_home(tag: str, predictor: Predictor, serving: Predictor | None
     """Raise where the home airport or its time zone differs: requests use its wall clock."""
     if serving is None:
         return
-    ours, theirs = predictor.builder.home, serving.builder.home
+    ours, theirs = predictor.builder.airport_config, serving.builder.airport_config
     difference = mismatch(ours, theirs, "the serving one those")
     if difference:
         raise _refused(tag, difference)

@@ -1,4 +1,4 @@
-"""A served model and single flights that the tests of behaviour ask it about."""
+"""Provide a model and flights to the behaviour tests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from model.inference.predictor import Predictor
 
 @pytest.fixture(scope="session")
 def model(bundle: Bundle) -> Predictor:
-    """Give the model that all tests share."""
+    """Return the model that all tests share."""
     return bundle.predictor
 
 
 @pytest.fixture(scope="session")
 def some(frame: pd.DataFrame) -> Flights:
-    """Give some 700 flights from all over the year."""
+    """Return about 700 flights from all months."""
     return Flights.from_columns(frame.iloc[::97])

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from data.load import Dataset
-from deploy.image import engine
+from load.tools import container_engine as engine
 from load.tools.container import Container
-from load.tools.payloads import bodies, distinct_flights
+from load.tools.payloads import distinct_flights, payloads
 from load.tools.server_process import Probe
 from tests.support.server import PROJECT
 
@@ -48,7 +48,7 @@ def requests(dataset: Dataset) -> dict[int, list[bytes]]:
     """Return bodies of requests by their number of flights."""
     flights = distinct_flights(dataset.frame, FLIGHTS)
     sizes = (1, 100, 1000)
-    return {size: [body.encode() for body in bodies(flights, size)] for size in sizes}
+    return {size: [body.encode() for body in payloads(flights, size)] for size in sizes}
 
 
 @pytest.fixture(scope="session")

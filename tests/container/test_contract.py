@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.image import engine
+from load.tools import container_engine as engine
 from load.tools.container import PORT, Container, answers
 from load.tools.server_process import Probe
 from tests.container.conftest import EXAMPLE, READY, probabilities

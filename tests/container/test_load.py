@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy.image import engine
+from load.tools import container_engine as engine
 from load.tools.container import PORT, Container
 from tests.container.conftest import READY
 from tests.support.http_client import AnswerCounts, Callers

@@ -1,4 +1,4 @@
-"""Columns by their distinct values read as lists of them, and are looked up alike."""
+"""Check that dictionary columns read as lists and give the same look-ups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = np.array([5, 0, 3])
 
 
 def test_reads_as_a_list() -> None:
-    """Length, rows, slices, picks and comparison are those of the list it stands for."""
+    """Length, rows, slices, picks and comparison equal those of the plain list."""
     column = DictionaryColumn.of(AIRLINES)
     assert column == AIRLINES
     assert column != AIRLINES[1:]
@@ -27,7 +27,7 @@ def test_reads_as_a_list() -> None:
 
 
 def test_values_of_no_row_are_left_out() -> None:
-    """Nothing is looked up that no row has: it may be a value that cannot be looked up."""
+    """Values of no row are not looked up: the look-up may fail for them."""
     column = DictionaryColumn.compact(np.array([2, 0, 2]), ["LAN", None, "SKU"])
     assert list(column.values) == ["LAN", "SKU"]
     assert column == ["SKU", "LAN", "SKU"]
@@ -36,7 +36,7 @@ def test_values_of_no_row_are_left_out() -> None:
 
 @pytest.mark.parametrize("widest", [0, 8])
 def test_pairs_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch, widest: int) -> None:
-    """Marked or sorted, the pairs of two columns are those of their rows, none of them twice."""
+    """Both algorithms give the pairs of the rows, each distinct pair once."""
     monkeypatch.setattr(dictionary_column, "WIDEST", widest)
     both = pairs(DictionaryColumn.of(AIRLINES), DictionaryColumn.of(NUMBERS))
     expected = list(zip(AIRLINES, NUMBERS, strict=True))
@@ -46,7 +46,7 @@ def test_pairs_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch, widest: in
 
 
 def test_each_value_is_looked_up_once() -> None:
-    """A look-up is asked for the distinct values only, and answers every row."""
+    """The look-up runs for the distinct values only and gives a result for every row."""
     asked: list[str] = []
 
     def lengths(values: Sequence[str]) -> list[int]:

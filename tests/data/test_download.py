@@ -1,4 +1,4 @@
-"""How bytes are had: from files, web addresses, buckets, and the public copies."""
+"""Check the reading of files, web addresses, buckets and the public copies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import fsspec
 import pooch
 import pytest
 
-from data import mirrors
+from data import download
 from data.download import read_source
 from data.errors import SourceError, SourceNotFoundError, SourceUnreachableError
 
@@ -24,11 +24,11 @@ CONTENT = b"Emp-I,Vlo-I\nLAN,226\n" * 1000
 
 
 class Web:
-    """A server on the loopback interface that gives whatever a test puts into `pages`."""
+    """Server on the loopback interface that serves the entries of `pages`."""
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes | int] = {}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
 
     def url(self, path: str, page: bytes | int) -> str:
@@ -41,7 +41,7 @@ class Web:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                web.asked.append(self.path)
+                web.requested.append(self.path)
                 page = web.pages[self.path]
                 body = page if isinstance(page, bytes) else b""
                 self.send_response(200 if isinstance(page, bytes) else page)
@@ -51,14 +51,14 @@ class Web:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """Keep quiet."""
+                """Log nothing."""
 
         return Handler
 
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    """Serve pages to this test alone."""
+    """Start a server for one test."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     here = Web()
     thread = threading.Thread(target=here.server.serve_forever, args=(0.01,))
@@ -71,10 +71,10 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Keep downloads of this test apart, and take `CONTENT` for the published file."""
+    """Use a cache of this test and the hash of `CONTENT`."""
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(mirrors, "DATASET_SHA256", hashlib.sha256(CONTENT).hexdigest())
-    return tmp_path / "cache" / mirrors.CACHE_NAME / mirrors.DATASET_FILE
+    monkeypatch.setattr(download, "DATASET_SHA256", hashlib.sha256(CONTENT).hexdigest())
+    return tmp_path / "cache" / download.CACHE_NAME / download.DATASET_FILE
 
 
 def _closed_port() -> int:
@@ -85,7 +85,7 @@ def _closed_port() -> int:
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
-    """A local path gives its bytes."""
+    """A local path gives the bytes of the file."""
     path = tmp_path / "flights.csv"
     path.write_bytes(CONTENT)
     assert read_source(str(path)) == CONTENT
@@ -94,7 +94,7 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
 def test_the_home_folder_may_be_abbreviated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tilde, which no shell expands inside an environment variable, is understood."""
+    """A tilde is expanded: no shell expands it inside an environment variable."""
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "flights.csv").write_bytes(CONTENT)
     assert read_source("~/flights.csv") == CONTENT
@@ -108,13 +108,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    """A folder is not searched: the user is asked for a file."""
+    """A folder is an error: the message says to name a file."""
     with pytest.raises(SourceError, match="is a folder; name the file in it"):
         read_source(str(tmp_path))
 
 
-def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
-    """Whatever the operating system objects to comes as a sentence."""
+def test_an_error_of_the_operating_system_is_a_sentence(tmp_path: Path) -> None:
+    """A path below a file raises a `SourceError`."""
     (tmp_path / "file").touch()
     with pytest.raises(SourceError, match="cannot be read"):
         read_source(str(tmp_path / "file" / "flights.csv"))
@@ -136,26 +136,26 @@ def test_a_web_address_is_downloaded(web: Web) -> None:
 def test_a_refusal_names_the_status(
     web: Web, status: int, error: type[SourceError], words: str
 ) -> None:
-    """The server's own answer is passed on, and is not taken for a dead network."""
+    """An HTTP error has its status in the message and is not a missing network."""
     with pytest.raises(error, match=rf"{words} \(HTTP {status}\)") as caught:
         read_source(web.url("/flights.csv", status))
     assert not isinstance(caught.value, SourceUnreachableError)
 
 
 def test_a_download_that_breaks_off_is_not_used(web: Web) -> None:
-    """Fewer bytes than promised are an error and not a short file."""
+    """Fewer bytes than the announced length are an error."""
     with pytest.raises(SourceUnreachableError, match="the download broke off"):
         read_source(web.url("/cut.csv", CONTENT))
 
 
-def test_nobody_at_that_address() -> None:
-    """A closed port is a short sentence."""
+def test_a_closed_port_is_an_error() -> None:
+    """A closed port raises an error with a short message."""
     with pytest.raises(SourceUnreachableError, match="no connection"):
         read_source(f"http://127.0.0.1:{_closed_port()}/flights.csv")
 
 
-def test_an_error_keeps_the_secrets_of_its_address() -> None:
-    """A password or a signature does not end up in a log."""
+def test_an_error_leaves_out_secrets_of_the_address() -> None:
+    """Passwords and signatures are not in the message."""
     secret = f"http://me:hush@127.0.0.1:{_closed_port()}/flights.csv?signature=hush"
     with pytest.raises(SourceUnreachableError) as caught:
         read_source(secret)
@@ -163,7 +163,7 @@ def test_an_error_keeps_the_secrets_of_its_address() -> None:
 
 
 def test_a_bucket_is_read_through_fsspec() -> None:
-    """Any scheme of fsspec gives its object's bytes; memory stands in for a bucket."""
+    """Any scheme of fsspec gives the object's bytes; the test uses memory."""
     with fsspec.open("memory://bucket/flights.csv", "wb") as stream:
         stream.write(CONTENT)
     assert read_source("memory://bucket/flights.csv") == CONTENT
@@ -176,17 +176,17 @@ def test_a_bucket_is_read_through_fsspec() -> None:
         ("fax://bucket/flights.csv", SourceError, "fax:// cannot be read here"),
     ],
 )
-def test_a_bucket_that_does_not_give(address: str, error: type[SourceError], words: str) -> None:
-    """A missing object and an unknown scheme are told apart."""
+def test_errors_of_buckets(address: str, error: type[SourceError], words: str) -> None:
+    """A missing object and an unknown scheme have different errors."""
     with pytest.raises(error, match=words):
         read_source(address)
 
 
-def test_a_bucket_client_of_its_own_mind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a client library raises comes as a `SourceUnreachableError`."""
+def test_other_exceptions_of_a_bucket_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any exception of a client library becomes a `SourceUnreachableError`."""
 
     def refuse(*_: object) -> None:
-        raise RuntimeError("no credentials")  # noqa: EM101, TRY003 - stands for a foreign library
+        raise RuntimeError("no credentials")  # noqa: EM101, TRY003 - as a third-party library would raise it
 
     monkeypatch.setattr(fsspec, "open", refuse)
     with pytest.raises(SourceUnreachableError, match="RuntimeError: no credentials"):
@@ -196,48 +196,50 @@ def test_a_bucket_client_of_its_own_mind(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_first_mirror_that_has_the_file_is_enough(
     web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Mirrors are tried in turn: a page gone and a wrong hash are one line each in the log."""
+    """Mirrors are tried in order: a missing page and a wrong hash are logged."""
     gone, wrong = web.url("/gone.csv", 404), web.url("/wrong.csv", CONTENT[1:])
     right, spare = web.url("/right.csv", CONTENT), web.url("/spare.csv", CONTENT)
-    monkeypatch.setattr(mirrors, "MIRRORS", (gone, wrong, right, spare))
-    assert mirrors.download() == CONTENT
-    assert web.asked == ["/gone.csv", "/wrong.csv", "/right.csv"]
+    monkeypatch.setattr(download, "MIRRORS", (gone, wrong, right, spare))
+    assert download.download_published() == CONTENT
+    assert web.requested == ["/gone.csv", "/wrong.csv", "/right.csv"]
     assert caplog.messages == [
         f"{gone}: there is no such page (HTTP 404).",
-        f"{wrong}: is not the published file: its SHA-256 is another.",
+        f"{wrong}: is not the published file: its SHA-256 differs.",
     ]
 
 
 def test_the_file_is_downloaded_once(
     web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second time it comes from the cache, and nobody is asked."""
-    monkeypatch.setattr(mirrors, "MIRRORS", (web.url("/flights.csv", CONTENT),))
-    assert mirrors.download() == mirrors.download() == CONTENT
-    assert web.asked == ["/flights.csv"]
+    """The second call reads the cache and sends no request."""
+    monkeypatch.setattr(download, "MIRRORS", (web.url("/flights.csv", CONTENT),))
+    assert download.download_published() == download.download_published() == CONTENT
+    assert web.requested == ["/flights.csv"]
     assert cache.read_bytes() == CONTENT
 
 
-def test_a_spoilt_cache_is_mended(web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_cache_is_replaced(
+    web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file in the cache that is not the published one is downloaded again."""
     cache.parent.mkdir(parents=True)
     cache.write_bytes(CONTENT[:100])
-    monkeypatch.setattr(mirrors, "MIRRORS", (web.url("/flights.csv", CONTENT),))
-    assert mirrors.download() == cache.read_bytes() == CONTENT
+    monkeypatch.setattr(download, "MIRRORS", (web.url("/flights.csv", CONTENT),))
+    assert download.download_published() == cache.read_bytes() == CONTENT
 
 
 def test_without_a_network_it_gives_up_soon(
     cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two mirrors that do not answer are enough: the others are not tried."""
+    """After two mirrors without an answer, the others are not tried."""
     nowhere = f"http://127.0.0.1:{_closed_port()}"
-    monkeypatch.setattr(mirrors, "MIRRORS", tuple(f"{nowhere}/{i}" for i in range(6)))
+    monkeypatch.setattr(download, "MIRRORS", tuple(f"{nowhere}/{i}" for i in range(6)))
     with pytest.raises(SourceUnreachableError, match="No public copy of dataset_SCL"):
-        mirrors.download()
+        download.download_published()
     assert caplog.messages == [f"{nowhere}/{i}: cannot be read: no connection." for i in (0, 1)]
 
 
-def test_a_name_look_up_that_hangs_does_not_hang_the_user(
+def test_the_connection_timeout_includes_the_name_look_up(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time for a connection includes the look-up, which no HTTP client limits."""
@@ -247,48 +249,48 @@ def test_a_name_look_up_that_hangs_does_not_hang_the_user(
         assert released.wait(60 + timeout), "the user waited for the look-up"
         raise TimeoutError
 
-    monkeypatch.setattr(mirrors, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.05)
     monkeypatch.setattr(socket, "create_connection", hang)
-    monkeypatch.setattr(mirrors, "MIRRORS", ("https://a.invalid/1", "https://b.invalid/2"))
+    monkeypatch.setattr(download, "MIRRORS", ("https://a.invalid/1", "https://b.invalid/2"))
     try:
         with pytest.raises(SourceUnreachableError):
-            mirrors.download()
+            download.download_published()
     finally:
         released.set()
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
-def test_behind_a_proxy_the_machine_itself_need_not_connect(
+def test_behind_a_proxy_mirrors_are_not_probed(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a proxy is set, it alone finds out whether a mirror answers."""
+    """Only the proxy connects to the mirror, where one is set."""
     monkeypatch.setenv(variable, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    assert mirrors._answers("https://mirror.invalid/flights.csv")
+    assert download._answers("https://mirror.invalid/flights.csv")
 
 
-def test_a_cache_that_cannot_be_made_is_done_without(
+def test_a_cache_that_cannot_be_written_is_replaced(
     web: Web, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where the user's cache cannot be written, the file is kept with the temporary ones."""
+    """If the user's cache cannot be written, the file is kept in a temporary folder."""
     (tmp_path / "cache").touch()
     stand_in = tmp_path / "temporary"
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(stand_in))
-    monkeypatch.setattr(mirrors, "MIRRORS", (web.url("/flights.csv", CONTENT),))
-    assert mirrors.download() == CONTENT
-    assert (stand_in / mirrors.CACHE_NAME / mirrors.DATASET_FILE).read_bytes() == CONTENT
+    monkeypatch.setattr(download, "MIRRORS", (web.url("/flights.csv", CONTENT),))
+    assert download.download_published() == CONTENT
+    assert (stand_in / download.CACHE_NAME / download.DATASET_FILE).read_bytes() == CONTENT
 
 
 def test_every_mirror_is_pinned() -> None:
-    """Each public copy is named by a commit, so that it cannot change under its hash."""
-    assert len(set(mirrors.MIRRORS)) == 6
-    for url in mirrors.MIRRORS:
+    """The address of each public copy has a commit, so that its content cannot change."""
+    assert len(set(download.MIRRORS)) == 6
+    for url in download.MIRRORS:
         commit = url.split("/")[5]
         assert len(commit) == 40
         assert set(commit) <= set("0123456789abcdef")
 
 
 @pytest.fixture(autouse=True)
-def _hear_warnings(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "data.mirrors")
+def _capture_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "data.download")

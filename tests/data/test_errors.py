@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree with messages for people."""
+"""Check the exceptions: one tree, and messages for users."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ EXCEPTIONS = [kind for kind in CLASSES if issubclass(kind, Exception)]
 
 @pytest.mark.parametrize("kind", EXCEPTIONS)
 def test_one_class_catches_them_all(kind: type[Exception]) -> None:
-    """Whoever loads flights has one exception to think of."""
+    """Every exception of loading flights is a `DataError`."""
     assert issubclass(kind, DataError)
 
 
 @pytest.mark.parametrize("kind", EXCEPTIONS)
-def test_the_tree_at_the_top_is_complete(kind: type[Exception]) -> None:
-    """The module's drawing names every exception, under the one it derives from."""
+def test_the_tree_in_the_docstring_is_complete(kind: type[Exception]) -> None:
+    """The docstring of the module has every exception below its base class."""
     drawing = (errors.__doc__ or "").splitlines()
     depths = {
         line.lstrip("│├└─ ").split()[0]: len(line) - len(line.lstrip("│├└─ "))
@@ -33,15 +33,15 @@ def test_the_tree_at_the_top_is_complete(kind: type[Exception]) -> None:
     assert parent == "Exception" or depths[parent] < depths[kind.__name__]
 
 
-def test_missing_columns_are_kept_for_programs_and_told_to_people() -> None:
-    """The lists are attributes, and the message reads as a sentence."""
+def test_missing_columns_are_attributes_and_in_the_message() -> None:
+    """Both lists are attributes, and the message is a sentence."""
     error = MissingColumnsError(["Des-I"], iter(["Emp-I", "Vlo-I"]))
     assert (error.missing, error.found) == (("Des-I",), ("Emp-I", "Vlo-I"))
     assert str(error) == "columns are missing: Des-I. Found: Emp-I, Vlo-I."
 
 
 def test_the_table_of_bad_rows_is_aligned() -> None:
-    """Columns of the report start at one place, however long what stands in them."""
+    """Columns of the report are aligned, however long their values are."""
     problems = [
         Problem("Des-I", "missing", 1_200, ((2, ""),)),
         Problem("TIPOVUELO", "neither I nor N", 7, ((3, "D"), (9, "X"))),

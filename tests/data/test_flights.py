@@ -1,4 +1,4 @@
-"""Flights column by column: what is taken, how time is kept, how batches are cut and joined."""
+"""Check flights: columns that are read, times, slices and joins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOMENTS = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 
 
 
 class Recorder:
-    """Columns that remember which of them were asked for."""
+    """Columns that record which of them were read."""
 
     def __init__(self, columns: dict[str, Any]) -> None:
         self.asked: list[str] = []
@@ -59,7 +59,7 @@ def flights() -> Flights:
 
 
 def test_a_dictionary_of_lists_becomes_flights(flights: Flights) -> None:
-    """Every value stands where it was, texts untouched and a type left out still missing."""
+    """Every value is unchanged and in its place; a missing type stays missing."""
     assert len(flights) == 3
     assert list(flights.airline) == COLUMNS["airline"]
     assert list(flights.flight_number) == COLUMNS["flight_number"]
@@ -69,26 +69,26 @@ def test_a_dictionary_of_lists_becomes_flights(flights: Flights) -> None:
 
 
 def test_a_pandas_frame_gives_the_same_flights(flights: Flights) -> None:
-    """A typed frame and a dictionary of lists are read alike, whatever the frame's index."""
+    """A typed frame and a dictionary of lists give the same, whatever the frame's index."""
     frame = pd.DataFrame(COLUMNS, index=[7, 3, 7]).astype({"scheduled_departure": "datetime64[s]"})
     typed = Flights.from_columns(frame.iloc[[0, 2]])
     assert _as_rows(typed) == [_as_rows(flights)[0], _as_rows(flights)[2]]
 
 
 def test_a_type_missing_in_a_frame_is_left_out() -> None:
-    """A frame without the type of a flight says what a dictionary with None says."""
+    """A missing type in a frame is read like None in a dictionary."""
     assert list(Flights.from_columns(pd.DataFrame(COLUMNS)).flight_type) == ["N", None, "I"]
 
 
 def test_text_of_a_frame_is_plain_text(frame: pd.DataFrame) -> None:
-    """Out of a frame's text columns come Python's own strings, fast to look up."""
+    """Text columns of a frame give Python strings, which are fast to look up."""
     flights = Flights.from_columns(frame.head(50))
     for column in (flights.airline, flights.flight_number, flights.destination):
         assert {type(value) for value in column} == {str}
 
 
 def test_only_the_schedule_is_read(frame: pd.DataFrame) -> None:
-    """Of all columns the five of the schedule are asked for, and there is room for no other."""
+    """Only the five columns of the schedule are read, and `Flights` has no other field."""
     columns = Recorder({name: frame[name].head(5) for name in frame.columns})
     Flights.from_columns(columns)
     assert sorted(columns.asked) == sorted(SCHEDULE_COLUMNS)
@@ -96,13 +96,13 @@ def test_only_the_schedule_is_read(frame: pd.DataFrame) -> None:
 
 
 def test_a_missing_column_is_named(flights: Flights) -> None:
-    """Columns without the destination are refused by that name."""
+    """A missing destination column raises an error with its name."""
     with pytest.raises(KeyError, match="destination"):
         Flights.from_columns({k: v for k, v in COLUMNS.items() if k != "destination"})
 
 
 def test_departures_count_minutes_since_1970(flights: Flights) -> None:
-    """Minutes, days and minutes of the day follow from the wall clock."""
+    """Minutes, days and minutes of the day are those of the local time."""
     day = (datetime(2017, 7, 14) - EPOCH).days  # noqa: DTZ001
     assert flights.departure.tolist() == [
         day * 1440 + 510,
@@ -116,7 +116,7 @@ def test_departures_count_minutes_since_1970(flights: Flights) -> None:
 @settings(derandomize=True, deadline=None)
 @given(moment=MOMENTS)
 def test_day_and_minute_agree_with_the_calendar(moment: datetime) -> None:
-    """For any moment, before 1970 too, day and minute are those of `datetime`."""
+    """Day and minute equal those of `datetime` for any moment, before 1970 too."""
     flights = Flights.from_columns(
         {name: values[:1] for name, values in COLUMNS.items()}
         | {"scheduled_departure": np.array([moment], dtype="datetime64[s]")}
@@ -128,7 +128,7 @@ def test_day_and_minute_agree_with_the_calendar(moment: datetime) -> None:
 @settings(derandomize=True, deadline=None)
 @given(cuts=st.lists(st.integers(0, 200), max_size=6).map(sorted))
 def test_slices_join_to_the_whole(cuts: list[int], frame: pd.DataFrame) -> None:
-    """However a batch is cut, empty pieces included, its pieces join to the same batch."""
+    """The slices of a batch, empty ones too, join to the same batch."""
     whole = Flights.from_columns(frame.head(200))
     bounds = [0, *cuts, 200]
     parts = [whole.slice(start, stop) for start, stop in pairwise(bounds)]
@@ -142,14 +142,14 @@ def test_a_slice_leaves_out_its_last(flights: Flights) -> None:
 
 
 def test_batches_join_in_their_order(flights: Flights) -> None:
-    """What was put first comes first."""
+    """Joined batches keep their order."""
     turned = Flights.concatenate([flights.slice(2, 3), flights.slice(0, 2)])
     assert list(turned.flight_number) == ["226A", "120", "0007"]
     assert turned.minute.tolist() == [0, 510, 1439]
 
 
 def test_one_batch_alone_is_not_copied(flights: Flights) -> None:
-    """Joining a single batch gives that very batch."""
+    """Joining a single batch returns the same object."""
     assert Flights.concatenate([flights]) is flights
 
 

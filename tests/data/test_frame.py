@@ -1,4 +1,4 @@
-"""From columns of text to the typed, validated, time-ordered frame."""
+"""Check the conversion of text columns to the typed, validated, time-ordered frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pandas.testing import assert_frame_equal
 
 from data.errors import InvalidRowsError, MissingColumnsError, NoFlightsError
 from data.frame import data_hash, to_flights_frame
-from data.sample import generate
+from data.sample import generate_flights
 from data.schema import FRAME_COLUMNS, Raw
 
 Row = dict[str, str | None]
@@ -34,7 +34,7 @@ FLIGHT: Row = {
 
 
 def _raw(*changes: Row) -> pd.DataFrame:
-    """One row for each set of changes to `FLIGHT`."""
+    """Return one row for each set of changes to `FLIGHT`."""
     return pd.DataFrame([{**FLIGHT, **change} for change in changes])
 
 
@@ -47,7 +47,7 @@ def _refused(raw: pd.DataFrame) -> InvalidRowsError:
 @pytest.fixture(scope="module")
 def raw() -> pd.DataFrame:
     """Give a few hundred flights of the sample, spread over the year."""
-    return generate.generate().sample(ROWS, random_state=0).reset_index(drop=True)
+    return generate_flights().sample(ROWS, random_state=0).reset_index(drop=True)
 
 
 def test_a_row_becomes_a_flight() -> None:
@@ -72,7 +72,7 @@ def test_a_row_becomes_a_flight() -> None:
 
 
 def test_the_frame_is_typed_and_in_order_of_time(raw: pd.DataFrame) -> None:
-    """Dates out of order in the file are in order in the frame, with the columns promised."""
+    """The frame is ordered by date and has the published columns."""
     assert not raw["Fecha-I"].is_monotonic_increasing
     frame, _ = to_flights_frame(raw)
     assert tuple(frame.columns) == FRAME_COLUMNS
@@ -85,7 +85,7 @@ def test_the_frame_is_typed_and_in_order_of_time(raw: pd.DataFrame) -> None:
 
 
 def test_flights_of_one_minute_are_ordered_by_their_names() -> None:
-    """Ties go by airline, number, destination and actual departure, not by place in the file."""
+    """Ties are ordered by airline, number, destination and actual departure."""
     raw = _raw({"Fecha-O": "2017-07-14 08:50:00"}, {}, {"Vlo-I": "11"}, {"Emp-I": "AAL"})
     frame, _ = to_flights_frame(raw)
     assert frame["file_row"].tolist() == [3, 2, 1, 0]
@@ -93,7 +93,7 @@ def test_flights_of_one_minute_are_ordered_by_their_names() -> None:
 
 @pytest.mark.parametrize(("minutes", "late"), [(15, False), (16, True), (-14, False)])
 def test_late_is_strictly_more_than_a_quarter_of_an_hour(minutes: int, late: bool) -> None:
-    """15 minutes are on time, 16 are late."""
+    """A flight 15 minutes after its schedule is on time, one 16 minutes after is late."""
     actual = pd.Timestamp("2017-07-14 08:30") + pd.Timedelta(minutes=minutes)
     frame, _ = to_flights_frame(_raw({"Fecha-O": str(actual)}))
     assert frame["delay_minutes"].tolist() == [minutes]
@@ -105,7 +105,7 @@ def test_late_is_strictly_more_than_a_quarter_of_an_hour(minutes: int, late: boo
     [("226", "226"), (" 226 ", "226"), ("226.0", "226"), ("989p", "989P"), ("1104A", "1104A")],
 )
 def test_flight_numbers_are_normalised(written: str, read: str) -> None:
-    """Blanks, decimals and small letters, which tools leave behind, do not make a new number."""
+    """Blanks, decimals and small letters do not make another flight number."""
     frame, _ = to_flights_frame(_raw({"Vlo-I": written, "Vlo-O": written}))
     assert frame["flight_number"].tolist() == [read]
     assert frame["operated_flight_number"].tolist() == [read]
@@ -120,7 +120,7 @@ def test_mixed_types_are_read_as_text() -> None:
 
 
 def test_dates_may_have_been_parsed_before() -> None:
-    """Columns of dates are taken as they are, even where all of them are at midnight."""
+    """Typed columns of dates are read, even if all of them are at midnight."""
     raw = _raw({"Fecha-I": "2017-07-14 00:00:00", "Fecha-O": "2017-07-14 00:00:00"})
     frame, _ = to_flights_frame(
         raw.astype({"Fecha-I": "datetime64[ms]", "Fecha-O": "datetime64[s]"})
@@ -128,21 +128,21 @@ def test_dates_may_have_been_parsed_before() -> None:
     assert frame["scheduled_departure"].tolist() == [pd.Timestamp("2017-07-14")]
 
 
-def test_columns_may_stand_in_any_order(raw: pd.DataFrame) -> None:
+def test_columns_may_be_in_any_order(raw: pd.DataFrame) -> None:
     """Shuffled columns give the same frame."""
     shuffled = raw.sample(frac=1, axis="columns", random_state=1)
     assert_frame_equal(to_flights_frame(shuffled)[0], to_flights_frame(raw)[0])
 
 
 def test_more_columns_are_ignored(raw: pd.DataFrame) -> None:
-    """A column that nobody knows changes nothing, nor do blanks around a name."""
+    """Other columns and blanks around a name change nothing."""
     more = raw.assign(weather="fog").rename(columns={"Vlo-I": " Vlo-I "})
     assert_frame_equal(to_flights_frame(more)[0], to_flights_frame(raw)[0])
 
 
 @pytest.mark.parametrize("column", list(Raw))
 def test_a_missing_column_is_named_with_those_found(raw: pd.DataFrame, column: str) -> None:
-    """The message says what is not there and what is."""
+    """The message lists the missing columns and those found."""
     with pytest.raises(MissingColumnsError) as caught:
         to_flights_frame(raw.drop(columns=column))
     assert caught.value.missing == (column,)
@@ -151,8 +151,8 @@ def test_a_missing_column_is_named_with_those_found(raw: pd.DataFrame, column: s
 
 
 @pytest.mark.parametrize("column", ["Vlo-O", "Des-O", "Emp-O", "OPERA"])
-def test_what_only_the_operation_knows_may_be_missing(column: str) -> None:
-    """The real file has a gap there, and no feature reads it."""
+def test_unused_columns_of_the_operation_may_be_missing(column: str) -> None:
+    """The real file has a missing value there, and no feature reads it."""
     frame, dropped = to_flights_frame(_raw({column: None}))
     assert (len(frame), dropped) == (1, 0)
 
@@ -175,7 +175,7 @@ def test_what_only_the_operation_knows_may_be_missing(column: str) -> None:
     ],
 )
 def test_a_bad_value_is_reported(column: str, text: str | None, rule: str) -> None:
-    """Each rule names the column, the line of the file and what stands there."""
+    """Each violation has its column, the number of the row in the file and its text."""
     bad: Row = {"Vlo-I": "121", column: text}
     error = _refused(_raw({}, bad))
     assert (error.invalid, error.total) == (1, 2)
@@ -185,7 +185,7 @@ def test_a_bad_value_is_reported(column: str, text: str | None, rule: str) -> No
 
 
 def test_the_report_is_a_table_with_advice() -> None:
-    """A person reads how many rows, which rule, at most three examples, and what to do."""
+    """The message has the number of rows, the rule, at most three examples and advice."""
     bad: list[Row] = [{"Vlo-I": f"X{i}"} for i in range(5)]
     lines = str(_refused(_raw({}, *bad))).splitlines()
     assert lines[0] == "5 of 6 rows are not valid flights:"
@@ -196,7 +196,7 @@ def test_the_report_is_a_table_with_advice() -> None:
 
 
 def test_a_column_without_any_value_is_reported_like_any_other() -> None:
-    """Not one row counts as valid, and the report still says why."""
+    """All rows are invalid, and the report says why."""
     error = _refused(_raw({"Des-I": None}, {"Des-I": None, "Vlo-I": "7"}))
     assert [(p.column, p.rule, p.rows) for p in error.problems] == [("Des-I", "missing", 2)]
 
@@ -208,12 +208,12 @@ def test_a_row_that_breaks_two_rules_counts_once() -> None:
 
 
 def test_one_key_with_two_operations_is_two_flights() -> None:
-    """The airport recorded two departures under one name: both stay."""
+    """Two departures with the same key but different operations are both kept."""
     frame, dropped = to_flights_frame(_raw({}, {"Fecha-O": "2017-07-14 09:10:00"}))
     assert (len(frame), dropped) == (2, 0)
 
 
-def test_a_row_that_is_all_the_same_is_a_repeat() -> None:
+def test_an_equal_row_is_a_repeat() -> None:
     """The second of two equal rows is invalid; dropping keeps the first."""
     raw = _raw({}, {"Vlo-I": "7"}, {})
     (problem,) = _refused(raw).problems
@@ -224,7 +224,7 @@ def test_a_row_that_is_all_the_same_is_a_repeat() -> None:
 
 
 def test_dropping_leaves_out_exactly_the_bad_rows(raw: pd.DataFrame) -> None:
-    """The rest is what it was, and the count is that of rows, not of broken rules."""
+    """The other rows are unchanged, and the count is of rows, not of violations."""
     spoilt = raw.copy()
     spoilt.loc[3, ["Vlo-I", "Des-I"]] = "?"
     spoilt.loc[7, "Fecha-I"] = None
@@ -237,7 +237,7 @@ def test_dropping_leaves_out_exactly_the_bad_rows(raw: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("rows", [0, 2])
 def test_no_flight_left_is_an_error(rows: int) -> None:
-    """A file of nothing but a header, or of bad rows, is not an empty success."""
+    """A file with only a header, or only invalid rows, is an error."""
     bad = _raw({"Vlo-I": "?"}, {"Vlo-I": "?"}).head(rows)
     with pytest.raises(NoFlightsError, match="header" if rows == 0 else "not one of 2 rows"):
         to_flights_frame(bad, drop_invalid=True)
@@ -246,7 +246,7 @@ def test_no_flight_left_is_an_error(rows: int) -> None:
 @settings(max_examples=10, deadline=None)
 @given(order=st.randoms(use_true_random=False))
 def test_the_order_of_the_file_does_not_matter(raw: pd.DataFrame, order: Random) -> None:
-    """Rows in any order give the same frame, but for their place in the file, and hash."""
+    """Rows in any order give the same hash, and the same frame except `file_row`."""
     rows = list(range(len(raw)))
     order.shuffle(rows)
     shuffled, _ = to_flights_frame(raw.iloc[rows])
@@ -255,8 +255,8 @@ def test_the_order_of_the_file_does_not_matter(raw: pd.DataFrame, order: Random)
     assert data_hash(shuffled) == data_hash(straight)
 
 
-def test_the_hash_of_a_window_does_not_see_what_came_after(raw: pd.DataFrame) -> None:
-    """Flights up to a date hash alike in a file that ends there and in one that goes on."""
+def test_the_hash_of_a_window_does_not_depend_on_later_flights(raw: pd.DataFrame) -> None:
+    """Flights up to a date have the same hash in a file with later flights and without."""
     limit = "2017-06-01 00:00:00"
     whole, _ = to_flights_frame(raw)
     cut, _ = to_flights_frame(raw[raw["Fecha-I"] < limit])
@@ -276,14 +276,14 @@ def test_the_hash_of_a_window_does_not_see_what_came_after(raw: pd.DataFrame) ->
         ("Fecha-O", "2017-07-14 08:47:00"),
     ],
 )
-def test_the_hash_sees_all_that_training_reads(column: str, text: str) -> None:
-    """A change in the schedule or in the time of departure is another hash."""
+def test_the_hash_depends_on_all_columns_of_training(column: str, text: str) -> None:
+    """A change of the schedule or of the time of departure changes the hash."""
     assert _hash_of({}) != _hash_of({column: text})
 
 
 @pytest.mark.parametrize("column", ["Vlo-O", "Des-O", "Emp-O", "OPERA"])
-def test_the_hash_ignores_what_training_does_not_read(column: str) -> None:
-    """Who operated the flight is no part of the training data."""
+def test_the_hash_ignores_other_columns(column: str) -> None:
+    """A change of the operating airline does not change the hash."""
     assert _hash_of({}) == _hash_of({column: "X"})
 
 

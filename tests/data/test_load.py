@@ -1,4 +1,4 @@
-"""Where flights are read from, in which order, and what is said about it."""
+"""Check the order of the sources and their description."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from data import load, mirrors
+from data import load
+from data.download import DATASET_SHA256, PUBLISHED_ORIGIN
 from data.errors import (
     DataError,
     EmptySourceError,
@@ -23,23 +24,22 @@ from data.errors import (
 )
 from data.frame import data_hash
 from data.load import Dataset, load_flights
-from data.mirrors import DATASET_SHA256
-from data.sample import generate
+from data.sample import generate_flights
 
 ROWS = 200
-RAW = generate.generate().sample(ROWS, random_state=0)
+RAW = generate_flights().sample(ROWS, random_state=0)
 CSV = RAW.to_csv(index=False).encode()
 
 
 class Calls:
-    """Stands in for the download: counts its calls, and gives the file or fails."""
+    """Replacement of the download that counts its calls and returns a file or fails."""
 
     def __init__(self, content: bytes | None) -> None:
         self.content = content
         self.count = 0
 
     def __call__(self) -> bytes:
-        """Give the file, or fail as the download does without a network."""
+        """Return the file, or fail as the download does without a network."""
         self.count += 1
         if self.content is None:
             message = "No public copy could be downloaded."
@@ -49,12 +49,12 @@ class Calls:
 
 @pytest.fixture(autouse=True)
 def download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
-    """Start every test with nothing named, nothing placed, no network and a short sample."""
+    """Start every test without a source, a placed file or a network, and with a short sample."""
     calls = Calls(None)
     monkeypatch.delenv("SCL_DATASET", raising=False)
     monkeypatch.setattr(load, "DATA_FOLDER", tmp_path / "data")
-    monkeypatch.setattr(mirrors, "download", calls)
-    monkeypatch.setattr(generate, "generate", lambda seed=0: RAW.iloc[seed:])
+    monkeypatch.setattr(load, "download_published", calls)
+    monkeypatch.setattr(load, "generate_flights", lambda seed=0: RAW.iloc[seed:])
     (tmp_path / "data").mkdir()
     return calls
 
@@ -68,7 +68,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_path_that_is_named_is_read(path: Path) -> None:
-    """The data set says what was read, how much, and its hash."""
+    """The data set has its source, its flights and its hash."""
     dataset = load_flights(str(path))
     assert len(dataset.frame) == ROWS
     assert dataset.origin == "the file flights.csv"
@@ -87,8 +87,8 @@ def test_a_path_that_is_named_is_read(path: Path) -> None:
     ],
     ids=["gzip", "byte order mark", "latin-1", "shuffled columns"],
 )
-def test_the_same_flights_in_every_dress(path: Path, content: bytes) -> None:
-    """How a file is written does not change the frame."""
+def test_every_encoding_and_compression_gives_the_same_frame(path: Path, content: bytes) -> None:
+    """Encoding, compression and order of columns do not change the frame."""
     expected = load_flights(str(path)).frame
     path.write_bytes(content)
     assert_frame_equal(load_flights(str(path)).frame, expected)
@@ -104,7 +104,7 @@ def test_parquet_is_read_like_csv(path: Path, tmp_path: Path) -> None:
 
 
 def test_a_bucket_is_read() -> None:
-    """An address of fsspec works from end to end; memory stands in for a bucket."""
+    """An address of fsspec is loaded; the test uses memory."""
     with fsspec.open("memory://bucket/flights.csv.gz", "wb") as stream:
         stream.write(gzip.compress(CSV))
     dataset = load_flights("memory://bucket/flights.csv.gz")
@@ -112,21 +112,21 @@ def test_a_bucket_is_read() -> None:
     assert len(dataset.frame) == ROWS
 
 
-def test_packing_a_file_does_not_change_its_hash(path: Path, tmp_path: Path) -> None:
-    """The hash is of the table and not of its packing."""
+def test_compression_does_not_change_the_hash(path: Path, tmp_path: Path) -> None:
+    """The hash is of the decompressed table."""
     packed = tmp_path / "flights.csv.gz"
     packed.write_bytes(gzip.compress(CSV))
     assert load_flights(str(packed)).sha256 == load_flights(str(path)).sha256
 
 
-def test_what_is_named_comes_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The argument wins over the environment, which is not even looked at."""
+def test_the_argument_comes_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The argument overrides the environment variable."""
     monkeypatch.setenv("SCL_DATASET", "/nowhere/flights.csv")
     assert load_flights(str(path)).origin == "the file flights.csv"
 
 
 def test_then_the_environment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`SCL_DATASET` wins over a file placed in the data folder."""
+    """`SCL_DATASET` overrides a file placed in the data folder."""
     (load.DATA_FOLDER / "dataset_SCL.csv").write_bytes(b"not looked at")
     monkeypatch.setenv("SCL_DATASET", str(path))
     assert load_flights().origin == "the file flights.csv, named by SCL_DATASET"
@@ -134,24 +134,24 @@ def test_then_the_environment(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("name", ["dataset_SCL.csv", "dataset_SCL.csv.gz", "dataset_SCL.parquet"])
 def test_then_a_file_placed_in_the_data_folder(name: str, download: Calls) -> None:
-    """Under any of its three names, and nothing is downloaded."""
+    """A placed file is read under any of its three names; nothing is downloaded."""
     (load.DATA_FOLDER / name).write_bytes(gzip.compress(CSV))
     assert load_flights().origin == f"the file {name} in the data folder"
     assert download.count == 0
 
 
 def test_then_the_public_copies(download: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty variable names nothing; the published file is downloaded."""
+    """The published file is downloaded, also if the variable is empty."""
     monkeypatch.setenv("SCL_DATASET", "")
     download.content = CSV
     dataset = load_flights()
-    assert dataset.origin == mirrors.ORIGIN
+    assert dataset.origin == PUBLISHED_ORIGIN
     assert not dataset.is_sample
     assert dataset.sha256 == hashlib.sha256(CSV).hexdigest()
 
 
-def test_last_the_sample_and_everybody_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Where nothing can be had, flights are made up, and the log and the origin say so."""
+def test_last_the_sample_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Without any source the sample is used, and the log and the origin say so."""
     dataset = load_flights(seed=3)
     assert dataset.is_sample
     assert dataset.origin == "the embedded sample of generated flights, seed 3: not real ones"
@@ -160,8 +160,8 @@ def test_last_the_sample_and_everybody_is_told(caplog: pytest.LogCaptureFixture)
     assert any(text.startswith("These are not real flights") for text in caplog.messages)
 
 
-def test_the_sample_may_be_asked_for(path: Path, download: Calls) -> None:
-    """`sample` as a source is the embedded sample, whatever else is at hand."""
+def test_the_sample_may_be_selected(path: Path, download: Calls) -> None:
+    """The source `sample` is the embedded sample, whatever else is available."""
     download.content = CSV
     assert load_flights("sample").is_sample
     assert download.count == 0
@@ -183,7 +183,7 @@ def test_a_named_source_that_fails_is_an_error(
     download: Calls,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing takes the place of what the user asked for."""
+    """A named source is not replaced by another one."""
     download.content = CSV
     monkeypatch.setenv("SCL_DATASET", source)
     with pytest.raises(error):
@@ -201,7 +201,7 @@ def test_a_named_source_that_fails_is_an_error(
     ids=["empty", "cut short", "a column short"],
 )
 def test_a_placed_file_that_is_bad_is_an_error(content: bytes, error: type[DataError]) -> None:
-    """A file that somebody put there on purpose is not passed over in silence."""
+    """A placed file that is invalid is an error and is not skipped."""
     (load.DATA_FOLDER / "dataset_SCL.csv").write_bytes(content)
     with pytest.raises(error):
         load_flights()
@@ -232,8 +232,8 @@ def test_bad_rows_are_refused_or_dropped_and_counted(
         ),
     ],
 )
-def test_the_origin_gives_nothing_away(source: str, shown: str) -> None:
-    """Folders of a machine, passwords and signatures stay out of what is published."""
+def test_the_origin_leaves_out_folders_and_secrets(source: str, shown: str) -> None:
+    """Folders, passwords and signatures are not in the published origin."""
     assert load._shown(source) == shown
 
 

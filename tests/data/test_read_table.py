@@ -1,4 +1,4 @@
-"""From bytes to a table of text, whatever the file is named."""
+"""Check the reading of bytes as a table of text."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def _parquet() -> bytes:
     ],
     ids=["utf-8", "byte order mark", "latin-1", "windows line ends", "gzip", "parquet"],
 )
-def test_the_same_table_in_every_dress(content: bytes) -> None:
-    """Encoding, compression and format are told from the bytes."""
+def test_every_encoding_and_compression_is_read(content: bytes) -> None:
+    """Encoding, compression and format are detected from the bytes."""
     table, _ = read_table(content, "the file")
     assert_frame_equal(table, TABLE)
 
 
 def test_numbers_stay_as_they_are_written() -> None:
-    """A flight number is text, even where the rest of its column are numbers."""
+    """A flight number is text, even if the rest of its column are numbers."""
     table, _ = read_table(b"Vlo-I\n226\n007\n989P\n50.0\n", "the file")
     assert table["Vlo-I"].tolist() == ["226", "007", "989P", "50.0"]
 
 
 def test_words_that_mean_missing_elsewhere_are_text() -> None:
-    """Only an empty field is missing: "NA" and "null" are what somebody wrote."""
+    """Only an empty field is missing: "NA" and "null" are text."""
     table, _ = read_table(b"a,b\nNA,null\n,x\n", "the file")
     assert table["a"].tolist()[0] == "NA"
     assert table["b"].tolist() == ["null", "x"]
@@ -64,12 +64,12 @@ def test_words_that_mean_missing_elsewhere_are_text() -> None:
 
 
 def test_the_plain_bytes_do_not_depend_on_the_compression() -> None:
-    """The same table, packed or not, has the same bytes to hash."""
+    """A table has the same bytes to hash with and without compression."""
     assert read_table(gzip.compress(CSV), "a")[1] == read_table(CSV, "b")[1] == CSV
 
 
 def test_latin_1_is_mentioned(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever sees odd letters later can find out why."""
+    """Reading as Latin-1 is logged."""
     with caplog.at_level(logging.INFO, "data.read_table"):
         read_table(CSV.decode().encode("latin-1"), "old.csv")
     assert "old.csv: is not UTF-8; read as Latin-1." in caplog.messages
@@ -78,8 +78,8 @@ def test_latin_1_is_mentioned(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\n \n", gzip.compress(b"")], ids=["empty", "blank", "gzip"]
 )
-def test_an_empty_file_is_called_so(content: bytes) -> None:
-    """No bytes, nothing but white space, and nothing packed are all empty."""
+def test_an_empty_file_is_an_error(content: bytes) -> None:
+    """No bytes, only white space, and compressed nothing are all empty."""
     with pytest.raises(EmptySourceError, match=r"^dataset\.csv: is empty\.$"):
         read_table(content, "dataset.csv")
 
@@ -87,14 +87,14 @@ def test_an_empty_file_is_called_so(content: bytes) -> None:
 @pytest.mark.parametrize(
     "content", [gzip.compress(CSV)[:-20], _parquet()[:-20]], ids=["gzip", "parquet"]
 )
-def test_a_file_that_was_cut_short_is_called_so(content: bytes) -> None:
-    """A truncated download is told from a bad file, with what to do about it."""
+def test_a_truncated_file_is_an_error(content: bytes) -> None:
+    """A truncated download has an error of its own, with advice."""
     with pytest.raises(TruncatedSourceError, match="ends in the middle: download it again"):
         read_table(content, "dataset.csv.gz")
 
 
-def test_damaged_gzip_is_not_a_traceback() -> None:
-    """Bytes changed on the way are reported as damage."""
+def test_damaged_gzip_is_an_error() -> None:
+    """Changed bytes are reported as damage."""
     damaged = bytearray(gzip.compress(CSV))
     damaged[-6] ^= 0xFF
     with pytest.raises(TruncatedSourceError, match="gzip data is damaged"):
@@ -112,8 +112,8 @@ def test_damaged_gzip_is_not_a_traceback() -> None:
     ],
     ids=["web page", "utf-16", "zip", "ragged", "false parquet"],
 )
-def test_what_is_no_table_is_called_so(content: bytes) -> None:
-    """Other files are refused by name, in words, as a source that cannot be used."""
+def test_a_file_that_is_no_table_is_an_error(content: bytes) -> None:
+    """Other files raise an error that names the source."""
     with pytest.raises(NotATableError, match=r"^flights\.dat: ") as caught:
         read_table(content, "flights.dat")
     assert isinstance(caught.value, SourceError)

@@ -1,4 +1,4 @@
-"""What the codes stand for, and how far away they are."""
+"""Check the names of codes and the distances."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _place(latitude: float, longitude: float) -> Airport:
 
 
 def test_importing_it_loads_neither_pandas_nor_the_airports() -> None:
-    """The serving path may import the catalogue without paying for either."""
+    """Importing the module loads neither pandas nor the list of airports."""
     code = (
         "import sys, data.reference; "
         "sys.exit(any(name in sys.modules for name in ('pandas', 'airportsdata')))"
@@ -49,15 +49,15 @@ def test_an_airport_has_its_facts() -> None:
 
 
 def test_an_airport_that_has_closed_is_still_known() -> None:
-    """Quito's old airport, which left the lists in 2013, is found."""
+    """Quito's old airport, closed in 2013, is found."""
     quito = airport("SEQU")
     assert quito is not None
     assert quito.city == "Quito"
 
 
 @pytest.mark.parametrize("code", ["", "ZZZZ", "scfa", "SCF"])
-def test_an_unknown_code_is_nothing(code: str) -> None:
-    """Nobody's code gives neither an airport nor a distance, and no error."""
+def test_an_unknown_code_is_none(code: str) -> None:
+    """An unknown code gives neither an airport nor a distance, and no error."""
     assert airport(code) is None
     assert great_circle_km(code) is None
 
@@ -65,13 +65,13 @@ def test_an_unknown_code_is_nothing(code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "km"), [("SCFA", 1107), ("SPJC", 2460), ("KMIA", 6660), ("NZAA", 9650)]
 )
-def test_distances_are_those_of_the_atlas(code: str, km: float) -> None:
+def test_distances_agree_with_published_ones(code: str, km: float) -> None:
     """Great-circle distances agree with published ones to half a per cent."""
     assert great_circle_km(code) == pytest.approx(km, rel=0.005)
 
 
-def test_home_is_no_distance_away() -> None:
-    """Santiago to Santiago is 0 km."""
+def test_the_distance_to_the_same_airport_is_zero() -> None:
+    """The distance from Santiago to Santiago is 0 km."""
     assert great_circle_km(HOME_AIRPORT) == 0
 
 
@@ -79,7 +79,7 @@ def test_home_is_no_distance_away() -> None:
 def test_distance_is_symmetric_and_at_most_half_way_round(
     south: float, west: float, north: float, east: float
 ) -> None:
-    """Any two places are equally far from each other, and never beyond the antipodes."""
+    """Distances are symmetric and at most half the circumference."""
     here, there = _place(south, west), _place(north, east)
     distance = _haversine_km(here, there)
     assert 0 <= distance <= math.pi * MEAN_EARTH_RADIUS_KM + 1e-6
@@ -94,7 +94,7 @@ def test_antipodes_are_half_way_round(latitude: float, longitude: float) -> None
 
 
 def test_every_code_of_the_sample_is_known() -> None:
-    """The sample speaks of no airline, operator or airport that the catalogue lacks."""
+    """Every airline, operator and airport of the sample has reference data."""
     operators = {name for shares in rates.OPERATORS.values() for name, _ in shares}
     airlines = {route.airline for route in rates.ROUTES}
     assert airlines | operators <= set(AIRLINES)

@@ -1,4 +1,4 @@
-"""The columns stand once, and the schema speaks of exactly those."""
+"""Check the lists of columns and the schema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pandera.errors import SchemaErrors
 
 from data.flights import Flights
 from data.frame import to_flights_frame
-from data.sample.generate import generate
+from data.sample import generate_flights
 from data.schema import (
     ENGLISH,
     FLIGHTS_SCHEMA,
@@ -23,7 +23,7 @@ from data.schema import (
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     """Give a typed frame of a few flights."""
-    return to_flights_frame(generate().head(100))[0]
+    return to_flights_frame(generate_flights().head(100))[0]
 
 
 def test_every_column_that_is_read_is_published_and_has_an_english_name() -> None:
@@ -34,25 +34,25 @@ def test_every_column_that_is_read_is_published_and_has_an_english_name() -> Non
 
 
 def test_schedule_and_outcome_share_no_column() -> None:
-    """What is known before departure and what is known after are apart, and are everything."""
+    """Schedule and outcome columns are disjoint and together all columns but `file_row`."""
     assert not set(SCHEDULE_COLUMNS) & set(OUTCOME_COLUMNS)
     assert set(FRAME_COLUMNS) == {*SCHEDULE_COLUMNS, *OUTCOME_COLUMNS, "file_row"}
     assert tuple(FLIGHTS_SCHEMA.columns) == FRAME_COLUMNS
 
 
 def test_the_typed_frame_keeps_its_schema(frame: pd.DataFrame) -> None:
-    """What the frame's maker returns satisfies the published schema."""
+    """The frame of `to_flights_frame` satisfies the published schema."""
     FLIGHTS_SCHEMA.validate(frame)
 
 
 def test_a_column_too_many_is_refused(frame: pd.DataFrame) -> None:
-    """No column can slip in beside those of the schema."""
+    """A column outside the schema is an error."""
     with pytest.raises(SchemaErrors, match="gate"):
         FLIGHTS_SCHEMA.validate(frame.assign(gate="21A"))
 
 
 def test_the_schedule_is_what_flights_are_made_of(frame: pd.DataFrame) -> None:
-    """The service's view of a flight needs the schedule columns and nothing else."""
+    """`Flights` needs the schedule columns and nothing else."""
     flights = Flights.from_columns(frame[list(SCHEDULE_COLUMNS)])
     assert len(flights) == len(frame)
     assert (flights.departure == frame["scheduled_departure"].astype("int64") // 60).all()

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.image import build, check, engine, sbom
+from deploy.image import build, check, sbom
 from deploy.image.build import BuildError, Plan
+from load.tools import container_engine as engine
 from tests.support.server import PROJECT
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -25,7 +26,7 @@ def test_settings_come_from_the_environment() -> None:
     assert (plan.image, plan.base, plan.revision) == tuple(named.values())
     assert plan.sbom == Path("here/sbom.json")
     plain = Plan.of({"IMAGE": "", "BASE_IMAGE": "", "REVISION": "abc"})
-    assert (plain.image, plain.base) == (build.DEFAULT_IMAGE, build.DEFAULT_BASE)
+    assert (plain.image, plain.base) == (engine.DEFAULT_IMAGE, build.DEFAULT_BASE)
 
 
 @pytest.mark.parametrize(

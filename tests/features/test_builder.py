@@ -1,8 +1,10 @@
-"""One code path from flights to numbers: saved, sliced, shuffled, and blind to outcomes."""
+"""Check the builder: saved, sliced, shuffled, and independent of outcomes."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -19,6 +21,7 @@ from features import FeatureBuilder
 from features.calendar import FIRST_YEAR, LAST_YEAR
 from features.codes import UNKNOWN
 from features.transformer import FloatMatrix
+from tests.support.server import PROJECT
 
 STRANGE = Flights.from_columns(
     {
@@ -34,29 +37,29 @@ STRANGE = Flights.from_columns(
         ],
     }
 )
-"""Flights that no schedule of 2017 holds."""
+"""Flights that are not in the schedule of 2017."""
 
 
 def _same(first: FloatMatrix, second: FloatMatrix) -> bool:
-    """Whether two matrices agree bit for bit, missing values included."""
+    """Return whether two matrices agree bit for bit, missing values included."""
     return first.shape == second.shape and first.tobytes() == second.tobytes()
 
 
 @pytest.fixture(scope="module")
 def mixed(few_flights: Flights) -> Flights:
-    """Give 400 flights of the schedule, then some that are strange to it."""
+    """Give 400 flights of the schedule, then some that are not in it."""
     return Flights.concatenate([few_flights.slice(0, 400), STRANGE])
 
 
 def test_every_column_has_one_name(builder: FeatureBuilder, mixed: Flights) -> None:
-    """The matrix has a row per flight and a column per name, and no name stands twice."""
+    """The matrix has a row per flight and a column per name, and no name occurs twice."""
     assert builder.transform(mixed).shape == (len(mixed), len(builder.feature_names))
     assert len(set(builder.feature_names)) == len(builder.feature_names)
     assert set(builder.categorical) < set(builder.feature_names)
 
 
-def test_columns_stand_under_their_names(builder: FeatureBuilder) -> None:
-    """A flight of known facts shows each of them in the column of that name."""
+def test_columns_are_in_the_order_of_their_names(builder: FeatureBuilder) -> None:
+    """Known facts of a flight are in the columns of their names."""
     matrix = builder.transform(STRANGE)
     first = dict(zip(builder.feature_names, matrix[0].tolist(), strict=True))
     expected = {
@@ -82,7 +85,8 @@ def test_no_flight_gives_no_row(builder: FeatureBuilder) -> None:
 def test_every_cell_is_written(builder: FeatureBuilder, few_flights: Flights) -> None:
     """Flights of the training schedule have a finite number in every column."""
     known = [
-        code in builder.families[-1].to_json()["distance_km"] for code in few_flights.destination
+        code in builder.transformers[-1].to_json()["distance_km"]
+        for code in few_flights.destination
     ]
     assert np.isfinite(builder.transform(few_flights)[known]).all()
 
@@ -98,7 +102,7 @@ def test_a_restored_builder_is_the_same(builder: FeatureBuilder, mixed: Flights)
 
 
 def test_the_saved_form_is_strict_json(builder: FeatureBuilder) -> None:
-    """What is saved holds no NaN or infinity, which JSON does not know."""
+    """The saved text has no NaN or infinity, which strict JSON does not allow."""
 
     def refuse(constant: str) -> float:
         raise AssertionError(constant)
@@ -108,7 +112,7 @@ def test_the_saved_form_is_strict_json(builder: FeatureBuilder) -> None:
 
 @pytest.mark.parametrize("change", [{"format": 1}, {"format": None}])
 def test_another_format_is_refused(builder: FeatureBuilder, change: dict[str, object]) -> None:
-    """A saved form of another version is not misread but refused, with what to do."""
+    """Another version of the saved form is refused, and the message says to train again."""
     saved = json.loads(builder.to_json()) | change
     with pytest.raises(ValueError, match=f"format {change['format']}.* retrain"):
         FeatureBuilder.from_json(json.dumps(saved))
@@ -117,7 +121,7 @@ def test_another_format_is_refused(builder: FeatureBuilder, change: dict[str, ob
 @settings(derandomize=True, deadline=None, max_examples=50)
 @given(cuts=st.lists(st.integers(0, 404), max_size=8).map(sorted))
 def test_a_batch_is_its_pieces(cuts: list[int], builder: FeatureBuilder, mixed: Flights) -> None:
-    """However flights are cut into batches or joined, each gets the same row, bit for bit."""
+    """Each flight has the same row, bit for bit, however flights are cut into batches."""
     whole = builder.transform(mixed)
     bounds = [0, *cuts, len(mixed)]
     parts = [mixed.slice(start, stop) for start, stop in pairwise(bounds)]
@@ -126,14 +130,14 @@ def test_a_batch_is_its_pieces(cuts: list[int], builder: FeatureBuilder, mixed: 
 
 
 def test_a_batch_is_its_flights_one_by_one(builder: FeatureBuilder, mixed: Flights) -> None:
-    """Scored alone, every flight has the row it has among others."""
+    """Transformed alone, every flight has the same row as among others."""
     rows = [builder.transform(mixed.slice(n, n + 1)) for n in range(len(mixed))]
     assert _same(np.concatenate(rows), builder.transform(mixed))
 
 
 def test_columns_by_distinct_values_give_the_same(builder: FeatureBuilder, mixed: Flights) -> None:
-    """What bulk scoring looks up once per distinct value is bit for bit what others get."""
-    coded = replace(
+    """Rows of dictionary columns, looked up once per distinct value, are the same bit for bit."""
+    by_value = replace(
         mixed,
         airline=DictionaryColumn.of(mixed.airline),
         flight_number=DictionaryColumn.of(mixed.flight_number),
@@ -142,28 +146,28 @@ def test_columns_by_distinct_values_give_the_same(builder: FeatureBuilder, mixed
     )
     rows = np.random.default_rng(0).permutation(len(mixed))
     expected = builder.transform(mixed)
-    assert _same(builder.transform(coded), expected)
-    assert _same(builder.transform(coded.pick(rows)), expected[rows])
-    assert builder.unknown(coded) == builder.unknown(mixed)
+    assert _same(builder.transform(by_value), expected)
+    assert _same(builder.transform(by_value.pick(rows)), expected[rows])
+    assert builder.unknown(by_value) == builder.unknown(mixed)
 
 
-def test_transforming_teaches_nothing(builder: FeatureBuilder, mixed: Flights) -> None:
-    """A builder is after `transform` what it was before."""
+def test_transform_does_not_change_the_builder(builder: FeatureBuilder, mixed: Flights) -> None:
+    """The saved text is the same before and after `transform`."""
     before = builder.to_json()
     builder.transform(mixed)
     assert builder.to_json() == before
 
 
 def test_a_dictionary_is_read_like_a_frame(builder: FeatureBuilder, few: pd.DataFrame) -> None:
-    """Rows that arrive as plain lists give the matrix that the typed frame gives."""
+    """Plain lists give the same matrix as the typed frame."""
     columns = {name: few[name].tolist() for name in SCHEDULE_COLUMNS}
     columns["scheduled_departure"] = [str(at) for at in columns["scheduled_departure"]]
     flights, as_lists = Flights.from_columns(few), Flights.from_columns(columns)
     assert _same(builder.transform(as_lists), builder.transform(flights))
 
 
-def test_values_never_seen_are_scored_and_named(builder: FeatureBuilder) -> None:
-    """Unknown airlines, destinations and numbers have a row, and the first two are named."""
+def test_unknown_values_are_transformed_and_listed(builder: FeatureBuilder) -> None:
+    """Unknown airlines, destinations and numbers have a row; the first two are listed."""
     matrix = builder.transform(STRANGE)
     number = builder.feature_names.index("flight_number")
     assert (matrix[[0, 1, 3], number] == UNKNOWN).all()
@@ -183,7 +187,7 @@ def test_known_flights_have_nothing_unknown(builder: FeatureBuilder, few_flights
 def test_a_type_left_out_is_that_of_the_destination(
     builder: FeatureBuilder, few_flights: Flights
 ) -> None:
-    """Without a type, a flight is the one that its destination's type would have made it."""
+    """A flight without a type has the row of its destination's usual type."""
     usual = [builder.codes.type_of(code) for code in few_flights.destination]
     without, given_usual = (
         Flights(
@@ -209,17 +213,29 @@ def test_years_beyond_the_calendar_are_refused(builder: FeatureBuilder, departur
         builder.transform(Flights.concatenate([STRANGE, late]))
 
 
+def test_served_levels_do_without_two_sided_features() -> None:
+    """The bento lacks features/two_sided: schedule and fresh builders must not import it."""
+    code = """
+import sys
+sys.modules["features.two_sided"] = None  # an import of it raises ImportError
+from features import FeatureBuilder, Level
+for level in (Level.SCHEDULE, Level.FRESH):
+    FeatureBuilder(level)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT, timeout=120)
+
+
 def test_outcomes_do_not_matter(few: pd.DataFrame, builder: FeatureBuilder) -> None:
-    """With rubbish in every operated column, fit and transform give the same bits."""
+    """Random values in every operated column change no bit of fit and transform."""
     random = np.random.default_rng(0)
-    rubbish = few.copy()
+    noise = few.copy()
     for name in OUTCOME_COLUMNS:
-        rubbish[name] = random.permutation(few[name].to_numpy())
-    rubbish["operator_name"] = "nobody"
-    rubbish["delay_minutes"] = random.normal(0, 1e6, len(few))
-    again = FeatureBuilder().fit(rubbish)
+        noise[name] = random.permutation(few[name].to_numpy())
+    noise["operator_name"] = "nobody"
+    noise["delay_minutes"] = random.normal(0, 1e6, len(few))
+    again = FeatureBuilder().fit(noise)
     assert again.to_json() == builder.to_json()
-    flights, same_flights = Flights.from_columns(rubbish), Flights.from_columns(few)
+    flights, same_flights = Flights.from_columns(noise), Flights.from_columns(few)
     assert _same(again.transform(flights), builder.transform(same_flights))
 
 
@@ -230,20 +246,20 @@ def test_outcomes_need_not_be_there(few: pd.DataFrame, builder: FeatureBuilder) 
 
 
 def test_the_order_of_rows_does_not_matter(few: pd.DataFrame, builder: FeatureBuilder) -> None:
-    """The same flights in any order teach the same, to the letter."""
+    """Shuffled flights give exactly the same saved text."""
     for seed in range(3):
         shuffled = few.sample(frac=1, random_state=seed)
         assert FeatureBuilder().fit(shuffled).to_json() == builder.to_json()
     assert FeatureBuilder().fit(few.iloc[::-1]).to_json() == builder.to_json()
 
 
-def test_other_flights_teach_something_else(few: pd.DataFrame, builder: FeatureBuilder) -> None:
-    """What is learned does depend on the schedule: half of it gives another builder."""
+def test_other_flights_give_another_builder(few: pd.DataFrame, builder: FeatureBuilder) -> None:
+    """Half of the schedule gives another saved text: the order test can fail."""
     assert FeatureBuilder().fit(few.iloc[::2]).to_json() != builder.to_json()
 
 
 def test_thousands_of_flights_are_the_same_for_a_restored_builder(frame: pd.DataFrame) -> None:
-    """Fitted on all flights, saved and restored, five thousand of them have the same bits."""
+    """Five thousand flights have the same bits before and after saving a builder of all."""
     fitted = FeatureBuilder().fit(frame)
     flights = Flights.from_columns(frame.iloc[:: len(frame) // 5000])
     restored = FeatureBuilder.from_json(fitted.to_json())

@@ -1,4 +1,4 @@
-"""The clock and Chile's calendar against known dates and against a slow reckoning by day."""
+"""Check clock and calendar against known dates of Chile and a slow computation by day."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _flights(*departures: str) -> Flights:
     )
 
 
-def _written(family: Transformer, *departures: str) -> FloatMatrix:
-    out = np.full((len(departures), len(family.names)), np.nan)
-    family.write(_flights(*departures), out)
+def _written(transformer: Transformer, *departures: str) -> FloatMatrix:
+    out = np.full((len(departures), len(transformer.names)), np.nan)
+    transformer.write(_flights(*departures), out)
     return out
 
 
-def _facts(family: Transformer, departure: str) -> dict[str, float]:
-    return dict(zip(family.names, _written(family, departure)[0].tolist(), strict=True))
+def _facts(transformer: Transformer, departure: str) -> dict[str, float]:
+    return dict(zip(transformer.names, _written(transformer, departure)[0].tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -67,19 +67,19 @@ def test_the_clock_agrees_with_datetime(moment: datetime) -> None:
     }
 
 
-@pytest.mark.parametrize("family", [Season(), Holidays()])
+@pytest.mark.parametrize("transformer", [Season(), Holidays()])
 @pytest.mark.parametrize(
     "departure",
     [f"{FIRST_YEAR - 1}-12-31T23:59", f"{LAST_YEAR + 1}-01-01T00:00", "0001-01-01T00:00"],
 )
-def test_dates_beyond_the_calendar_are_refused(family: Transformer, departure: str) -> None:
+def test_dates_beyond_the_calendar_are_refused(transformer: Transformer, departure: str) -> None:
     """One flight outside the years of the calendar is refused, and the years are named."""
     with pytest.raises(ValueError, match=f"{FIRST_YEAR} to {LAST_YEAR}"):
-        _written(family, "2017-07-14T08:30", departure)
+        _written(transformer, "2017-07-14T08:30", departure)
 
 
 def test_the_calendar_holds_its_first_and_last_minute() -> None:
-    """The very ends of the calendar belong to it, and the contract's years lie within."""
+    """The first and the last minute are accepted, and the contract's years lie within."""
     ends = (f"{FIRST_YEAR}-01-01T00:00", f"{LAST_YEAR}-12-31T23:59")
     first, last = np.hstack([_written(Clock(), *ends), _written(Season(), *ends)]).tolist()
     assert (first[0], first[3]) == (0, 1)
@@ -125,13 +125,13 @@ def test_all_holidays_of_a_year_are_known(holidays: Holidays) -> None:
     ],
 )
 def test_known_days_off(holidays: Holidays, day: str, expected: dict[str, float]) -> None:
-    """Eve, days off and the day after stand as on Chile's calendar of 2017."""
+    """Eve, days off and the day after are those of Chile's calendar of 2017."""
     facts = _facts(holidays, f"{day}T12:00")
     assert {name: facts[name] for name in expected} == expected
 
 
-def test_far_holidays_are_simply_far(holidays: Holidays) -> None:
-    """From the reach on, the distance to a holiday, before or after, stays the same."""
+def test_the_distance_to_a_holiday_is_capped(holidays: Holidays) -> None:
+    """The distance to a holiday, before or after, is at most `HOLIDAY_REACH`."""
     facts = _facts(holidays, "2017-03-01")
     assert facts["days_to_holiday"] == facts["days_since_holiday"] == HOLIDAY_REACH
     assert _facts(holidays, "2017-03-31")["days_to_holiday"] == 14
@@ -141,8 +141,8 @@ def test_far_holidays_are_simply_far(holidays: Holidays) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(day=DAYS)
-def test_days_off_agree_with_a_slow_reckoning(day: date, holidays: Holidays) -> None:
-    """For any day of fifty years, walking from day to day gives the same figures."""
+def test_days_off_agree_with_a_slow_computation(day: date, holidays: Holidays) -> None:
+    """Counting day by day gives the same figures, for any day of fifty years."""
     known = {date.fromisoformat(text) for text in holidays.dates_}
 
     def off(moved: int) -> bool:
@@ -201,23 +201,23 @@ def test_the_day_of_the_year_agrees_with_datetime(moment: datetime) -> None:
 def test_school_holidays_hold_their_first_and_last_day(
     holidays: Holidays, outside: str, first: str, last: str, beyond: str
 ) -> None:
-    """School is out from the first day of the holidays to the end of the last."""
+    """School holidays include their first and their last day."""
     found = _written(holidays, outside, first, f"{last}T23:59", beyond)
     assert found[:, Holidays.names.index("school_holidays")].tolist() == [0, 1, 1, 0]
 
 
 def test_a_day_is_the_same_from_midnight_to_midnight(holidays: Holidays) -> None:
-    """The minute of departure changes nothing about the day."""
+    """The columns of the day do not depend on the minute of departure."""
     day = date(2017, 9, 18)
     ends = [datetime.combine(day, at).isoformat() for at in (time.min, time(12), time(23, 59))]
     first, *others = _written(holidays, *ends).tolist()
     assert others == [first, first]
 
 
-def test_the_calendar_travels_with_the_model(
+def test_the_calendar_is_saved_with_the_model(
     holidays: Holidays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restored calendar is the same, day for day, where the package it came from is missing."""
+    """A restored calendar is the same without the `holidays` package."""
     saved = json.loads(json.dumps(holidays.to_json()))
     monkeypatch.setitem(sys.modules, "holidays", None)
     restored = Holidays.from_json(saved)

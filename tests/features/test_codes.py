@@ -1,4 +1,4 @@
-"""Category codes: by frequency, blind to order, and with a place for what was never seen."""
+"""Check the category codes: by frequency, independent of order, with a code for unknown values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AIRLINE, DESTINATION, NUMBER, TYPE, SERIES = range(5)
 
 
 def _flights(rows: Sequence[Row]) -> Flights:
-    """Flights of (airline, number, destination, type), all at one time."""
+    """Make flights of (airline, number, destination, type), all at one time."""
     airline, number, destination, flight_type = zip(*rows, strict=True)
     return Flights(airline, number, destination, flight_type, np.zeros(len(rows), dtype=np.int64))
 
@@ -47,13 +47,13 @@ def codes() -> Codes:
 
 
 def test_codes_follow_frequency(codes: Codes) -> None:
-    """The most frequent value has code 0, and equally frequent ones stand by name."""
+    """The most frequent value has code 0, and equally frequent ones are in order of name."""
     assert codes.airline_ == {"SKU": 0.0, "LAN": 1.0, "AAL": 2.0, "AVA": 3.0}
     assert list(codes.destination_) == ["SCFA", "SCTE", "SPJC", "KMIA", "SKBO"]
 
 
 def test_the_columns_of_a_known_flight(codes: Codes) -> None:
-    """Airline, destination, number, type and series stand in the published order."""
+    """Airline, destination, number, type and series are in the published order."""
     assert Codes.names == (
         "airline",
         "destination",
@@ -78,8 +78,8 @@ def test_the_same_number_of_two_airlines_is_two_flights(codes: Codes) -> None:
     assert len(set(_written(codes, rows)[:, NUMBER])) == 2
 
 
-def test_values_never_seen_are_unknown(codes: Codes) -> None:
-    """An airline, a destination and a number from nowhere have the code of missing values."""
+def test_values_outside_training_are_unknown(codes: Codes) -> None:
+    """An unknown airline, destination and number have the code of missing values."""
     written = _written(codes, [("ZZZ", "99999", "ZZZZ", None)])[0]
     assert written[[AIRLINE, DESTINATION, NUMBER]].tolist() == [UNKNOWN] * 3
     assert np.isfinite(written).all()
@@ -94,13 +94,13 @@ def test_the_series_is_the_number_itself(codes: Codes, number: str, series: int)
 
 
 def test_a_type_that_is_given_is_taken(codes: Codes) -> None:
-    """What the caller says goes before what is usual for the destination."""
+    """The type in the request overrides the destination's usual type."""
     rows: list[Row] = [("LAN", "120", "SCFA", "I"), ("LAN", "120", "KMIA", "N")]
     assert _written(codes, rows)[:, TYPE].tolist() == [1, 0]
 
 
 def test_a_type_left_out_is_the_usual_one() -> None:
-    """Most flights to a destination decide, against the region of its code too."""
+    """The type of most flights to a destination is used, even against its code's prefix."""
     trained: list[Row] = [
         *[("LAN", "1", "SCFA", "I")] * 3,
         *[("LAN", "1", "SCFA", "N")] * 2,
@@ -121,14 +121,14 @@ def test_a_type_left_out_of_an_unknown_destination_is_by_region(
 
 
 def test_a_training_schedule_without_types_falls_back_on_the_region() -> None:
-    """Where no training flight says its type, the destination's region does."""
+    """Where no training flight has a type, the prefix of the destination decides."""
     trained: list[Row] = [("LAN", "1", "SCFA", None), ("LAN", "2", "SPJC", None)]
     codes = Codes().fit(_flights(trained))
     assert (codes.type_of("SCFA"), codes.type_of("SPJC")) == ("N", "I")
 
 
 def test_codes_do_not_depend_on_the_order_of_flights(codes: Codes) -> None:
-    """The same flights in another order give the same codes, to the letter."""
+    """Shuffled flights give exactly the same codes."""
     expected = json.dumps(codes.to_json())
     for seed in range(5):
         shuffled = Random(seed).sample(TRAINED, len(TRAINED))  # noqa: S311 - no secret
@@ -143,15 +143,15 @@ def test_the_usual_type_does_not_depend_on_the_order_of_flights() -> None:
 
 
 def test_codes_survive_being_saved(codes: Codes) -> None:
-    """Through JSON and back, known, rare and unknown flights are written the same."""
+    """Restored from JSON, the codes of known, rare and unknown flights are the same."""
     restored = Codes.from_json(json.loads(json.dumps(codes.to_json())))
     rows: list[Row] = [*TRAINED, ("ZZZ", "1", "ZZZZ", None), ("LAN", "8", "KMIA", None)]
     assert (_written(restored, rows) == _written(codes, rows)).all()
     assert restored.to_json() == codes.to_json()
 
 
-def test_fitting_again_forgets_the_first_time() -> None:
-    """A second fit leaves the same codes as if it had been the only one."""
+def test_a_second_fit_replaces_the_first() -> None:
+    """A second fit gives the same codes as if it had been the only one."""
     second: list[Row] = [("AAL", "940", "KMIA", "I")] * 30
     again = Codes().fit(_flights(TRAINED)).fit(_flights(second))
     assert list(again.airline_) == ["AAL"]

@@ -1,4 +1,4 @@
-"""Distances: learned at fit, missing where training never flew, and carried with the model."""
+"""Check the distances: learned at fit, missing for other destinations, saved with the model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def route() -> Route:
 
 
 def test_distances_are_great_circles_from_santiago(route: Route) -> None:
-    """Antofagasta is about 1,107 km away and Miami about 6,650, each as the catalogue says."""
+    """Antofagasta is about 1,107 km away and Miami about 6,650, as in `data.reference`."""
     antofagasta, miami = _distances(route, "SCFA", "KMIA")
     assert antofagasta == pytest.approx(1107, abs=5)
     assert miami == pytest.approx(6650, abs=30)
@@ -43,20 +43,20 @@ def test_distances_are_great_circles_from_santiago(route: Route) -> None:
 
 
 def test_a_destination_outside_the_schedule_has_no_distance(route: Route) -> None:
-    """Neither a code from nowhere nor an airport that training never flew to has a distance."""
+    """Neither an unknown code nor an airport outside the training flights has a distance."""
     assert great_circle_km("EGLL") is not None
     assert all(isnan(distance) for distance in _distances(route, "ZZZZ", "EGLL"))
 
 
-def test_a_scheduled_code_that_nobody_knows_has_no_distance() -> None:
-    """A destination without a place on the map is learned as missing, not refused."""
+def test_a_scheduled_code_of_no_airport_has_no_distance() -> None:
+    """A destination that is no known airport is learned as missing, not refused."""
     route = Route().fit(_flights("ZZZZ", "SCFA"))
     assert list(route.distance_) == ["SCFA"]
     assert isnan(_distances(route, "ZZZZ")[0])
 
 
-def test_distances_travel_with_the_model(route: Route, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restored route gives the same kilometres and asks no catalogue for them."""
+def test_distances_are_saved_with_the_model(route: Route, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restored route gives the same kilometres without looking airports up."""
     saved = json.dumps(route.to_json(), allow_nan=False)
 
     def refuse(code: str) -> float:

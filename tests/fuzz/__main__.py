@@ -89,7 +89,7 @@ def small_model() -> Bundle:
     frame = load_flights("sample").frame
     recipe = TrainingConfig(rounds=40)
     predictor = fit(frame, recipe)
-    card = make_card(frame, is_sample=True, predictor=predictor, recipe=recipe, evaluation={})
+    card = make_card(frame, is_sample=True, predictor=predictor, config=recipe, evaluation={})
     return Bundle(predictor, card, {})
 
 

@@ -1,4 +1,4 @@
-"""Flights and a small model that the tests of the model share."""
+"""Provide a small model and its features to the tests of the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROUNDS = 20
 
 @pytest.fixture(scope="session")
 def predictor(few: pd.DataFrame) -> Predictor:
-    """Give twenty trees fitted on those flights, bent and cut in an unusual way."""
+    """Return a model of twenty trees with a calibration and decision that are not the defaults."""
     fitted = fit(few, TrainingConfig(rounds=ROUNDS))
     calibration = Calibration(slope=1.1, intercept=-0.05)
     decision = Decision(threshold=0.3, bounds=(0.15, 0.25, 0.3))
@@ -25,5 +25,5 @@ def predictor(few: pd.DataFrame) -> Predictor:
 
 @pytest.fixture(scope="session")
 def matrix(predictor: Predictor, few_flights: Flights) -> FloatArray:
-    """Give the features of those flights."""
+    """Return the features of its training flights."""
     return predictor.builder.transform(few_flights)

@@ -1,4 +1,4 @@
-"""`python -m monitor` as an on-call engineer runs it: a log, flights, an exit code, a refit."""
+"""`python -m monitor` as a user runs it: a log, flights, an exit code, a refit."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typer.testing import CliRunner, Result
 
 from data.flights import Flights
 from data.load import load_flights
-from data.sample import generate
+from data.sample import generate_flights
 from model.inference.bundle import Bundle
 from model.reports.card import make_card
 from model.training.fit import TrainingConfig, fit
-from monitor.__main__ import _refit_command, _told, app
+from monitor.__main__ import _refit_command, _terminal_text, app
 from serving.models import store
 from serving.prediction_log.record import Answered, Record, records
 from serving.prediction_log.sinks import ParquetSink
@@ -29,8 +29,8 @@ SECOND = 1_500_000_000.0
 
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of generated flights: every eighth of five months and of the five weeks after."""
-    raw = generate.generate(seed=1)
+    """Write generated flights: every eighth of five months and of the next five weeks."""
+    raw = generate_flights(seed=1)
     path = tmp_path_factory.mktemp("flights") / "flights.csv"
     raw[raw["Fecha-I"] < UNTIL].sample(frac=0.125, random_state=0).to_csv(path, index=False)
     return path
@@ -38,21 +38,21 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def later(flights: Path) -> pd.DataFrame:
-    """The flights of the five weeks after the fit."""
+    """Return the flights of the five weeks after the fit."""
     frame = load_flights(str(flights)).frame
     return frame[frame["scheduled_departure"] >= pd.Timestamp(FITTED_BEFORE)]
 
 
 @pytest.fixture(scope="module")
 def good(flights: Path) -> tuple[str, Bundle]:
-    """A registered model of the flights before."""
+    """Register a model of the earlier flights."""
     frame = load_flights(str(flights)).frame
     return _register(GOOD, frame[frame["scheduled_departure"] < pd.Timestamp(FITTED_BEFORE)])
 
 
 @pytest.fixture(scope="module")
 def stale(flights: Path) -> tuple[str, Bundle]:
-    """A registered model that learned the contrary of what happened: a refit must do better."""
+    """Register a model that was trained on inverted outcomes: a refit must do better."""
     frame = load_flights(str(flights)).frame
     frame = frame[frame["scheduled_departure"] < pd.Timestamp(FITTED_BEFORE)]
     turned = {
@@ -64,13 +64,13 @@ def stale(flights: Path) -> tuple[str, Bundle]:
 
 def _register(name: str, frame: pd.DataFrame) -> tuple[str, Bundle]:
     predictor = fit(frame, RECIPE)
-    card = make_card(frame, is_sample=False, predictor=predictor, recipe=RECIPE, evaluation={})
+    card = make_card(frame, is_sample=False, predictor=predictor, config=RECIPE, evaluation={})
     bundle = Bundle(predictor, card, {})
     return str(store.register(bundle, name, {}, {})), bundle
 
 
 def _log(model: tuple[str, Bundle], frame: pd.DataFrame, folder: Path) -> str:
-    """Log what the service would have answered about these flights, with its own records."""
+    """Log the answers of the service for these flights, with its own records."""
     tag, bundle = model
     asked = Flights.from_columns(frame)
     said = bundle.predictor.score(asked).tolist()
@@ -92,7 +92,7 @@ def _monitor(name: str, flights: Path, folder: Path, *options: str) -> Result:
 def test_the_log_is_joined_with_outcomes_and_judged(
     good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
 ) -> None:
-    """What was answered is counted in full, found unchanged, and judged like scores made anew."""
+    """All logged answers are counted, their features agree, and they are judged."""
     log = _log(good, later, tmp_path / "log")
     logged = _monitor(GOOD, flights, tmp_path, "--log", log)
     found = json.loads((tmp_path / "monitor.json").read_text())
@@ -112,7 +112,7 @@ def test_the_log_is_joined_with_outcomes_and_judged(
 def test_new_airlines_are_named(
     good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
 ) -> None:
-    """The report and the terminal say which codes training never saw, and no line is too long."""
+    """Report and terminal name the codes missing in the training, in lines of 80 columns."""
     last_week = later["scheduled_departure"] >= pd.Timestamp(UNTIL) - pd.Timedelta(days=7)
     renamed = later["airline"].astype("str").mask(last_week & (later["airline"] == "SKU"), "QQQ")
     log = _log(good, later.assign(airline=renamed), tmp_path / "log")
@@ -121,13 +121,13 @@ def test_new_airlines_are_named(
     count = int((renamed == "QQQ").sum())
     assert found["newcomers"] == {"airline": {"QQQ": count}, "destination": {}}
     assert any(f"airline QQQ ({count} flights)" in step["say"] for step in found["steps"])
-    told = _told(found)
-    assert f"airline QQQ ({count} flights)" in told
-    assert max(map(len, told.splitlines())) <= 80
+    text = _terminal_text(found)
+    assert f"airline QQQ ({count} flights)" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
-def test_the_refit_is_the_same_command_with_one_option_more(tmp_path: Path) -> None:
-    """What is said to run watches the same model on the same flights; usual values are left out."""
+def test_the_refit_command_repeats_the_given_options(tmp_path: Path) -> None:
+    """The printed command names the same model and flights, without default values."""
     given = _refit_command(
         log=None, data="my flights.csv", mapping=None, name="x", reports=Path("reports")
     )
@@ -136,10 +136,10 @@ def test_the_refit_is_the_same_command_with_one_option_more(tmp_path: Path) -> N
     assert _refit_command(**usual, reports=tmp_path).endswith(f"--reports {tmp_path} --refit")
 
 
-def test_skew_between_service_and_watch_is_told(
+def test_skew_between_service_and_monitoring_is_reported(
     good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
 ) -> None:
-    """Where the logged features are not what the model makes now, the report says how many."""
+    """The report counts logged features that differ from those computed now."""
     tag, bundle = good
     asked = Flights.from_columns(later)
     said = bundle.predictor.score(asked).tolist()
@@ -157,7 +157,7 @@ def test_skew_between_service_and_watch_is_told(
 def test_a_log_of_another_model_cannot_be_judged(
     good: tuple[str, Bundle], flights: Path, later: pd.DataFrame, tmp_path: Path
 ) -> None:
-    """Exit code 2 and a sentence that names the model; no report is left that might be believed."""
+    """The exit code is 2, and no report is written."""
     other = _log(("other:1", good[1]), later, tmp_path / "log")
     refused = _monitor(GOOD, flights, tmp_path / "report", "--log", other)
     assert refused.exit_code == 2
@@ -169,7 +169,7 @@ def test_flights_of_another_airport_are_refused(
 ) -> None:
     """A model of one airport is not judged on the departures of another one."""
     here = load_flights(str(flights))
-    there = replace(here, home=replace(here.home, airport="LEMD"))
+    there = replace(here, airport_config=replace(here.airport_config, airport="LEMD"))
     monkeypatch.setattr("monitor.__main__.load_flights", lambda *_, **__: there)
     assert good
     assert _monitor(GOOD, flights, tmp_path).exit_code == 2
@@ -177,7 +177,7 @@ def test_flights_of_another_airport_are_refused(
 
 @pytest.mark.usefixtures("stale")
 def test_a_stale_model_is_refitted_through_the_gate(flights: Path, tmp_path: Path) -> None:
-    """Called for, a refit is trained, judged and registered: exit code 0 and a newer version."""
+    """A refit that is called for is trained, judged and registered: exit code 0."""
     before = store.read(f"{STALE}:latest", threads=1)[0]
     acted = _monitor(STALE, flights, tmp_path, "--refit")
     assert json.loads((tmp_path / "monitor.json").read_text())["exit_code"] == 10

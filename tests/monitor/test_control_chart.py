@@ -1,4 +1,4 @@
-"""Weeks, their statistics, and the limits that permuted weeks give."""
+"""Weeks, their statistics, and limits from permuted weeks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor import MonitorError
 from monitor.control_chart import DRIFT, QUALITY, chart, limits_of
-from monitor.errors import MonitorError
 from monitor.study.false_alarms import chart_alarms
-from monitor.weekly_flights import Bins, Watched, WeekTable, first_day, monday, week_of
+from monitor.weekly_flights import Bins, ScoredFlights, WeekTable, first_day, monday, week_of
 from tests.monitor.conftest import FIRST_WEEK, Make
 
 BUILDER: Any = SimpleNamespace(feature_names=("driver", "kind"), categorical=("kind",), families=())
 
 
-def _table(flights: Watched, reference: Watched) -> WeekTable:
+def _table(flights: ScoredFlights, reference: ScoredFlights) -> WeekTable:
     return WeekTable.of(flights, Bins(BUILDER, reference))
 
 
@@ -46,14 +46,14 @@ def test_every_flight_is_in_one_bin(make: Make) -> None:
 
 
 def test_half_weeks_are_left_out(make: Make) -> None:
-    """A week that lacks a day is no week."""
+    """A week with a missing day is not judged."""
     flights = make(3)
     table = _table(flights.pick(flights.day != first_day(FIRST_WEEK + 1) + 2), flights)
     assert table.week.tolist() == [FIRST_WEEK, FIRST_WEEK + 2]
 
 
-def test_unknown_outcomes_leave_quality_open(make: Make) -> None:
-    """Where most outcomes are missing a week has no quality figures, and raises no alarm."""
+def test_unknown_outcomes_give_no_quality_figures(make: Make) -> None:
+    """A week with mostly unknown outcomes has no quality figures and raises no alarm."""
     reference, later = make(12), make(2, seed=1)
     later.late[:] = np.nan
     table = _table(reference, reference)
@@ -62,8 +62,8 @@ def test_unknown_outcomes_leave_quality_open(make: Make) -> None:
     assert not families[QUALITY].alarm.any()
 
 
-def test_quiet_weeks_stay_quiet(make: Make) -> None:
-    """Weeks like the reference's raise about as few alarms as is said."""
+def test_normal_weeks_raise_few_alarms(make: Make) -> None:
+    """Weeks like those of the reference raise alarms at about the stated rate."""
     reference, later = make(20), make(60, seed=1)
     table = _table(reference, reference)
     families = chart(table, _table(later, reference), limits_of(table))
@@ -83,7 +83,7 @@ def test_quiet_weeks_stay_quiet(make: Make) -> None:
 def test_change_is_found_and_named(
     make: Make, change: dict[str, float], alarm: str, statistic: str
 ) -> None:
-    """Drifting inputs alarm the one chart, later flights the other."""
+    """Drifting inputs raise an alarm on one chart, worse outcomes on the other."""
     reference = make(16)
     table = _table(reference, reference)
     families = chart(table, _table(make(4, seed=1, **change), reference), limits_of(table))
@@ -92,7 +92,7 @@ def test_change_is_found_and_named(
 
 
 def test_guessing_model_is_found_by_auc(make: Make) -> None:
-    """A model that ranks at random is out of its limit on AUC, low being bad."""
+    """A model that ranks at random exceeds its limit on AUC, where low is bad."""
     reference, later = make(16), make(2, seed=1)
     mixed = np.random.default_rng(0).permutation(later.probability)
     table = _table(reference, reference)
@@ -103,7 +103,7 @@ def test_guessing_model_is_found_by_auc(make: Make) -> None:
 
 
 def test_new_airline_is_found(make: Make) -> None:
-    """A few flights in a hundred of an airline that training never saw are an alarm."""
+    """Four flights in a hundred of an airline missing in the training raise an alarm."""
     reference, later = make(16), make(1, seed=1)
     later.unseen[::25, 0] = True
     table = _table(reference, reference)
@@ -113,7 +113,7 @@ def test_new_airline_is_found(make: Make) -> None:
 
 
 def test_too_few_reference_weeks_are_refused(make: Make) -> None:
-    """Without a history no limit can be stated, and the text says how much is needed."""
+    """A short history gives no limit, and the error says how many weeks are needed."""
     reference = make(5)
     with pytest.raises(MonitorError, match=r"5 whole weeks .* limits need 8"):
         limits_of(_table(reference, reference))
@@ -122,7 +122,7 @@ def test_too_few_reference_weeks_are_refused(make: Make) -> None:
 def test_false_alarms_on_shuffled_weeks_are_as_stated(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On weeks that differ by chance alone, alarms come about once in 26 weeks."""
+    """Weeks that differ by chance raise an alarm about once in 26 weeks."""
     monkeypatch.setattr("monitor.study.false_alarms.SHUFFLES", 30)
     flights = make(36)
     for found in chart_alarms(_table(flights, flights), 12).values():

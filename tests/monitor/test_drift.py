@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from monitor.drift import jensen_shannon, population_stability
+from monitor.control_chart import jensen_shannon, population_stability
 
 STARTS = np.array([0, 3])
 POOL = np.array([[10.0, 20.0, 30.0, 5.0, 0.0]])
@@ -25,7 +25,7 @@ def test_jensen_shannon_agrees_with_scipy() -> None:
 
 
 def test_same_shares_have_no_distance() -> None:
-    """How many flights there are does not matter, only their shares."""
+    """The number of flights does not matter, only their shares."""
     assert jensen_shannon(7 * POOL, POOL, STARTS) == pytest.approx(0.0, abs=1e-7)
 
 

@@ -1,4 +1,4 @@
-"""The verdict and its page: what is said first, and what machines read."""
+"""The judgement, its page and its JSON file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.inference.calibration import FloatArray
 from monitor import advice, report
 from monitor.control_chart import limits_of
 from monitor.judgement import Finding, Reference, State, judge
-from monitor.weekly_flights import Bins, Watched, WeekTable, week_of
+from monitor.weekly_flights import Bins, ScoredFlights, WeekTable, week_of
 from tests.monitor.conftest import Make
 
 COMMAND = "python -m monitor --name newark_delay --refit"
@@ -32,8 +32,8 @@ ABOUT: dict[str, Any] = {
 BUILDER: Any = SimpleNamespace(feature_names=("driver", "kind"), categorical=("kind",), families=())
 
 
-def _judge(make: Make, later: Watched, shadow: FloatArray) -> tuple[Finding, Reference]:
-    """Judge weeks against twelve quiet ones, beside a shadow that says what it is told."""
+def _judge(make: Make, later: ScoredFlights, shadow: FloatArray) -> tuple[Finding, Reference]:
+    """Judge weeks against twelve normal ones, with the given scores of a shadow."""
     seen = make(12)
     bins = Bins(BUILDER, seen)
     table = WeekTable.of(seen, bins)
@@ -47,19 +47,19 @@ def _judge(make: Make, later: Watched, shadow: FloatArray) -> tuple[Finding, Ref
     return judge(history, reference, later), reference
 
 
-def test_quiet_weeks_need_nothing(make: Make) -> None:
-    """A model that does as it did, and a shadow that does no better: exit code 0."""
+def test_normal_weeks_need_no_action(make: Make) -> None:
+    """An unchanged model and a shadow that is no better give exit code 0."""
     later = make(4, seed=4)
     finding, _ = _judge(make, later, later.probability)
     assert finding.state is State.FINE
-    assert [step["say"][:9] for step in advice.steps(finding, COMMAND, {})] == ["Run the w"]
+    assert [step["say"][:9] for step in advice.steps(finding, COMMAND, {})] == ["Run the m"]
 
 
-def test_bad_week_calls_for_a_look_not_for_a_refit(make: Make) -> None:
-    """Where nobody would have known better, an alarm is no call for a refit: exit code 11."""
+def test_bad_week_calls_for_an_investigation_and_no_refit(make: Make) -> None:
+    """An alarm with a shadow that is no better gives exit code 11."""
     later = make(4, seed=1, bias=1.5)
     finding, _ = _judge(make, later, later.probability)
-    assert (finding.state, int(finding.state)) == (State.LOOK, 11)
+    assert (finding.state, int(finding.state)) == (State.INVESTIGATE, 11)
     assert finding.quality_alarm
     steps = [step["say"] for step in advice.steps(finding, COMMAND, {})]
     assert "Ask the airport" in steps[0]
@@ -68,7 +68,7 @@ def test_bad_week_calls_for_a_look_not_for_a_refit(make: Make) -> None:
 
 
 def test_better_shadow_calls_for_a_refit(make: Make, tmp_path: Path) -> None:
-    """Where a refit would have done better it is called for, first thing on the page: 10."""
+    """A better shadow gives exit code 10, and the page begins with the refit."""
     later = make(4, seed=1)
     mixed = np.random.default_rng(0).permutation(later.probability)
     finding, reference = _judge(make, replace(later, probability=mixed), later.probability)
@@ -86,15 +86,15 @@ def test_better_shadow_calls_for_a_refit(make: Make, tmp_path: Path) -> None:
 
 
 def test_without_outcomes_inputs_are_still_judged(make: Make, tmp_path: Path) -> None:
-    """Before any outcome is known drift alone speaks, and the page says what is missing."""
+    """Without outcomes drift alone is judged, and the page says what is missing."""
     later = make(2, seed=1, shift=1.0)
     later.late[:] = np.nan
     finding, reference = _judge(make, later, later.probability)
-    assert finding.state is State.LOOK
+    assert finding.state is State.INVESTIGATE
     assert finding.gain is None
     assert advice.steps(finding, COMMAND, {})[0]["say"].startswith("Compare driver with")
-    said = advice.steps(finding, COMMAND, {"airline": {"ZZZ": 3}, "destination": {}})[0]["say"]
-    assert said.startswith("Never seen in training: airline ZZZ (3 flights). If a code is wrong")
+    say = advice.steps(finding, COMMAND, {"airline": {"ZZZ": 3}, "destination": {}})[0]["say"]
+    assert say.startswith("Never seen in training: airline ZZZ (3 flights). If a code is wrong")
     found = report.summary(finding, reference, ABOUT)
     assert "not known yet" in found["reasons"][0]
     assert report.write(tmp_path, found, finding, reference).is_file()
@@ -102,6 +102,6 @@ def test_without_outcomes_inputs_are_still_judged(make: Make, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_exit_codes_are_no_ordinary_failure(state: State) -> None:
-    """A scheduler tells them from Python's own 1 and from 2, nothing could be judged."""
+def test_exit_codes_differ_from_ordinary_failures(state: State) -> None:
+    """A scheduler can distinguish them from 1 (Python) and 2 (nothing could be judged)."""
     assert int(state) not in {1, 2}

@@ -1,4 +1,4 @@
-"""Reading logs back, whichever sink wrote them, and joining them with what happened."""
+"""Logs of every sink are read and joined with outcomes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from monitor import MonitorError
 from monitor.__main__ import app
-from monitor.errors import MonitorError
 from monitor.log import read_log
 from monitor.outcomes import KEY, join, latest_per_flight
 from serving.prediction_log.record import Record
@@ -20,7 +20,7 @@ from serving.prediction_log.sinks import ParquetSink, SqlSink, StdoutSink
 
 @pytest.fixture(scope="module")
 def logged(frame: pd.DataFrame) -> list[Record]:
-    """A log of 203 predictions: 200 real flights, one of them twice, one cancelled, one to come."""
+    """Return 203 logged predictions: 200 flights, one twice, one cancelled, one in the future."""
     flights = frame.drop_duplicates(KEY, keep=False).iloc[1000:1200]
     known = list(flights[[*KEY, "flight_type"]].itertuples(index=False, name=None))
     cancelled = ("LAN", "99999", "SCFA", known[10][3], "N")
@@ -48,7 +48,7 @@ def logged(frame: pd.DataFrame) -> list[Record]:
 
 @pytest.fixture(params=["parquet", "sql", "json"])
 def address(request: pytest.FixtureRequest, logged: list[Record], tmp_path: Path) -> str:
-    """Address of that log, as each sink writes it; ten rows were written twice."""
+    """Return the address of that log for each sink; ten rows are written twice."""
     kind = request.param
     batches = (logged[:100], logged[100:], logged[90:100])
     if kind == "json":
@@ -70,7 +70,7 @@ def address(request: pytest.FixtureRequest, logged: list[Record], tmp_path: Path
 
 
 def test_every_sink_is_read_back_the_same(address: str, logged: list[Record]) -> None:
-    """What was logged comes back once each, with its types, and repeats are counted."""
+    """Each logged row is read once, with its types, and repeats are counted."""
     table, repeated = read_log(address)
     assert repeated == 10
     assert table["id"].tolist() == [record.id for record in logged]
@@ -81,7 +81,7 @@ def test_every_sink_is_read_back_the_same(address: str, logged: list[Record]) ->
 
 
 def test_joined_rows_are_counted(logged: list[Record], frame: pd.DataFrame) -> None:
-    """Every prediction is matched, waiting or unmatched; none is lost and none multiplied."""
+    """Every prediction is matched, waiting or unmatched, exactly once."""
     table = pd.DataFrame(logged, columns=list(Record._fields))
     joined, counts = join(table, frame)
     assert len(joined) == counts.predictions == 203
@@ -96,7 +96,7 @@ def test_joined_rows_are_counted(logged: list[Record], frame: pd.DataFrame) -> N
 def test_ambiguous_departures_do_not_multiply_rows(
     logged: list[Record], frame: pd.DataFrame
 ) -> None:
-    """Where a flight has two recorded departures the first counts, and it is said."""
+    """The first of two recorded departures counts, and the flight is counted as ambiguous."""
     table = pd.DataFrame(logged, columns=list(Record._fields)).iloc[:20]
     first = frame.merge(table[KEY].iloc[[3]], on=KEY)
     again = first.assign(
@@ -109,7 +109,7 @@ def test_ambiguous_departures_do_not_multiply_rows(
 
 
 def test_latest_prediction_of_a_flight_counts(logged: list[Record]) -> None:
-    """A flight that was asked about twice is judged once, by the later answer."""
+    """A flight with two predictions is judged once, by the later one."""
     kept = latest_per_flight(pd.DataFrame(logged, columns=list(Record._fields)))
     assert len(kept) == 202
     assert "id-5" not in set(kept["id"])
@@ -117,7 +117,7 @@ def test_latest_prediction_of_a_flight_counts(logged: list[Record]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "words"),
     [
         ("files:/x", "is no log"),
         ("parquet:/nowhere", "no Parquet file"),
@@ -125,9 +125,9 @@ def test_latest_prediction_of_a_flight_counts(logged: list[Record]) -> None:
         ("sql:sqlite:////nowhere/x.db", "the database cannot be read"),
     ],
 )
-def test_missing_log_is_explained(bad: str, said: str) -> None:
-    """A log that is not there is an error for people, not a trace."""
-    with pytest.raises(MonitorError, match=said):
+def test_missing_log_is_explained(bad: str, words: str) -> None:
+    """A missing log gives a message without a traceback."""
+    with pytest.raises(MonitorError, match=words):
         read_log(bad)
 
 

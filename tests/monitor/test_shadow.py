@@ -1,4 +1,4 @@
-"""The test whether a refit would help."""
+"""The statistical test of a refit's gain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.weekly_flights import first_day
 
 
 def _compare(seed: int, stale: float, weeks: int = 4) -> Gain:
-    """Two models of the same flights, the served one with `stale` more error in its log-odds."""
+    """Compare two models; the served one has `stale` more error in its log-odds."""
     random = np.random.default_rng(seed)
     day = np.repeat(first_day(2450) + np.arange(7 * weeks), 150)
     truth = random.normal(-1.5, 0.8, len(day))
@@ -27,7 +27,7 @@ def _sigmoid(margin: FloatArray) -> FloatArray:
 
 
 def test_stale_model_is_called() -> None:
-    """A model that is clearly worse is called, with an interval above zero."""
+    """A clearly worse model calls for a refit, with an interval above zero."""
     found = _compare(seed=0, stale=0.5)
     assert found.called
     assert 0 < found.low < found.gain < found.high
@@ -35,19 +35,19 @@ def test_stale_model_is_called() -> None:
 
 
 def test_equal_models_are_called_as_rarely_as_stated() -> None:
-    """Of models that are equally good, at most about one in 52 is called."""
+    """Equally good models call for a refit at most about once in 52 times."""
     calls = sum(_compare(seed=seed, stale=0.0).called for seed in range(200))
     # 200/52 = 3.8 expected; 11 or more would be seen once in a thousand times
     assert calls <= 11
 
 
 def test_better_model_is_never_called() -> None:
-    """Where the shadow is worse there is nothing to gain."""
+    """A worse shadow never calls for a refit."""
     assert not any(_compare(seed=seed, stale=-0.4).called for seed in range(20))
 
 
 def test_sign_flips_are_exact() -> None:
-    """With one half week of gain in eight equal ones, the p-value is that of all signs equal."""
+    """Eight equal half weeks give the p-value of all signs being equal."""
     day = first_day(2450) + np.arange(28)
     late = np.ones(28)
     found = gain(day, late, np.full(28, 0.4), np.full(28, 0.5))
@@ -56,7 +56,7 @@ def test_sign_flips_are_exact() -> None:
 
 
 def test_two_weeks_cannot_call() -> None:
-    """However clear, two weeks do not reach the level: one bad fortnight proves nothing."""
+    """Two weeks do not reach the level, however large the gain is."""
     found = _compare(seed=0, stale=2.0, weeks=2)
     assert found.p_value >= 1 / 16 > 1 / QUIET_WEEKS
     assert not found.called

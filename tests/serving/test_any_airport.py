@@ -109,7 +109,7 @@ def madrid(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def application(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> Application:
     """Return the application, with the time zone that the service takes from its model."""
     monkeypatch.setattr(WallClock, "zone", WallClock.zone)  # put back afterwards
-    WallClock.of(madrid.predictor.builder.home)
+    WallClock.of(madrid.predictor.builder.airport_config)
     runtime = make_runtime(madrid, tag=f"{NAME}:test")
     return Application(not_reached, lambda: runtime, Settings())
 
@@ -165,7 +165,7 @@ def test_the_running_service_takes_the_time_zone_from_its_model(
     madrid: Bundle, tmp_path: Path
 ) -> None:
     """Only the name of the model is configured; UTC is still converted to Madrid's time."""
-    assert madrid.predictor.builder.home.airport == "LEMD"
+    assert madrid.predictor.builder.airport_config.airport == "LEMD"
     moments = ("2017-07-14T18:30:00", "2017-07-14T16:30:00Z", "2017-07-14T16:30:00")
     flights = [{**FLIGHT, "scheduled_departure": each} for each in moments]
     model = {"FLIGHT_DELAY_MODEL": f"{NAME}:latest"}
@@ -182,7 +182,7 @@ def test_bulk_scoring_uses_the_same_time_zone(madrid: Bundle) -> None:
     row = {**FLIGHT, "scheduled_departure": "2017-07-14T16:30:00Z"}
     table = pa.table({name: [value] * 2 for name, value in row.items()})
     table = table.append_column("origin", pa.array(["LEMD", "SCEL"]))
-    checked = validate(table, madrid.predictor.builder.home)
+    checked = validate(table, madrid.predictor.builder.airport_config)
     assert checked.valid.tolist() == [True, False]
     assert checked.reasons == ["origin: not LEMD: only departures from Madrid"]
     expected = np.array(["2017-07-14T18:30"], dtype="datetime64[m]").astype(np.int64)
@@ -227,7 +227,7 @@ def test_models_of_another_airport_are_refused(madrid: Bundle, bundle: Bundle) -
     verdict = gate.judge(madrid, bundle)
     assert not verdict.accepted
     assert verdict.reason.startswith(
-        "the model knows flights from LEMD, the registered one those from SCEL"
+        "the model scores flights from LEMD, the registered one those from SCEL"
     )
     with pytest.raises(ModelRefused, match="from LEMD, the serving one those from SCEL"):
         smoke_test.check("m:1", madrid.predictor, bundle.predictor)
@@ -238,7 +238,7 @@ def test_models_of_another_airport_are_refused(madrid: Bundle, bundle: Bundle) -
 def test_a_running_service_keeps_its_time_zone(madrid: Bundle) -> None:
     """A model of the same airport with another time zone is refused until a restart."""
     moved = copy.copy(madrid.predictor.builder)
-    moved.home = replace(moved.home, time_zone="Europe/Lisbon")
+    moved.airport_config = replace(moved.airport_config, time_zone="Europe/Lisbon")
     scorer = replace(madrid.predictor.schedule, builder=moved)
     with pytest.raises(ModelRefused, match=r"Europe/Lisbon.*Europe/Madrid: restart"):
         smoke_test.check("m:2", replace(madrid.predictor, schedule=scorer), madrid.predictor)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from data.flights import AIRPORT_FIGURES, Flights
-from model.inference.logistic_regression import Codes, LogisticModel
+from model.inference.logistic_regression import CategoricalColumn, LogisticModel
 from model.inference.predictor import Predictor
 from model.inference.scorer import Scorer
 from serving.contract.schema import AirportState, AirportWindow, Flight, PredictionRequest
@@ -134,7 +134,7 @@ class Oracle:
     def _margin(self, scorer: Scorer, rows: list[tuple[Flight, list[float] | None]]) -> FloatArray:
         matrix = scorer.builder.transform(_flights(rows))
         trees = self._trees[id(scorer)].predict(matrix, raw_score=True, num_threads=1)
-        linear = [_regression(scorer.linear, row) for row in matrix.tolist()]
+        linear = [_log_odds(scorer.regression, row) for row in matrix.tolist()]
         margin: FloatArray = (np.asarray(trees) + np.array(linear)) / 2
         return margin
 
@@ -246,11 +246,11 @@ def _flights(rows: list[tuple[Flight, list[float] | None]]) -> Flights:
     )
 
 
-def _regression(linear: LogisticModel, row: list[float]) -> float:
-    """Return the log-odds of one row by the logistic regression, summed column by column."""
-    total = linear.intercept
-    for value, column in zip(row, linear.columns, strict=True):
-        if isinstance(column, Codes):
+def _log_odds(regression: LogisticModel, row: list[float]) -> float:
+    """Return the log-odds of one row by the logistic regression, column after column."""
+    total = regression.intercept
+    for value, column in zip(row, regression.columns, strict=True):
+        if isinstance(column, CategoricalColumn):
             known = value < len(column.weights) - 1
             total += column.weights[int(value) + 1 if known else 0]
         elif math.isnan(value):

@@ -1,1 +1,1 @@
-"""The peers' servers, as one would write them by hand from each project's own guide."""
+"""Servers of the baselines, written as in each project's own guide."""

@@ -10,9 +10,9 @@ from load.baselines.servers.shared import Scorer
 from serving.contract.schema import Flight, Prediction, PredictionResponse
 
 
-@bentoml.service(name="peer_async", workers=1)
-class Peer:
-    """Scores the flights of a request."""
+@bentoml.service(name="baseline_async", workers=1)
+class Baseline:
+    """Service that scores the flights of a request."""
 
     def __init__(self) -> None:
         self.scorer = Scorer()
@@ -21,4 +21,4 @@ class Peer:
     async def predict_delay(self, flights: list[Flight]) -> PredictionResponse:
         """Score the flights of a request."""
         predictions = [Prediction(**each) for each in self.scorer.predict(flights)]
-        return PredictionResponse(model="peer", predictions=predictions)
+        return PredictionResponse(model="baseline", predictions=predictions)

@@ -10,14 +10,14 @@ from load.baselines.servers.shared import Scorer
 from serving.contract.schema import Flight, Prediction
 
 
-@bentoml.service(name="peer_batchable", workers=1)
-class Peer:
-    """Scores flights of many requests at once."""
+@bentoml.service(name="baseline_batchable", workers=1)
+class Baseline:
+    """Service that scores flights of many requests at once."""
 
     def __init__(self) -> None:
         self.scorer = Scorer()
 
     @bentoml.api(batchable=True)
     def predict_delay(self, flights: list[Flight]) -> list[Prediction]:
-        """Score the flights of the requests that BentoML has brought together."""
+        """Score the flights of the requests that BentoML has batched."""
         return [Prediction(**each) for each in self.scorer.predict(flights)]

@@ -1,6 +1,6 @@
 # BentoML's decorators carry no types
 # mypy: disable-error-code="untyped-decorator"
-"""BentoML's hello world: how long a service starts that loads nothing."""
+"""BentoML's hello world, to measure the start of a service without a model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import bentoml
 
 
-@bentoml.service(name="peer_hello", workers=1)
-class Peer:
-    """Says how many flights it was sent."""
+@bentoml.service(name="baseline_hello", workers=1)
+class Baseline:
+    """Service that returns the number of flights it received."""
 
     @bentoml.api
     async def predict_delay(self, flights: list[dict[str, Any]]) -> str:

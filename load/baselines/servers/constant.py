@@ -1,4 +1,4 @@
-"""A bare ASGI application that answers every request with the same prediction: the ceiling."""
+"""ASGI application that answers every request with the same prediction: the upper bound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def app(
     receive: Callable[[], Awaitable[dict[str, Any]]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
 ) -> None:
-    """Read the body, look at nothing, answer."""
+    """Read the body without parsing it, and answer."""
     if scope["type"] != "http":
         return
     while (await receive()).get("more_body"):

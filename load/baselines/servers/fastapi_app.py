@@ -17,4 +17,4 @@ scorer = Scorer()
 async def predict_delay(request: PredictionRequest) -> PredictionResponse:
     """Score the flights of a request."""
     predictions = [Prediction(**each) for each in scorer.predict(request.flights)]
-    return PredictionResponse(model="peer", predictions=predictions)
+    return PredictionResponse(model="baseline", predictions=predictions)

@@ -2,7 +2,7 @@
 # mypy: disable-error-code="import-not-found, misc"
 """LitServe with its defaults: one worker process behind its API process.
 
-It reads its methods' annotations as they are, so they cannot be postponed here.
+LitServe evaluates the annotations of the methods, so they are not postponed here.
 """
 
 import os
@@ -15,7 +15,7 @@ from serving.contract.schema import Flight, PredictionRequest
 
 
 class FlightDelay(ls.LitAPI):
-    """Scores the flights of a request."""
+    """LitServe API that scores the flights of a request."""
 
     def setup(self, device: str) -> None:
         """Load the model in the worker."""
@@ -23,16 +23,16 @@ class FlightDelay(ls.LitAPI):
         self.scorer = Scorer()
 
     def decode_request(self, request: PredictionRequest) -> list[Flight]:
-        """Take the flights; LitServe has validated them."""
+        """Return the flights, which LitServe has validated."""
         return request.flights
 
     def predict(self, x: list[Flight]) -> list[dict[str, Any]]:
-        """Score."""
+        """Score the flights."""
         return self.scorer.predict(x)
 
     def encode_response(self, output: list[dict[str, Any]]) -> dict[str, Any]:
-        """Answer."""
-        return {"model": "peer", "predictions": output}
+        """Return the answer in the format of the contract."""
+        return {"model": "baseline", "predictions": output}
 
 
 if __name__ == "__main__":
@@ -40,7 +40,7 @@ if __name__ == "__main__":
         FlightDelay(api_path="/predict_delay"), accelerator="cpu", workers_per_device=1
     ).run(
         host="127.0.0.1",
-        port=int(os.environ["PEER_PORT"]),
+        port=int(os.environ["BASELINE_PORT"]),
         num_api_servers=1,
         generate_client_file=False,
         log_level="warning",

@@ -2,7 +2,7 @@
 # mypy: disable-error-code="import-not-found, misc"
 """MLflow: a model from code, saved as a pyfunc and served by `mlflow models serve`.
 
-python -m load.baselines.servers.mlflow_model FOLDER      saves it
+python -m load.baselines.servers.mlflow_model FOLDER      save the model
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from serving.contract.schema import Flight
 
 
 class FlightDelay(PythonModel):
-    """Scores the rows of a frame."""
+    """Model that scores the rows of a frame."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model."""
@@ -33,7 +33,7 @@ class FlightDelay(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
-        """Validate and score."""
+        """Validate and score the rows."""
         del context, params
         flights = [Flight.model_validate(row) for row in model_input.to_dict("records")]
         return self.scorer.predict(flights)

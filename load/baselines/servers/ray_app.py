@@ -1,6 +1,6 @@
 # its packages are installed in an environment of its own
 # mypy: disable-error-code="import-not-found, untyped-decorator, attr-defined"
-"""Ray Serve: one replica that batches, behind Ray's HTTP proxy."""
+"""Ray Serve with one batching replica behind Ray's HTTP proxy."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from serving.contract.schema import Flight, PredictionRequest
 
 @serve.deployment(num_replicas=1, max_ongoing_requests=1000)
 class FlightDelay:
-    """Scores flights of many requests at once."""
+    """Deployment that scores flights of many requests at once."""
 
     def __init__(self) -> None:
         self.scorer = Scorer()
 
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.005)
     async def score(self, requests: list[list[Flight]]) -> list[list[dict[str, Any]]]:
-        """Score the flights of all requests, and hand each its own."""
+        """Score the flights of all requests, and return those of each request."""
         scored = iter(self.scorer.predict([flight for flights in requests for flight in flights]))
         return [[next(scored) for _ in flights] for flights in requests]
 
     async def __call__(self, request: Request) -> dict[str, Any]:
-        """Validate, score, answer."""
+        """Validate, score and answer a request."""
         flights = PredictionRequest.model_validate_json(await request.body()).flights
-        return {"model": "peer", "predictions": await self.score(flights)}
+        return {"model": "baseline", "predictions": await self.score(flights)}
 
 
 if __name__ == "__main__":
@@ -43,5 +43,5 @@ if __name__ == "__main__":
         object_store_memory=100_000_000,
         log_to_driver=False,
     )
-    serve.start(http_options=HTTPOptions(host="127.0.0.1", port=int(os.environ["PEER_PORT"])))
+    serve.start(http_options=HTTPOptions(host="127.0.0.1", port=int(os.environ["BASELINE_PORT"])))
     serve.run(FlightDelay.bind(), route_prefix="/predict_delay", blocking=True)

@@ -1,4 +1,4 @@
-"""What every peer's server shares: the same model files, flights in, predictions out."""
+"""Load the same model files in every baseline, and score flights with them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from model.inference.decision import RISK_NAMES
 from serving.contract.decoding import to_flights
 from serving.contract.schema import Flight
 
-FOLDER_VARIABLE = "PEER_MODEL_FOLDER"
-"""Environment variable that names the bundle's folder in the model store."""
+FOLDER_VARIABLE = "BASELINE_MODEL_FOLDER"
+"""Environment variable with the bundle's folder in the model store."""
 
 
 class Scorer:
-    """The Predictor that the service itself uses, with one thread, read from the same files."""
+    """Scorer with the service's own Predictor, one thread, read from the same files."""
 
     def __init__(self) -> None:
         self._predictor = Bundle.read(Path(os.environ[FOLDER_VARIABLE]), threads=1).predictor
 
     def predict(self, flights: Sequence[Flight]) -> list[dict[str, Any]]:
-        """Predictions as the contract has them, in order."""
+        """Return predictions in the format of the contract, in order."""
         scores = self._predictor.predict(to_flights(flights))
         return [
             {

@@ -1,4 +1,4 @@
-"""One declared attempt: what was tried, why, on which protocols, and what became of it."""
+"""Declaration of an attempt: its method, reason, protocols and verdict."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from model.experiments.methods.table import Method
 
 
 class Verdict(StrEnum):
-    """What became of an attempt."""
+    """Verdict on an attempt."""
 
     KEPT = "kept"
     DROPPED = "dropped"
     HALF = "kept as one half"
     REFERENCE = "reference"
-    """Shows what others did, or what a part of the model is worth; never a candidate."""
+    """Shows what others did or the value of a part of the model; never a candidate."""
     WARNING = "not a result"
 
 
 class Kind(StrEnum):
-    """Chapters of the page, in their order."""
+    """Chapters of the page, in order."""
 
     NOTEBOOK = "The original notebook"
     IMBALANCE = "Weights and resampling"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 Seeds = Mapping[str, int]
-"""How many seeds are run, by group of protocols (`model.experiments.run.folds.GROUPS`)."""
+"""Number of seeds by group of protocols (`model.experiments.run.folds.GROUPS`)."""
 
 FULL: Seeds = {"E1": 5, "E2": 5, "E3.schedule": 5, "E3.fresh": 5}
 USUAL: Seeds = {"E1": 1, "E3.schedule": 3}
@@ -48,22 +48,22 @@ FRESH: Seeds = {"E3.fresh": 2}
 
 @dataclass(frozen=True)
 class Attempt:
-    """A row of the ledger.
+    """Row of the table of experiments.
 
     Attributes
     ----------
     id
-        Short name, unique.
+        Unique short name. It is the key of published results: never change it.
     kind
-        The chapter it stands in.
+        Its chapter on the page.
     title, why
         What was tried, and why it might have helped.
     method
-        What is fitted.
+        The method that is fitted.
     verdict, reason
-        What became of it; of `reason` a reader should be able to check every figure in the row.
+        The result; a reader can check `reason` against the figures of the row.
     seeds
-        A method without chance in it is run once; secondary rows have fewer seeds than five.
+        Deterministic methods are run once; secondary rows have fewer than five seeds.
     """
 
     id: str
@@ -75,4 +75,4 @@ class Attempt:
     reason: str
     seeds: Seeds = field(default_factory=lambda: USUAL)
     once: bool = False
-    """Whether another seed would give the same, or the row is too dear for more than one."""
+    """Whether to run one seed only: the method is deterministic or too slow for more."""

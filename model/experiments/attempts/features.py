@@ -1,4 +1,4 @@
-"""Attempts with features taken away and added, and with the number of trees and leaves."""
+"""Attempts with features removed or added, and with other numbers of trees and leaves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.experiments.attempts.attempt import (
 )
 from model.experiments.attempts.more_columns import TargetEncoded, WithMonth, WithSeason, WithShares
 from model.experiments.methods.boosted import Boosted
-from model.experiments.methods.logistic_regression import TreesAndLine
+from model.experiments.methods.logistic_regression import TreesAndLogistic
 
 _NO_HISTORY = Boosted(drop=("history",))
 
@@ -22,13 +22,13 @@ def _size(trees: int, leaves: int) -> Attempt:
         f"trees-{trees}-leaves-{leaves}",
         Kind.SIZE,
         f"{trees} trees of {leaves} leaves",
-        "Quality against microseconds; the learning rate follows the number of trees.",
+        "Quality against time to score; the learning rate depends on the number of trees.",
         Boosted(
             change=(("num_leaves", leaves), ("learning_rate", round(0.05 * 250 / trees, 4))),
             rounds=trees,
         ),
         Verdict.DROPPED,
-        "See the picture: quality hardly moves, cost does.",
+        "See the plot: quality hardly changes, cost does.",
         {"E3.schedule": 2, "E1": 1},
     )
 
@@ -39,18 +39,18 @@ SIZES = tuple(
 )
 
 
-def _taken(
-    name: str, title: str, reason: str, families: tuple[str, ...], fresh: int = 1
+def _without(
+    name: str, title: str, reason: str, transformers: tuple[str, ...], fresh: int = 1
 ) -> Attempt:
     seeds = dict(USUAL_AND_DAYS if fresh else USUAL)
-    if "airport_now" in families:
+    if "airport_now" in transformers:
         seeds = {}
     return Attempt(
         f"without-{name}",
         Kind.TAKEN,
         f"Without {title}",
-        "What is this family worth?",
-        Boosted(drop=families),
+        "The value of these features.",
+        Boosted(drop=transformers),
         Verdict.REFERENCE,
         reason,
         {**seeds, "E3.fresh": fresh} if fresh else seeds,
@@ -58,32 +58,32 @@ def _taken(
 
 
 TAKEN = (
-    _taken("codes", "airline, destination and flight number as codes", "Kept.", ("codes",)),
-    _taken("clock", "time of day and weekday", "Kept.", ("clock",)),
-    _taken("holidays", "holidays, long weekends and school holidays", "Kept.", ("holidays",)),
-    _taken("school-holidays", "school holidays alone", "Kept.", ("school_holidays",), fresh=0),
-    _taken("timetable", "the timetable's congestion", "Kept.", ("timetable",)),
-    _taken("history", "late shares of the past", "Kept.", ("history",)),
-    _taken("route", "distance", "Kept.", ("route",), fresh=0),
-    _taken("airport-state", "the airport's state", "Kept.", ("airport_now",)),
+    _without("codes", "airline, destination and flight number as codes", "Kept.", ("codes",)),
+    _without("clock", "time of day and weekday", "Kept.", ("clock",)),
+    _without("holidays", "holidays, long weekends and school holidays", "Kept.", ("holidays",)),
+    _without("school-holidays", "school holidays alone", "Kept.", ("school_holidays",), fresh=0),
+    _without("timetable", "the timetable's congestion", "Kept.", ("timetable",)),
+    _without("history", "late shares of the past", "Kept.", ("history",)),
+    _without("route", "distance", "Kept.", ("route",), fresh=0),
+    _without("airport-state", "the airport's state", "Kept.", ("airport_now",)),
     Attempt(
         "without-season",
         Kind.TAKEN,
-        "Without day of year and high season (E1 and E2 alone have them)",
-        "What is this family worth?",
+        "Without day of year and high season (only E1 and E2 have them)",
+        "The value of these features.",
         Boosted(drop=("season",)),
         Verdict.REFERENCE,
-        "Kept where days lie between training days.",
+        "Kept where the scored days are between training days.",
         {"E1": 1, "E2": 1},
     ),
     Attempt(
         "without-neighbours",
         Kind.TAKEN,
-        "Without flights minutes away (E1 alone has them)",
-        "What is this family worth?",
+        "Without flights minutes away (only E1 has them)",
+        "The value of these features.",
         Boosted(drop=("neighbours",)),
         Verdict.REFERENCE,
-        "Kept in E1, which asks about flights between flights.",
+        "Kept in the random split (E1), where flights before and after a scored one are known.",
         {"E1": 1},
     ),
 )
@@ -103,51 +103,51 @@ ADDED = (
         "month",
         Kind.ADDED,
         "The month as a code at the schedule level",
-        "The notebook's only calendar.",
+        "The notebook's only calendar feature.",
         WithMonth(Boosted()),
         Verdict.DROPPED,
-        "The month to come is always an unknown code; what it does is to take the year's drift off "
-        "the other columns while they are learned. A lead within noise; see the next row.",
+        "The scored month is always an unknown code; the column only removes the year's drift from "
+        "the other columns during training. A gain within noise; see the next row.",
         FORWARD,
     ),
     Attempt(
         "month-and-line",
         Kind.ADDED,
-        "The same beside what is served: trees and line with the month as a code",
-        "Does the mean still gain by it?",
-        WithMonth(TreesAndLine()),
+        "The served model with the month as a code",
+        "Does the mean of both models gain too?",
+        WithMonth(TreesAndLogistic()),
         Verdict.DROPPED,
-        "Behind what is served: the line loses more by it than the trees gain.",
+        "Worse than the served model: the logistic regression loses more than the trees gain.",
         FORWARD,
     ),
     Attempt(
         "recent-shares",
         Kind.ADDED,
-        "Late shares with memories of 60, 10 and 2 days at the schedule level",
-        "They carry the daily level.",
+        "Late shares with half-lives of 60, 10 and 2 days at the schedule level",
+        "The daily level relies on them.",
         WithShares(Boosted()),
         Verdict.DROPPED,
-        "Frozen at the last fit they tell of a level that has passed.",
+        "They are frozen at the last fit: their level is out of date.",
         FORWARD,
     ),
     Attempt(
         "target-encoding",
         Kind.ADDED,
-        "scikit-learn's target encoding within folds in place of history",
-        "The textbook's way to late shares by group.",
+        "scikit-learn's target encoding within folds instead of history",
+        "The textbook method for late shares by group.",
         TargetEncoded(_NO_HISTORY),
         Verdict.DROPPED,
-        "Blind to time: shares of the whole past, without fading and without the airport's drift.",
+        "It ignores time: shares of the whole past, without decay and without the airport's drift.",
         USUAL_AND_DAYS,
     ),
     Attempt(
         "target-encoding-beside",
         Kind.ADDED,
-        "The same beside history",
-        "Perhaps both.",
+        "scikit-learn's target encoding in addition to history",
+        "Both may be better than one.",
         TargetEncoded(Boosted()),
         Verdict.DROPPED,
-        "Adds nothing to history.",
+        "No gain over history alone.",
         FORWARD,
     ),
 )

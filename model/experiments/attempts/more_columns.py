@@ -1,9 +1,10 @@
-"""Features that were tried and are not in the model: more columns beside those of the fold."""
+"""Methods with more columns: features that were tried and are not in the model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,9 @@ Write = Callable[[Table], FloatArray]
 
 @dataclass(frozen=True)
 class WithSeason:
-    """Day of the year and high season at a level that does not have them."""
+    """Method with day of the year and high season at a level that does not have them."""
+
+    kind: ClassVar[str] = "with-season"
 
     method: Method
 
@@ -35,7 +38,9 @@ class WithSeason:
 
 @dataclass(frozen=True)
 class WithMonth:
-    """The month as a code, as in the original notebook."""
+    """Method with the month as a code, as in the original notebook."""
+
+    kind: ClassVar[str] = "with-month"
 
     method: Method
 
@@ -47,7 +52,9 @@ class WithMonth:
 
 @dataclass(frozen=True)
 class WithShares:
-    """Late shares themselves, with short memories, where the model has standings alone."""
+    """Method with the late shares of short half-lives at the schedule level."""
+
+    kind: ClassVar[str] = "with-shares"
 
     method: Method
     half_lives: tuple[float, ...] = (LONG_RUN, 10.0, 2.0)
@@ -58,7 +65,7 @@ class WithShares:
         history = History(self.half_lives).fit(flights, training.outcomes)
         columns = tuple(Column(name, "shares", monotone=True) for name in history.names)
         own = np.empty((len(training), len(columns)))
-        history.replay(flights, month_starts(flights.day), own)
+        history.point_in_time(flights, month_starts(flights.day), own)
 
         def write(table: Table) -> FloatArray:
             out = np.empty((len(table), len(columns)))
@@ -70,10 +77,12 @@ class WithShares:
 
 @dataclass(frozen=True)
 class TargetEncoded:
-    """Smoothed late shares of scikit-learn's target encoder, which knows nothing of time.
+    """Method with smoothed late shares of scikit-learn's target encoder, which ignores time.
 
-    Training flights get theirs from folds of the training flights that they are not in.
+    The shares of a training flight come from folds without it.
     """
+
+    kind: ClassVar[str] = "target-encoded"
 
     method: Method
     folds: int = 5
@@ -113,7 +122,7 @@ def _widened(
     write: Write,
     own: FloatArray | None = None,
 ) -> Score:
-    """Fit with more columns; training flights have their `own`, or what `write` gives."""
+    """Fit with more columns: `own` for the training flights, or those that `write` returns."""
     more = write(training.table) if own is None else own
     score = method.fit(training.on(training.table.beside(columns, more)), seed)
 

@@ -1,4 +1,4 @@
-"""Attempts with other models than ours, and with weights and resampling."""
+"""Attempts with other models, class weights and resampling."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from model.experiments.methods.estimators import (
     Notebook,
     XGBoost,
 )
-from model.experiments.methods.logistic_regression import Line, TreesAndLine
+from model.experiments.methods.logistic_regression import ServedLogistic, TreesAndLogistic
 from model.experiments.methods.wrappers import Blended, Resampled
 
 SERVED = "trees-and-line"
-"""Id of what is served."""
+"""Id of the served model."""
 
 NOTEBOOK = (
     Attempt(
         "notebook-logistic",
         Kind.NOTEBOOK,
         "Logistic regression on airline, flight type and month",
-        "The notebook's first model; as it stood it said late from .5 on, here its probabilities "
-        "are scored too.",
+        "The notebook's first model. It used a threshold of .5; here its probabilities are scored "
+        "too.",
         Notebook("logistic"),
         Verdict.REFERENCE,
-        "From .5 on it calls almost no flight late; as probabilities it is the line to beat.",
+        "At .5 it predicts almost no late flight; its probabilities are the baseline.",
         ONCE,
     ),
     Attempt(
@@ -45,28 +45,28 @@ NOTEBOOK = (
         "The notebook's second model, with its parameters.",
         Notebook("xgboost"),
         Verdict.REFERENCE,
-        "Three columns hold no more for trees than for a line.",
+        "With three columns, trees are no better than logistic regression.",
         ONCE,
     ),
     Attempt(
         "notebook-logistic-balanced",
         Kind.NOTEBOOK,
         "The same logistic regression with class weights",
-        "The notebook's remedy for its recall.",
+        "The notebook's way to a higher recall.",
         Notebook("logistic", balanced=True),
         Verdict.REFERENCE,
-        "The order of flights stays as it was: weights move the threshold, at the price of "
-        "probabilities that are about three times too high.",
+        "The ranking of flights is the same: weights move the threshold and make the "
+        "probabilities about three times too high.",
         ONCE,
     ),
     Attempt(
         "notebook-xgboost-balanced",
         Kind.NOTEBOOK,
         "The same XGBoost with scale_pos_weight",
-        "What most published solutions chose.",
+        "The choice of most published solutions.",
         Notebook("xgboost", balanced=True),
         Verdict.REFERENCE,
-        "As with logistic regression: another threshold, spoiled probabilities.",
+        "As with logistic regression: another threshold, wrong probabilities.",
         ONCE,
     ),
 )
@@ -75,30 +75,30 @@ IMBALANCE = (
     Attempt(
         "weights",
         Kind.IMBALANCE,
-        "LightGBM, late flights weigh as much as all punctual ones",
-        "Late flights are one in five; weights are the usual answer.",
+        "LightGBM with equal total weights of late and punctual flights",
+        "One flight in five is late; class weights are the usual answer.",
         Boosted(labels="hard", late_weight=0.0),
         Verdict.DROPPED,
-        "No better order, and probabilities that no longer mean anything.",
+        "No better ranking, and probabilities that are far too high.",
         USUAL_AND_DAYS,
     ),
     Attempt(
         "under-sampling",
         Kind.IMBALANCE,
         "LightGBM on as many punctual flights as late ones, drawn at random",
-        "The same with less to fit.",
+        "The effect of weights with less data to fit.",
         Resampled(HARD, "under"),
         Verdict.DROPPED,
-        "The order of the Booster at best, and probabilities that are far too high.",
+        "At best the ranking of the Booster, and probabilities that are far too high.",
     ),
     Attempt(
         "over-sampling",
         Kind.IMBALANCE,
         "LightGBM on late flights repeated at random",
-        "The same without losing flights.",
+        "The effect of weights without losing flights.",
         Resampled(HARD, "over"),
         Verdict.DROPPED,
-        "Class weights by another name: the same order, spoiled probabilities, and slower.",
+        "Equivalent to class weights: the same ranking, wrong probabilities, and slower.",
     ),
     Attempt(
         "smote",
@@ -107,11 +107,11 @@ IMBALANCE = (
         "Often recommended for rare classes.",
         Resampled(HARD, "smote"),
         Verdict.DROPPED,
-        "Loses order as well: made-up flights stand between codes and days that do not exist.",
+        "The ranking is worse too: made-up flights have codes and days that do not exist.",
     ),
 )
 
-FAMILIES = (
+MODELS = (
     Attempt(
         "logistic",
         Kind.FAMILY,
@@ -119,74 +119,74 @@ FAMILIES = (
         "How much of the signal is additive?",
         Logistic(),
         Verdict.DROPPED,
-        "At the schedule level all of it: the order is as good as that of the trees. Its "
-        "probabilities suffer from the hard labels.",
+        "At the schedule level all of it: it ranks as well as the trees. Its probabilities are "
+        "worse because of the hard labels.",
         ONCE,
     ),
     Attempt(
         "logistic-soft",
         Kind.FAMILY,
         "Logistic regression on all features and the Booster's soft labels",
-        "The same comparison on equal terms.",
+        "The comparison on the same labels.",
         Logistic(soft=True),
         Verdict.DROPPED,
-        "Its equal at the schedule level; see the blend.",
+        "As good as the Booster at the schedule level; see the blend.",
         {**ONCE, "E3.fresh": 1},
     ),
     Attempt(
         "blend",
         Kind.FAMILY,
         "Mean of that logistic regression and the Booster",
-        "Two models of one quality that err differently.",
+        "Two equally good models with different errors.",
         Blended(Logistic(soft=True), Boosted()),
         Verdict.DROPPED,
-        "Ahead of either at the schedule level, with no weight tuned; but what is missing reads as "
-        "its median, and the daily level pays for it. The next rows came from it.",
+        "Better than either at the schedule level, without a tuned weight. Missing values become "
+        "medians, which costs quality at the daily level. The next rows follow from it.",
         EVERYWHERE,
     ),
     Attempt(
         "line",
         Kind.FAMILY,
-        "The line: that logistic regression, its rates bound to raise the risk",
-        "Weekdays as codes, the airport's state hidden from a quarter of the flights, as from the "
+        "The served logistic regression alone, with monotone constraints on rates",
+        "Weekdays as codes; the airport's state masked for a quarter of the flights, as for the "
         "trees.",
-        Line(),
+        ServedLogistic(),
         Verdict.HALF,
-        "Ranks as well as the trees at the schedule level, and costs next to nothing to score.",
+        "It ranks as well as the trees at the schedule level and costs almost nothing to score.",
         {**ONCE, "E3.fresh": 1},
         once=True,
     ),
     Attempt(
         "trees-and-line-free",
         Kind.FAMILY,
-        "Mean log-odds of the Booster and a line without that bound",
-        "What the bound costs.",
-        TreesAndLine(line=Line(rising=False)),
+        "Mean log-odds of the Booster and a logistic regression without these constraints",
+        "The cost of the constraints.",
+        TreesAndLogistic(logistic=ServedLogistic(monotone=False)),
         Verdict.DROPPED,
-        "Orders flights a little better, but with fresh outcomes it is calibrated worse; and a "
-        "later past would lower some scores, which nobody could explain.",
+        "It ranks slightly better, but with fresh outcomes its calibration is worse; and a higher "
+        "late share in the past would lower some probabilities, which cannot be explained.",
         {"E1": 1, "E3.schedule": 3, "E3.fresh": 1},
     ),
     Attempt(
         SERVED,
         Kind.FAMILY,
-        "What is served: mean log-odds of the Booster and the line",
-        "Two models of one quality that err differently; equal weights, because nothing was tuned "
-        "that need not be.",
-        TreesAndLine(),
+        "The served model: mean log-odds of the Booster and the logistic regression",
+        "Two equally good models with different errors. The weights are equal to avoid one more "
+        "tuned parameter.",
+        TreesAndLogistic(),
         Verdict.KEPT,
-        "Ranks ahead of either half in every protocol, for a twentieth more time to score; "
-        "calibrated a little worse than the trees, far within what is asked.",
+        "It ranks better than either half in every protocol and takes a twentieth more time to "
+        "score. Its calibration is slightly worse than that of the trees and within the limit.",
         FULL,
     ),
     Attempt(
         "forest",
         Kind.FAMILY,
         "Random forest on all features",
-        "The standard that needs no tuning.",
+        "The standard method without tuning.",
         Forest(),
         Verdict.DROPPED,
-        "Behind the boosted trees, and many times dearer to score.",
+        "Worse than the boosted trees, and many times slower to score.",
         {"E1": 1, "E2": 1, "E3.schedule": 2},
     ),
     Attempt(
@@ -196,27 +196,27 @@ FAMILIES = (
         "Interactions without trees.",
         Network(),
         Verdict.DROPPED,
-        "Behind logistic regression on the same inputs.",
+        "Worse than logistic regression on the same inputs.",
         {"E1": 1, "E2": 1, "E3.schedule": 3},
     ),
     Attempt(
         "catboost",
         Kind.FAMILY,
         "CatBoost on all features",
-        "Its ordered encoding is made for columns of codes like these.",
+        "Its ordered encoding is designed for columns of codes.",
         CatBoost(),
         Verdict.DROPPED,
-        "On the same hard labels no better than LightGBM, and slower to fit.",
+        "No better than LightGBM on the same hard labels, and slower to fit.",
         {"E1": 1, "E3.schedule": 1},
     ),
     Attempt(
         "xgboost",
         Kind.FAMILY,
         "XGBoost on all features",
-        "The notebook's own choice, with everything that is known.",
+        "The notebook's choice, with all features.",
         XGBoost(),
         Verdict.DROPPED,
-        "On the same hard labels as good as LightGBM: the features make the difference.",
+        "As good as LightGBM on the same hard labels: the features make the difference.",
         USUAL_AND_DAYS,
     ),
 )

@@ -1,8 +1,8 @@
-"""How well could any model do? Noise ceilings from flights that repeat, and from oracles.
+"""Compute upper bounds of any model, from groups of flights and from oracles.
 
-An oracle is told what no model can know: the late share, among all other flights, of the very day
-(or airline and day, or hours and day) that it scores. What it does not reach, better features of
-that kind cannot reach either.
+An oracle has a feature that no model can have: the late share of all other flights of the day (or
+airline and day, or hours and day) that it scores. Features that estimate this share cannot do
+better.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from model.evaluation.metrics import BoolArray, figures
 from model.evaluation.protocols import PROTOCOLS, IndexArray
 from model.experiments.methods.boosted import Boosted
 from model.experiments.methods.table import Column, Method, Table
-from model.experiments.run.folds import FoldData, exam_of, lesson_table
+from model.experiments.run.folds import FoldData, as_training, make_oracle_fold
 from model.experiments.run.results import Record
 from model.inference.calibration import FloatArray
 from model.training.fit import prepare
 
 EVIDENCE = 5.0
-"""Flights that the yearly late share is worth in an oracle's group: most groups are small."""
+"""Weight of the yearly late share in an oracle's group, in flights: most groups are small."""
 GRID = 1000
 SMALLEST_GROUP = 2
 
@@ -58,17 +58,17 @@ GROUPINGS: Mapping[str, Grouping] = {
     "hours and day": lambda f: _joined(_hours(f), f.day),
     "airline, hours and day": lambda f: _joined(f.airline, _hours(f), f.day),
 }
-"""Groups of flights whose late share could be known; the hours are slots of two."""
+"""Functions from flights to the names of their groups; hours are slots of two."""
 
 
 def repeated_flights(frame: pd.DataFrame) -> Record:
-    """The best that knowing the exact rate of every group, and nothing else, could do.
+    """Return the best figures of a model that has the exact rate of every group and nothing else.
 
-    Flights of one group agree in their outcomes more often than strangers do. The number of pairs
-    that were both late gives the variance of the groups' true rates without any model; of rates
-    that follow a beta distribution with this variance, ROC AUC and log loss follow by arithmetic.
-    A group's true rate includes what was yet to come, so this is a ceiling, not a target.
-    Pairs of large groups are the most, and count the most.
+    Flights of one group have equal outcomes more often than flights of different groups. The
+    number of pairs that were both late gives the variance of the groups' true rates without any
+    model. ROC AUC and log loss follow for rates with a beta distribution of this variance. A
+    group's true rate includes later flights, so this is an upper bound, not a target. Large groups
+    have the most pairs and so the most weight.
     """
     flights = Flights.from_columns(frame)
     late = frame["delayed"].to_numpy(dtype=bool)
@@ -76,54 +76,57 @@ def repeated_flights(frame: pd.DataFrame) -> Record:
     return {name: each for name, each in found.items() if each}
 
 
-def oracle(exams: Sequence[FoldData], frame: pd.DataFrame, names: Sequence[str]) -> Record:
-    """The Booster alone, told the late share of all other flights of these groups.
+def oracle(folds: Sequence[FoldData], frame: pd.DataFrame, names: Sequence[str]) -> Record:
+    """Return the figures of the Booster with the late share of all other flights of these groups.
 
-    The shares may only raise the risk: within a group the share of the others is a little lower
-    for a flight that is late itself, and the trees must not read that.
+    The shares may only raise the risk: within a group the share of the others is slightly lower
+    for a late flight, and the trees must not use that.
     """
     flights, late = Flights.from_columns(frame), frame["delayed"].to_numpy(dtype=bool)
-    told = np.column_stack([_others(GROUPINGS[name](flights), late) for name in names])
+    shares = np.column_stack([_others(GROUPINGS[name](flights), late) for name in names])
     columns = tuple(Column(f"oracle_{name}", "oracle", monotone=True) for name in names)
 
-    def tell(table: Table, rows: IndexArray) -> Table:
-        return table.beside(columns, told[rows])
+    def widen(table: Table, rows: IndexArray) -> Table:
+        return table.beside(columns, shares[rows])
 
-    told_exams = [
+    oracle_folds = [
         replace(
-            exam,
-            training=exam.training.on(tell(exam.training.table, exam.fold.train)),
-            scored={name: tell(table, exam.fold.test) for name, table in exam.scored.items()},
+            fold,
+            training=fold.training.on(widen(fold.training.table, fold.rows.train)),
+            scored={name: widen(table, fold.rows.test) for name, table in fold.scored.items()},
         )
-        for exam in exams
+        for fold in folds
     ]
-    return _figures_of(Boosted(), told_exams, frame)
+    return _figures_of(Boosted(), oracle_folds, frame)
 
 
-def told_of_all_others(frame: pd.DataFrame, protocol: str) -> Record:
-    """The Booster of E1 or E2, its history made of every other flight, scored ones too."""
-    lesson = prepare(frame, Level.BETWEEN_ROWS)
-    everything = lesson_table(frame, lesson)
-    found = [exam_of(everything, fold) for fold in PROTOCOLS[protocol](frame)]
+def two_sided_oracle(frame: pd.DataFrame, protocol: str) -> Record:
+    """Return the figures of the Booster with a history of all other flights, scored ones too.
+
+    It is for the random split (E1) and the split by day (E2).
+    """
+    training_set = prepare(frame, Level.TWO_SIDED_ROWS)
+    everything = as_training(frame, training_set)
+    found = [make_oracle_fold(everything, fold) for fold in PROTOCOLS[protocol](frame)]
     return _figures_of(Boosted(), found, frame)
 
 
-def _figures_of(method: Method, exams: Sequence[FoldData], frame: pd.DataFrame) -> Record:
-    """ROC AUC and log loss of each protocol, with seed 0."""
+def _figures_of(method: Method, folds: Sequence[FoldData], frame: pd.DataFrame) -> Record:
+    """Return AUC, average precision, log loss and calibration error by protocol, with seed 0."""
     late = frame["delayed"].to_numpy(dtype=bool)
-    scores = [method.fit(exam.training, 0) for exam in exams]
+    scores = [method.fit(fold.training, 0) for fold in folds]
     found: Record = {}
-    rows = np.concatenate([exam.fold.test for exam in exams])
+    rows = np.concatenate([fold.rows.test for fold in folds])
     constant = np.full(len(rows), late.mean())
-    for protocol in exams[0].scored:
-        parts = [score(exam.scored[protocol]) for score, exam in zip(scores, exams, strict=True)]
+    for protocol in folds[0].scored:
+        parts = [score(fold.scored[protocol]) for score, fold in zip(scores, folds, strict=True)]
         each = figures(late[rows], np.concatenate(parts), constant, 0.5)
         found[protocol] = {name: each[name] for name in ("auc", "ap", "log_loss", "ece")}
     return found
 
 
 def _others(group: npt.NDArray[np.object_], late: BoolArray) -> FloatArray:
-    """Late share of the other flights of each flight's group, shrunken, shape ``(n,)``."""
+    """Return the shrunken late share of the other flights of each flight's group, ``(n,)``."""
     _, number = np.unique(group.astype(str), return_inverse=True)
     count = np.bincount(number)[number] - 1
     others = np.bincount(number, weights=late)[number] - late
@@ -153,7 +156,7 @@ def _ceiling(group: npt.NDArray[np.object_], late: BoolArray) -> dict[str, float
 
 
 def _of_beta(mean: float, variance: float) -> tuple[float, float]:
-    """ROC AUC and log loss of knowing rates that follow a beta distribution exactly."""
+    """Return ROC AUC and log loss if the rates are known and have a beta distribution."""
     strength = mean * (1 - mean) / variance - 1
     middles = (np.arange(GRID) + 0.5) / GRID
     rate = np.clip(beta.ppf(middles, mean * strength, (1 - mean) * strength), 1e-12, 1 - 1e-12)

@@ -1,4 +1,4 @@
-"""What not to do: resampling before the split. Its figures are a warning, not a result."""
+"""Measure the leak of resampling before the split: its figures are a warning, not a result."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from model.experiments.run.results import Record
 from model.inference.calibration import FloatArray
 
 PLAIN = ("codes", "clock", "holidays", "route")
-"""Families without any outcome in them, so that the split alone is to blame."""
+"""Transformers that use no outcome, so that any difference comes from the split."""
 
 
 def judge_leak(frame: pd.DataFrame, seed: int = 0) -> Record:
     """Score the same forest on the same columns, late flights repeated before or after the split.
 
-    Repeated before it, copies of one flight stand on both sides: the forest is asked what it has
-    learned by heart, and half of the flights it is asked about are late.
+    With repetition before it, copies of one flight are in both parts: the forest scores flights
+    that it was trained on, and half of them are late.
     """
     late = frame["delayed"].to_numpy(dtype=bool)
     matrix = _plain_features(frame)
@@ -33,25 +33,25 @@ def judge_leak(frame: pd.DataFrame, seed: int = 0) -> Record:
     repeated = _balanced(np.arange(len(late)), late, seed)
     leaky_train, leaky_test = train_test_split(repeated, test_size=0.33, random_state=seed)
     return {
-        "before": _judge(matrix, late, leaky_train, leaky_test, seed),
-        "after": _judge(matrix, late, _balanced(train, late, seed), test, seed),
+        "before": _figures(matrix, late, leaky_train, leaky_test, seed),
+        "after": _figures(matrix, late, _balanced(train, late, seed), test, seed),
     }
 
 
 def _plain_features(frame: pd.DataFrame) -> FloatArray:
     builder = FeatureBuilder().fit(frame)
-    plain = [at for at, column in enumerate(columns_of(builder)) if column.family in PLAIN]
+    plain = [at for at, column in enumerate(columns_of(builder)) if column.transformer in PLAIN]
     return np.nan_to_num(builder.transform(Flights.from_columns(frame))[:, plain], nan=-1.0)
 
 
 def _balanced(rows: Any, late: BoolArray, seed: int) -> Any:
-    """Rows with late flights repeated until there are as many as punctual ones."""
+    """Repeat late flights at random until there are as many as punctual ones."""
     few, many = rows[late[rows]], rows[~late[rows]]
     more = np.random.default_rng(seed).choice(few, len(many) - len(few))
     return np.concatenate([rows, more])
 
 
-def _judge(matrix: FloatArray, late: BoolArray, train: Any, test: Any, seed: int) -> Record:
+def _figures(matrix: FloatArray, late: BoolArray, train: Any, test: Any, seed: int) -> Record:
     forest = RandomForestClassifier(60, min_samples_leaf=2, random_state=seed)
     probability = forest.fit(matrix[train], late[train]).predict_proba(matrix[test])[:, 1]
     precision, recall, f1, _ = precision_recall_fscore_support(

@@ -1,7 +1,7 @@
-"""How many minutes late? Quantiles of the delay, with a conformal correction.
+"""Predict quantiles of the delay in minutes, with a conformal correction.
 
-Would an interval in minutes earn a place beside the probability? Two more Boosters say within
-how many minutes of the schedule a flight leaves in half, and in nine of ten, of all cases.
+Two more Boosters predict the minutes after the schedule within which half, and nine of ten, of
+such flights leave. The result decided that the service gives no interval in minutes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from model.training.fit import PARAMETERS, REPRODUCIBLE
 
 QUANTILES = (0.5, 0.9)
 WEEKS = 6
-"""Last weeks of the training flights, on which the correction is learned."""
+"""Last weeks of the training flights, from which the correction is learned."""
 ROUNDS = 150
 
 
-def judge_minutes(exams: Sequence[FoldData], frame: pd.DataFrame, seed: int = 0) -> Record:
-    """Pinball loss and coverage of p50 and p90, raw and corrected, over the walked months.
+def judge_minutes(folds: Sequence[FoldData], frame: pd.DataFrame, seed: int = 0) -> Record:
+    """Return pinball loss and coverage of p50 and p90, raw and corrected, over the scored months.
 
-    Beside them stand the plain quantiles of all training flights.
+    The baseline is the quantiles of all training flights.
     """
-    rows = np.concatenate([exam.fold.test for exam in exams])
+    rows = np.concatenate([fold.rows.test for fold in folds])
     delay = frame["delay_minutes"].to_numpy(dtype=float)[rows]
     month = frame["scheduled_departure"].to_numpy()[rows].astype("datetime64[M]").astype(str)
-    parts = [_predict(exam, seed) for exam in exams]
-    said = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    parts = [_predict(fold, seed) for fold in folds]
+    predicted = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     found: dict[str, Any] = {}
-    for name, values in said.items():
+    for name, values in predicted.items():
         quantile = float(name.split()[0][1:]) / 100
         found[name] = {
             "pinball": float(_pinball(delay, values, quantile).mean()),
@@ -49,20 +49,20 @@ def judge_minutes(exams: Sequence[FoldData], frame: pd.DataFrame, seed: int = 0)
     return {"n": len(rows), "quantiles": found}
 
 
-def correction(quantile: float, delay: FloatArray, said: FloatArray) -> float:
-    """Minutes to add so that flights which were not learned from are covered as often as said.
+def correction(quantile: float, delay: FloatArray, predicted: FloatArray) -> float:
+    """Return the minutes to add so that held-out flights have the nominal coverage.
 
     References
     ----------
     Romano, Patterson, Candès, "Conformalized quantile regression", NeurIPS 2019: one-sided.
     """
-    excess = np.sort(delay - said)
+    excess = np.sort(delay - predicted)
     rank = min(len(excess), int(np.ceil(quantile * (len(excess) + 1))))
     return float(excess[rank - 1])
 
 
-def _predict(exam: FoldData, seed: int) -> dict[str, FloatArray]:
-    training, matrix = exam.training, exam.scored["E3.schedule"].matrix
+def _predict(fold: FoldData, seed: int) -> dict[str, FloatArray]:
+    training, matrix = fold.training, fold.scored["E3.schedule"].matrix
     before, recent = training.split_last(WEEKS)
     found = {}
     for quantile in QUANTILES:
@@ -78,7 +78,7 @@ def _predict(exam: FoldData, seed: int) -> dict[str, FloatArray]:
 
 def _fit(training: Training, quantile: float, seed: int) -> Any:
     table = training.table
-    lesson = lgb.Dataset(
+    dataset = lgb.Dataset(
         table.matrix,
         training.outcomes.delay_minutes,
         categorical_feature=table.categorical(),
@@ -91,9 +91,10 @@ def _fit(training: Training, quantile: float, seed: int) -> Any:
         "alpha": quantile,
         "seed": seed,
     }
-    return lgb.train(parameters, lesson, ROUNDS).predict
+    return lgb.train(parameters, dataset, ROUNDS).predict
 
 
-def _pinball(delay: FloatArray, said: FloatArray, quantile: float) -> FloatArray:
-    over: FloatArray = np.maximum(quantile * (delay - said), (quantile - 1) * (delay - said))
-    return over
+def _pinball(delay: FloatArray, predicted: FloatArray, quantile: float) -> FloatArray:
+    error = delay - predicted
+    loss: FloatArray = np.maximum(quantile * error, (quantile - 1) * error)
+    return loss

@@ -1,4 +1,4 @@
-"""What is measured beside the attempts: ceilings, learning curves, minutes, and a warning."""
+"""Steps of evidence: upper bounds, learning curves, quantiles of the delay, and a leak."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from model.experiments.run.work_list import FoldCache
 
 @dataclass(frozen=True)
 class Step:
-    """A piece of evidence, kept under its id and version."""
+    """Piece of evidence, kept under its id and version."""
 
     id: str
-    judge: Callable[[FoldCache], Record]
+    compute: Callable[[FoldCache], Record]
     groups: tuple[str, ...] = ()
     version: int = 1
 
     @property
     def name(self) -> str:
-        """What a progress line calls it."""
+        """Return the name in progress lines."""
         return self.id
 
     @property
     def definition(self) -> str:
-        """Text that decides its result, beside the flights."""
+        """Return the text that identifies the result for given flights."""
         return f"step {self.id} {self.version}"
 
-    def result(self, shelf: FoldCache) -> Record:
-        """Measure it."""
-        return self.judge(shelf)
+    def result(self, cache: FoldCache) -> Record:
+        """Compute it."""
+        return self.compute(cache)
 
 
 def _oracle(group: str, *names: str) -> Step:
     return Step(
         f"oracle {group}: {' + '.join(names)}",
-        lambda shelf: ceiling.oracle(shelf.exams(group), shelf.frame, names),
+        lambda cache: ceiling.oracle(cache.folds(group), cache.frame, names),
         (group,),
     )
 
@@ -47,22 +47,22 @@ def _oracle(group: str, *names: str) -> Step:
 _DAY = ("day", "airline and day", "hours and day")
 
 STEPS: tuple[Step, ...] = (
-    Step("repeated-flights", lambda shelf: ceiling.repeated_flights(shelf.frame)),
-    Step("leak", lambda shelf: judge_leak(shelf.frame)),
-    Step("curve-months", lambda shelf: learning_curve.by_months(shelf.frame)),
+    Step("repeated-flights", lambda cache: ceiling.repeated_flights(cache.frame)),
+    Step("leak", lambda cache: judge_leak(cache.frame)),
+    Step("curve-months", lambda cache: learning_curve.by_months(cache.frame)),
     _oracle("E3.schedule", "month"),
     _oracle("E3.schedule", "flight and month"),
     _oracle("E3.schedule", "day"),
     _oracle("E3.schedule", *_DAY),
     _oracle("E3.fresh", "day"),
     _oracle("E3.fresh", *_DAY),
-    Step("oracle E1", lambda shelf: ceiling.told_of_all_others(shelf.frame, "E1")),
-    Step("oracle E2", lambda shelf: ceiling.told_of_all_others(shelf.frame, "E2")),
-    Step("curve-E1", lambda shelf: learning_curve.by_share(shelf.frame, "E1")),
-    Step("curve-E2", lambda shelf: learning_curve.by_share(shelf.frame, "E2")),
+    Step("oracle E1", lambda cache: ceiling.two_sided_oracle(cache.frame, "E1")),
+    Step("oracle E2", lambda cache: ceiling.two_sided_oracle(cache.frame, "E2")),
+    Step("curve-E1", lambda cache: learning_curve.by_share(cache.frame, "E1")),
+    Step("curve-E2", lambda cache: learning_curve.by_share(cache.frame, "E2")),
     Step(
         "minutes",
-        lambda shelf: judge_minutes(shelf.exams("E3.schedule"), shelf.frame),
+        lambda cache: judge_minutes(cache.folds("E3.schedule"), cache.frame),
         ("E3.schedule",),
     ),
 )

@@ -1,4 +1,4 @@
-"""Rules that turn a probability into a decision, and what comes of each."""
+"""Threshold rules that turn a probability into a decision, and their consequences."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from model.inference.calibration import FloatArray
 from model.inference.decision import COST_RATIO, Decision
 
 RULES = {
-    "half": "from .5 on, as a classifier's `predict` does",
-    "base": "from the late share of the training flights on",
-    "cost": f"from 1 / (1 + {COST_RATIO:g}) on: a miss costs {COST_RATIO:g} false alarms",
-    "f1": "where F1 was highest on flights that were scored before without having been learned",
+    "half": ".5, as a classifier's `predict` uses",
+    "base": "the late share of the training flights",
+    "cost": f"1 / (1 + {COST_RATIO:g}): a miss costs {COST_RATIO:g} false alarms",
+    "f1": "the threshold with the highest F1 on other held-out flights",
 }
 
 
 def best_f1(late: BoolArray, probability: FloatArray) -> float:
-    """Threshold with the highest F1 on these flights."""
+    """Return the threshold with the highest F1 on these flights."""
     precision, recall, threshold = precision_recall_curve(late, probability)
     total = precision + recall
     f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
@@ -28,7 +28,7 @@ def best_f1(late: BoolArray, probability: FloatArray) -> float:
 
 
 def fixed_rules(constant: FloatArray) -> dict[str, FloatArray]:
-    """Thresholds that need no look at any score, each of shape ``(n,)``."""
+    """Return the thresholds that depend on no score, each of shape ``(n,)``."""
     return {
         "half": np.full_like(constant, 0.5),
         "base": constant,
@@ -39,13 +39,13 @@ def fixed_rules(constant: FloatArray) -> dict[str, FloatArray]:
 def consequences(
     late: BoolArray, probability: FloatArray, threshold: FloatArray
 ) -> dict[str, float]:
-    """Precision, recall, F1, share of alarms and cost per flight.
+    """Return precision, recall, F1, share of alarms and cost per flight.
 
     A flight whose threshold is missing (NaN) is left out. The cost is counted in false alarms, a
     miss as `model.inference.decision.COST_RATIO` of them.
     """
-    judged = ~np.isnan(threshold)
-    late, alarm = late[judged], probability[judged] >= threshold[judged]
+    has_threshold = ~np.isnan(threshold)
+    late, alarm = late[has_threshold], probability[has_threshold] >= threshold[has_threshold]
     precision, recall, f1, _ = precision_recall_fscore_support(
         late, alarm, average="binary", zero_division=0.0
     )
@@ -57,6 +57,6 @@ def consequences(
         "alarms": alarm.mean(),
         "cost": cost,
         "threshold": np.nanmean(threshold),
-        "n": judged.sum(),
+        "n": has_threshold.sum(),
     }
     return {name: float(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""What fitting and scoring cost, in processor time: neighbours on the machine count less in it."""
+"""Measure fitting and scoring in processor time, which other processes disturb less."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from model.experiments.methods.table import Score, Table
 T = TypeVar("T")
 
 BATCH = 64
-"""Flights that a busy service scores at once."""
+"""Batch size of a service under load."""
 BULK = 5000
 ROUNDS = 5
 SHORTEST_ROUND = 0.02
-"""Seconds that one round takes at least: the clock ticks too coarsely for less."""
+"""Minimal seconds of a round: the resolution of the clock is too coarse for less."""
 
 
 class Stopwatch:
-    """Adds up the processor seconds of what runs inside it."""
+    """Stopwatch that adds up processor seconds."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count the time until the end of the block."""
+        """Add the time until the end of the block."""
         start = time.process_time()
         try:
             yield
@@ -38,7 +38,7 @@ class Stopwatch:
 
 
 def microseconds(score: Score, table: Table) -> dict[str, float]:
-    """Microseconds per flight of scoring on one thread, features ready, by size of the batch."""
+    """Return microseconds per flight of scoring on one thread, without features, by batch size."""
     return {
         "batch": _per_flight(score, table.pick(np.arange(min(BATCH, len(table))))),
         "bulk": _per_flight(score, table.pick(np.arange(min(BULK, len(table))))),
@@ -46,7 +46,7 @@ def microseconds(score: Score, table: Table) -> dict[str, float]:
 
 
 def _per_flight(score: Score, table: Table) -> float:
-    """The quickest of a few rounds: whatever disturbs a round can only make it longer."""
+    """Return the fastest of a few rounds: disturbances only make a round longer."""
     score(table)
     rounds = [_round(lambda: score(table)) for _ in range(ROUNDS)]
     return 1e6 * min(rounds) / len(table)

@@ -1,9 +1,9 @@
-"""LightGBM in all its variants; the one without any change is the Booster that is served."""
+"""LightGBM with variants; without any change it is the served Booster."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import lightgbm as lgb
 import numpy as np
@@ -15,23 +15,23 @@ from model.training.fit import HIDDEN_SHARE, PARAMETERS, REPRODUCIBLE, ROUNDS, m
 from model.training.labels import LIMIT, SOFTNESS_MINUTES, soft_labels
 
 Pairs = tuple[tuple[str, Any], ...]
-"""Parameters as pairs: a tuple has one ``repr``, and cannot be changed."""
+"""Parameters as pairs: unlike a dictionary, a tuple is hashable and has one ``repr``."""
 
 MOST_ROUNDS = 1000
-PATIENCE = 50
-"""Trees without a gain after which early stopping stops."""
+STOPPING_ROUNDS = 50
+"""Trees without a gain after which early stopping ends."""
 
 
 @dataclass(frozen=True)
 class Boosted:
-    """The served Booster, or it with something changed.
+    """Served Booster with optional changes.
 
     Attributes
     ----------
     change
         Parameters of LightGBM other than those of `model.training.fit.PARAMETERS`.
     rounds
-        Trees.
+        Number of trees.
     labels
         ``"soft"``, ``"hard"``, or ``"limit"`` for soft ones around 15.5 minutes at any level.
     softness
@@ -39,17 +39,19 @@ class Boosted:
     monotone
         Whether history and the airport's state may only raise the risk.
     drop
-        Names or families of columns that are left out.
+        Names of columns, or keys of transformers, that are left out.
     half_life
-        Days after which a training flight weighs half; 0 for no fading.
+        Days after which a training flight has half the weight; 0 for equal weights.
     late_weight
-        How many times a late flight weighs; 0 for as much as all punctual ones together.
+        Weight of a late flight; 0 for a weight that makes both classes equal in sum.
     early_stopping
-        Last weeks of the training flights by which the number of trees is found; 0 for a fixed
+        Last weeks of the training flights, used to choose the number of trees; 0 for a fixed
         number.
     hidden
-        Share of training flights that do not see the airport's state.
+        Share of training flights whose airport state is masked.
     """
+
+    kind: ClassVar[str] = "boosted"
 
     change: Pairs = ()
     rounds: int = ROUNDS
@@ -63,17 +65,17 @@ class Boosted:
     hidden: float = HIDDEN_SHARE
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Grow the trees on the columns that are left."""
+        """Fit the trees on the remaining columns."""
         return _score(self.booster(training, seed), self.drop)
 
     def booster(self, training: Training, seed: int) -> Booster:
-        """Grow the trees, to be asked about the columns that are left."""
+        """Fit the trees and return the Booster, whose inputs are the remaining columns."""
         training = training.on(training.table.without(self.drop))
         rounds = self._rounds(training, seed) if self.early_stopping else self.rounds
-        return Booster(self._grow(training, seed, rounds).model_to_string(), threads=1)
+        return Booster(self._train(training, seed, rounds).model_to_string(), threads=1)
 
-    def _grow(
-        self, training: Training, seed: int, rounds: int, judge: Training | None = None
+    def _train(
+        self, training: Training, seed: int, rounds: int, validation: Training | None = None
     ) -> Any:
         table = training.table
         parameters = {
@@ -87,13 +89,13 @@ class Boosted:
             parameters,
             self._dataset(training, seed),
             num_boost_round=rounds,
-            valid_sets=[self._dataset(judge, seed)] if judge else None,
-            callbacks=[lgb.early_stopping(PATIENCE, verbose=False)] if judge else None,
+            valid_sets=[self._dataset(validation, seed)] if validation else None,
+            callbacks=[lgb.early_stopping(STOPPING_ROUNDS, verbose=False)] if validation else None,
         )
 
     def _dataset(self, training: Training, seed: int) -> Any:
         table = training.table
-        # linear trees need the values themselves, which LightGBM frees once they are binned
+        # linear trees need the raw values, which LightGBM frees after binning
         raw = {"linear_tree": True} if dict(self.change).get("linear_tree") else {}
         return lgb.Dataset(
             masked(table.matrix, table.positions("airport_now"), seed, self.hidden),
@@ -124,15 +126,15 @@ class Boosted:
 
     def _rounds(self, training: Training, seed: int) -> int:
         before, recent = training.split_last(self.early_stopping)
-        return int(self._grow(before, seed, MOST_ROUNDS, recent).best_iteration)
+        return int(self._train(before, seed, MOST_ROUNDS, recent).best_iteration)
 
 
 HARD = Boosted(labels="hard")
-"""The served Booster on the outcomes themselves."""
+"""The served Booster with hard labels: the outcomes themselves."""
 
 
 def booster_score(text: str) -> Score:
-    """Score with a Booster as the service does: through the C API, on one thread."""
+    """Return a function that scores as the service does: through the C API, on one thread."""
     return _score(Booster(text, threads=1))
 
 

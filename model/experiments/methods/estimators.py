@@ -1,10 +1,10 @@
-"""Other families of models: scikit-learn's, XGBoost and CatBoost."""
+"""Other models: estimators of scikit-learn, XGBoost and CatBoost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,23 +22,25 @@ from model.inference.calibration import FloatArray
 Encode = Callable[[Table], Any]
 
 MINIMUM_FLIGHTS = 20
-"""Flights that a category must have for a column of its own; the rarer ones share one."""
+"""Minimal flights of a category with its own column; rarer ones share one."""
 NEEDED = "this attempt needs a package of the dependency group `experiments`: make experiments"
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """The original notebook: airline, flight type and month, one column each value.
+    """Model of the original notebook: airline, flight type and month, one-hot.
 
     Attributes
     ----------
-    kind
+    model
         ``"logistic"`` or ``"xgboost"``, both with the notebook's parameters.
     balanced
-        Whether late flights weigh as much as all punctual ones together.
+        Whether late flights have the same total weight as punctual ones.
     """
 
-    kind: str
+    kind: ClassVar[str] = "notebook"
+
+    model: str
     balanced: bool = False
 
     def fit(self, training: Training, seed: int) -> Score:
@@ -48,10 +50,10 @@ class Notebook:
         def encode(table: Table) -> Any:
             return encoder.transform(_notebook_columns(table))
 
-        return learn(self._model(training, seed), encode, training)
+        return learn(self._estimator(training, seed), encode, training)
 
-    def _model(self, training: Training, seed: int) -> Any:
-        if self.kind == "logistic":
+    def _estimator(self, training: Training, seed: int) -> Any:
+        if self.model == "logistic":
             return LogisticRegression(class_weight="balanced" if self.balanced else None)
         punctual = float((~training.late).sum() / training.late.sum())
         return _xgboost()(
@@ -64,16 +66,18 @@ class Notebook:
 
 @dataclass(frozen=True)
 class Logistic:
-    """Logistic regression on all features: codes one-hot, numbers standardised.
+    """Logistic regression of scikit-learn on all features: codes one-hot, numbers standardised.
 
     Attributes
     ----------
     strength
         Inverse of the penalty on squared weights.
     soft
-        Whether it learns the served model's soft labels: each flight stands there twice, late and
+        Whether it learns the served model's soft labels: each flight is used twice, as late and as
         punctual, with the label and its complement as weights.
     """
+
+    kind: ClassVar[str] = "logistic"
 
     strength: float = 0.05
     soft: bool = False
@@ -94,12 +98,14 @@ class Logistic:
 class Forest:
     """Random forest on all features, codes as numbers."""
 
+    kind: ClassVar[str] = "forest"
+
     trees: int = 60
     leaf: int = 20
     share: float = 0.3
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Grow the trees; scikit-learn's learn which way missing values go."""
+        """Fit the trees, which split on missing values too."""
         model = RandomForestClassifier(
             self.trees, min_samples_leaf=self.leaf, max_samples=self.share, random_state=seed
         )
@@ -108,14 +114,16 @@ class Forest:
 
 @dataclass(frozen=True)
 class Network:
-    """A small neural network (multi-layer perceptron) on one-hot codes and scaled numbers."""
+    """Small neural network (multi-layer perceptron) on one-hot codes and scaled numbers."""
+
+    kind: ClassVar[str] = "network"
 
     hidden: tuple[int, ...] = (32, 16)
     epochs: int = 4
     decay: float = 0.03
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Fit by Adam for a fixed number of passes: early stopping would hold out random rows."""
+        """Fit by Adam for a fixed number of epochs: early stopping would hold out random rows."""
         encode = one_hot_and_scaled(training.table)
         random = np.random.default_rng(seed)
         model = MLPClassifier(
@@ -135,20 +143,22 @@ class Network:
 
 @dataclass(frozen=True)
 class CatBoost:
-    """CatBoost on all features with its own ordered encoding of codes, one code at a time."""
+    """CatBoost on all features with its ordered encoding of single codes."""
+
+    kind: ClassVar[str] = "catboost"
 
     trees: int = 120
     depth: int = 5
     learning_rate: float = 0.1
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Grow the trees on one thread."""
+        """Fit the trees on one thread."""
         try:
-            from catboost import CatBoostClassifier  # noqa: PLC0415 - of one group of attempts only
+            from catboost import CatBoostClassifier  # noqa: PLC0415 - optional: only this attempt needs it
         except ImportError as error:
             raise MissingExtra(NEEDED) from error
         codes = training.table.categorical()
-        rising = [int(column.monotone) for column in training.table.columns]
+        monotone = [int(column.monotone) for column in training.table.columns]
         model = CatBoostClassifier(
             iterations=self.trees,
             depth=self.depth,
@@ -157,7 +167,7 @@ class CatBoost:
             thread_count=1,
             cat_features=codes,
             max_ctr_complexity=1,
-            monotone_constraints=rising,
+            monotone_constraints=monotone,
             allow_writing_files=False,
             verbose=0,
         )
@@ -166,7 +176,9 @@ class CatBoost:
 
 @dataclass(frozen=True)
 class XGBoost:
-    """XGBoost on all features, codes as numbers, of the served Booster's size and constraints."""
+    """XGBoost on all features, codes as numbers, with the served Booster's size and constraints."""
+
+    kind: ClassVar[str] = "xgboost"
 
     trees: int = 250
     leaves: int = 15
@@ -174,8 +186,8 @@ class XGBoost:
     late_weight: float = 1.0
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Grow the trees on one thread."""
-        rising = tuple(int(column.monotone) for column in training.table.columns)
+        """Fit the trees on one thread."""
+        monotone = tuple(int(column.monotone) for column in training.table.columns)
         model = _xgboost()(
             n_estimators=self.trees,
             max_leaves=self.leaves,
@@ -187,7 +199,7 @@ class XGBoost:
             subsample=0.7,
             colsample_bynode=0.7,
             reg_lambda=5.0,
-            monotone_constraints=rising,
+            monotone_constraints=monotone,
             scale_pos_weight=self.late_weight,
             random_state=seed,
             n_jobs=1,
@@ -196,13 +208,13 @@ class XGBoost:
 
 
 def learn(model: Any, encode: Encode, training: Training) -> Score:
-    """Fit an estimator with scikit-learn's interface on the hard outcomes."""
+    """Fit an estimator with scikit-learn's interface on the hard labels."""
     model.fit(encode(training.table), training.late.astype(int))
     return probabilities(model, encode)
 
 
 def probabilities(model: Any, encode: Encode) -> Score:
-    """Score with a fitted estimator."""
+    """Return a function that scores with a fitted estimator."""
 
     def score(table: Table) -> FloatArray:
         found: FloatArray = model.predict_proba(encode(table))[:, 1].astype(float)
@@ -212,7 +224,7 @@ def probabilities(model: Any, encode: Encode) -> Score:
 
 
 def one_hot_and_scaled(table: Table) -> Encode:
-    """Learn an encoding: codes one-hot, numbers standardised, the missing ones at the median."""
+    """Learn an encoding: codes one-hot, numbers standardised, missing ones set to the median."""
     codes = table.categorical()
     numbers = [at for at in range(len(table.columns)) if at not in codes]
     one_hot = OneHotEncoder(
@@ -240,7 +252,7 @@ def _notebook_columns(table: Table) -> npt.NDArray[np.object_]:
 
 
 def _with_whole_codes(matrix: FloatArray, codes: Sequence[int]) -> npt.NDArray[np.object_]:
-    """The matrix with codes as integers, as CatBoost wants them."""
+    """Convert codes to integers, as CatBoost requires."""
     mixed = matrix.astype(object)
     for column in codes:
         mixed[:, column] = matrix[:, column].astype(int)
@@ -249,7 +261,7 @@ def _with_whole_codes(matrix: FloatArray, codes: Sequence[int]) -> npt.NDArray[n
 
 def _xgboost() -> Any:
     try:
-        from xgboost import XGBClassifier  # noqa: PLC0415 - of one group of attempts only
+        from xgboost import XGBClassifier  # noqa: PLC0415 - optional: only this attempt needs it
     except ImportError as error:
         raise MissingExtra(NEEDED) from error
     return XGBClassifier

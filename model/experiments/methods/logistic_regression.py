@@ -1,57 +1,62 @@
-"""The line that is served, alone and beside the trees."""
+"""Served logistic regression, alone and averaged with the trees."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from model.experiments.methods.boosted import Boosted
 from model.experiments.methods.table import Score, Table, Training
 from model.inference.calibration import FloatArray, sigmoid
 from model.inference.logistic_regression import LogisticModel
-from model.training.fit import LINE_SEED, line_on, masked
+from model.training.fit import REGRESSION_SEED, fit_regression_on, masked
 
 
 @dataclass(frozen=True)
-class Line:
-    """The logistic regression of the served model, alone.
+class ServedLogistic:
+    """Logistic regression of the served model, alone.
 
     Attributes
     ----------
-    rising
+    monotone
         Whether history and the airport's state may only raise the risk.
     """
 
-    rising: bool = True
+    kind: ClassVar[str] = "served-logistic"
 
-    def fit(self, training: Training, seed: int) -> Score:  # noqa: ARG002 - there is no chance in it
+    monotone: bool = True
+
+    def fit(self, training: Training, seed: int) -> Score:  # noqa: ARG002 - it is deterministic
         """Fit by maximum likelihood."""
-        line = self.line(training)
-        return lambda table: sigmoid(line.raw_scores(table.matrix))
+        model = self.model(training)
+        return lambda table: sigmoid(model.raw_scores(table.matrix))
 
-    def line(self, training: Training) -> LogisticModel:
-        """Fit on the rows and labels of the trees."""
+    def model(self, training: Training) -> LogisticModel:
+        """Fit on the rows and labels of the trees and return the model."""
         table = training.table
         codes = [column.name for column in table.columns if column.categorical]
-        rising = [column.name for column in table.columns if column.monotone and self.rising]
-        matrix = masked(table.matrix, table.positions("airport_now"), LINE_SEED)
+        rising = [column.name for column in table.columns if column.monotone and self.monotone]
+        matrix = masked(table.matrix, table.positions("airport_now"), REGRESSION_SEED)
         names = [column.name for column in table.columns]
-        return line_on(matrix, training.label, names, codes, rising)
+        return fit_regression_on(matrix, training.label, names, codes, rising)
 
 
 @dataclass(frozen=True)
-class TreesAndLine:
-    """The served model: the mean of the log-odds of a Booster and of a line."""
+class TreesAndLogistic:
+    """Served model: the mean log-odds of a Booster and a logistic regression."""
+
+    kind: ClassVar[str] = "trees-and-logistic"
 
     trees: Boosted = field(default_factory=Boosted)
-    line: Line = field(default_factory=Line)
+    logistic: ServedLogistic = field(default_factory=ServedLogistic)
 
     def fit(self, training: Training, seed: int) -> Score:
         """Fit both."""
         booster = self.trees.booster(training, seed)
-        line = self.line.line(training)
+        logistic = self.logistic.model(training)
 
         def score(table: Table) -> FloatArray:
-            margins = booster.raw_scores(table.matrix) + line.raw_scores(table.matrix)
+            margins = booster.raw_scores(table.matrix) + logistic.raw_scores(table.matrix)
             return sigmoid(0.5 * margins)
 
         return score

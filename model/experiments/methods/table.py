@@ -1,10 +1,10 @@
-"""What a method is given: flights with their features and, to learn from, their outcomes."""
+"""Inputs of a method: flights with features and, for training, outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,26 +16,26 @@ from model.inference.calibration import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of features: its name, the family it is of, and how trees should read it."""
+    """Column of features: its name, its transformer's key, and how trees use it."""
 
     name: str
-    family: str
+    transformer: str
     categorical: bool = False
     monotone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Flights as they are scored: no outcome has a place here.
+    """Flights to score, without outcomes.
 
     Attributes
     ----------
     schedule
         The columns of `data.schema.SCHEDULE_COLUMNS`, one row per flight.
     matrix
-        Their features, shape ``(n, len(columns))``.
+        Features, shape ``(n, len(columns))``.
     columns
-        What stands in each column of `matrix`.
+        Descriptions of the columns of `matrix`.
     """
 
     schedule: pd.DataFrame
@@ -47,49 +47,49 @@ class Table:
 
     @property
     def flights(self) -> Flights:
-        """The same flights, as families of features read them."""
+        """Return the flights as transformers read them."""
         return Flights.from_columns(self.schedule)
 
     def pick(self, rows: IntArray) -> Table:
-        """Flights at the given positions, in their order."""
+        """Return the flights at the given positions, in their order."""
         return replace(self, schedule=self.schedule.iloc[rows], matrix=self.matrix[rows])
 
     def without(self, dropped: Collection[str]) -> Table:
-        """The same flights without some columns, given by their names or families."""
+        """Leave out columns, given by their names or the keys of their transformers."""
         kept = [
             position
             for position, column in enumerate(self.columns)
-            if column.name not in dropped and column.family not in dropped
+            if column.name not in dropped and column.transformer not in dropped
         ]
         columns = tuple(self.columns[position] for position in kept)
         return replace(self, matrix=self.matrix[:, kept], columns=columns)
 
     def beside(self, columns: tuple[Column, ...], matrix: FloatArray) -> Table:
-        """The same flights with more columns."""
+        """Return the flights with more columns."""
         joined = np.column_stack([self.matrix, matrix])
         return replace(self, matrix=joined, columns=(*self.columns, *columns))
 
-    def positions(self, family: str) -> list[int]:
-        """Positions of a family's columns."""
-        return [at for at, column in enumerate(self.columns) if column.family == family]
+    def positions(self, transformer: str) -> list[int]:
+        """Return the positions of a transformer's columns."""
+        return [at for at, column in enumerate(self.columns) if column.transformer == transformer]
 
     def categorical(self) -> list[int]:
-        """Positions of the columns that hold codes."""
+        """Return the positions of the columns that hold codes."""
         return [at for at, column in enumerate(self.columns) if column.categorical]
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Flights to learn from, in order of time.
+    """Training flights in order of time.
 
     Attributes
     ----------
     table
-        Each flight as it could have been seen at its own time.
+        Point-in-time features of each flight.
     label
-        Soft labels as the served model learns them, shape ``(n,)``.
+        Soft labels of the served model, shape ``(n,)``.
     outcomes
-        What became of the flights.
+        Outcomes of the flights.
     """
 
     table: Table
@@ -101,18 +101,18 @@ class Training:
 
     @property
     def late(self) -> BoolArray:
-        """Whether each flight left late, shape ``(n,)``."""
+        """Return whether each flight left late, shape ``(n,)``."""
         return self.outcomes.delayed
 
     @property
     def day(self) -> IntArray:
-        """Days since 1970-01-01 of the schedule, shape ``(n,)``."""
+        """Return the scheduled days since 1970-01-01, shape ``(n,)``."""
         departure = self.table.schedule["scheduled_departure"].to_numpy()
         days: IntArray = departure.astype("datetime64[D]").astype(np.int64)
         return days
 
     def pick(self, rows: IntArray) -> Training:
-        """Flights at the given positions, in their order."""
+        """Return the flights at the given positions, in their order."""
         known = Outcomes(
             self.outcomes.delayed[rows],
             self.outcomes.delay_minutes[rows],
@@ -121,22 +121,43 @@ class Training:
         return Training(self.table.pick(rows), self.label[rows], known)
 
     def on(self, table: Table) -> Training:
-        """The same outcomes with other features."""
+        """Return the outcomes with other features."""
         return replace(self, table=table)
 
     def split_last(self, weeks: int) -> tuple[Training, Training]:
-        """Flights before the last weeks, and those of the last weeks."""
+        """Split off the last weeks; return the flights before them, and theirs."""
         recent = self.day > self.day.max() - 7 * weeks
         return self.pick(np.flatnonzero(~recent)), self.pick(np.flatnonzero(recent))
 
 
 Score = Callable[[Table], FloatArray]
-"""Gives each flight of a table its probability, shape ``(n,)``."""
+"""Function that returns the probability of each flight of a table, shape ``(n,)``."""
 
 
 class Method(Protocol):
-    """One way to learn. Its ``repr`` says all that decides a fit: results are kept under it."""
+    """Way to learn, as a dataclass of its settings; results are kept under its `method_id`."""
+
+    kind: ClassVar[str]
+    """Stable name of the class in results: never change it."""
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Learn from flights; nothing else reaches the method before it has to score."""
+        """Learn from the training flights alone and return a function that scores others."""
         ...
+
+
+def method_id(method: Any) -> str:
+    """Return the id under which results of a method are kept: its kind and all its settings.
+
+    It does not contain the name of the class, so that a renamed class keeps its results.
+
+    Parameters
+    ----------
+    method
+        A `Method` that is a dataclass; settings are plain values or other methods.
+    """
+    settings = {each.name: getattr(method, each.name) for each in fields(method)}
+    texts = [
+        f"{name}={method_id(value) if is_dataclass(value) else repr(value)}"
+        for name, value in settings.items()
+    ]
+    return f"{method.kind}({', '.join(texts)})"

@@ -1,9 +1,9 @@
-"""Methods around a method: resampled flights, a calibration on top, several fits made one."""
+"""Methods that wrap others: resampling, calibration, bagging, blending, distillation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import lightgbm as lgb
 import numpy as np
@@ -24,19 +24,21 @@ _SMALLEST = 1e-6
 
 @dataclass(frozen=True)
 class Resampled:
-    """As many late flights as punctual ones, among the flights that are learned from alone.
+    """Method on training flights that were resampled to as many late as punctual ones.
 
-    The flights to score are not there yet when this runs, and are never resampled.
+    Only training flights are resampled, never the flights to score.
 
     Attributes
     ----------
     method
-        Learns from the resampled flights.
+        Method that is fitted on the resampled flights.
     how
         ``"under"`` leaves punctual flights out, ``"over"`` repeats late ones, ``"smote"`` makes
-        late ones up between neighbours (on the features; codes are rounded, missing values are
+        late ones up between neighbours (of the features; codes are rounded, missing values are
         medians).
     """
+
+    kind: ClassVar[str] = "resampled"
 
     method: Method
     how: str
@@ -46,28 +48,30 @@ class Resampled:
         return self.method.fit(self.resample(training, seed), seed)
 
     def resample(self, training: Training, seed: int) -> Training:
-        """Return the flights that the method learns from."""
+        """Return the resampled training flights."""
         sampler = _sampler(self.how, seed)
         filled = _filled(training.table)
         matrix, _ = sampler.fit_resample(filled, training.late.astype(int))
         if self.how != "smote":
             return training.pick(np.sort(sampler.sample_indices_))
-        return _made_up(training, matrix, seed)
+        return _synthetic(training, matrix, seed)
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibration learned on the last weeks, on a fit of the weeks before.
+    """Method with a calibration that is learned from the last weeks of training.
 
     Attributes
     ----------
     method
-        What is calibrated; it does not see the last weeks.
+        Method that is calibrated; it is fitted without the last weeks.
     how
-        ``"none"`` (what leaving those weeks out costs), ``"platt"``, ``"isotonic"`` or ``"beta"``.
+        ``"none"`` (the cost of leaving those weeks out), ``"platt"``, ``"isotonic"`` or ``"beta"``.
     weeks
         Last weeks of the training flights.
     """
+
+    kind: ClassVar[str] = "calibrated"
 
     method: Method
     how: str
@@ -77,10 +81,10 @@ class Calibrated:
         """Fit on the weeks before, calibrate on the last ones."""
         before, recent = training.split_last(self.weeks)
         score = self.method.fit(before, seed)
-        bend = _calibration(self.how, score(recent.table), recent.late)
+        calibration = _calibration(self.how, score(recent.table), recent.late)
 
         def calibrated(table: Table) -> FloatArray:
-            found: FloatArray = bend(score(table))
+            found: FloatArray = calibration(score(table))
             return found
 
         return calibrated
@@ -88,13 +92,15 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Bagged:
-    """The mean probability of several fits with seeds of their own."""
+    """Mean probability of several fits with different seeds."""
+
+    kind: ClassVar[str] = "bagged"
 
     method: Method
     count: int = 5
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Fit as often as asked."""
+        """Fit `count` times."""
         scores = self.fits(training, seed)
 
         def score(table: Table) -> FloatArray:
@@ -110,7 +116,9 @@ class Bagged:
 
 @dataclass(frozen=True)
 class Blended:
-    """The mean probability of two different methods."""
+    """Mean probability of two different methods."""
+
+    kind: ClassVar[str] = "blended"
 
     one: Method
     other: Method
@@ -128,25 +136,27 @@ class Blended:
 
 @dataclass(frozen=True)
 class Distilled:
-    """One Booster that learns what a bag says, so that serving stays as cheap as one fit.
+    """Booster that is trained on the probabilities of a bag: one fit to serve (distillation).
 
     Attributes
     ----------
     bag
         The teacher.
     rounds
-        Trees of the pupil.
-    trust
-        Weight of the teacher's word against the label's.
+        Number of trees of the student.
+    weight
+        Weight of the teacher's probability; the rest is the label's.
     """
+
+    kind: ClassVar[str] = "distilled"
 
     bag: Bagged
     rounds: int = 250
-    trust: float = 0.5
+    weight: float = 0.5
 
     def fit(self, training: Training, seed: int) -> Score:
-        """Fit the bag, then the pupil."""
-        taught = self.bag.fit(training, seed)(training.table)
+        """Fit the bag, then the student."""
+        teacher = self.bag.fit(training, seed)(training.table)
         table = training.table
         parameters = {
             **REPRODUCIBLE,
@@ -154,13 +164,13 @@ class Distilled:
             "seed": seed,
             "monotone_constraints": [int(column.monotone) for column in table.columns],
         }
-        lesson = lgb.Dataset(
+        dataset = lgb.Dataset(
             table.matrix,
-            self.trust * taught + (1.0 - self.trust) * training.label,
+            self.weight * teacher + (1.0 - self.weight) * training.label,
             categorical_feature=table.categorical(),
             params={"verbosity": -1},
         )
-        return booster_score(lgb.train(parameters, lesson, self.rounds).model_to_string())
+        return booster_score(lgb.train(parameters, dataset, self.rounds).model_to_string())
 
 
 def _sampler(how: str, seed: int) -> Any:
@@ -174,37 +184,37 @@ def _sampler(how: str, seed: int) -> Any:
 
 
 def _filled(table: Table) -> FloatArray:
-    """The matrix without missing values: each is its column's median, or 0 in an empty column."""
+    """Replace missing values by their column's median, or by 0 in an empty column."""
     some = ~np.isnan(table.matrix).all(axis=0)
     median = np.zeros(table.matrix.shape[1])
     median[some] = np.nanmedian(table.matrix[:, some], axis=0)
     return np.where(np.isnan(table.matrix), median, table.matrix)
 
 
-def _made_up(training: Training, matrix: FloatArray, seed: int) -> Training:
-    """Flights with made-up ones at their end, which borrow schedule and outcome of late ones."""
+def _synthetic(training: Training, matrix: FloatArray, seed: int) -> Training:
+    """Append synthetic flights, with schedule and outcome of random late ones."""
     count = len(matrix) - len(training)
-    lenders: IntArray = np.random.default_rng(seed).choice(np.flatnonzero(training.late), count)
-    joined = training.pick(np.concatenate([np.arange(len(training)), lenders]))
+    originals: IntArray = np.random.default_rng(seed).choice(np.flatnonzero(training.late), count)
+    joined = training.pick(np.concatenate([np.arange(len(training)), originals]))
     codes = training.table.categorical()
     matrix[:, codes] = np.round(matrix[:, codes])
-    # the flights themselves keep their missing values: LightGBM reads those
+    # real flights keep their missing values, which LightGBM handles
     matrix[: len(training)] = training.table.matrix
     table = Table(joined.table.schedule, matrix, joined.table.columns)
     return joined.on(table)
 
 
-def _calibration(how: str, said: FloatArray, late: BoolArray) -> Any:
-    """A function from a probability to a better one, learned from flights that were not fitted."""
+def _calibration(how: str, predicted: FloatArray, late: BoolArray) -> Any:
+    """Return a function that calibrates probabilities, learned from held-out flights."""
     if how == "none":
         return lambda probability: probability
     if how == "platt":
-        calibration = Calibration.fit(_margin(said), late)
+        calibration = Calibration.fit(_margin(predicted), late)
         return lambda probability: calibration.apply(_margin(probability))
     if how == "isotonic":
         steps = IsotonicRegression(y_min=_SMALLEST, y_max=1 - _SMALLEST, out_of_bounds="clip")
-        return steps.fit(said, late).predict
-    model = LogisticRegression(C=np.inf).fit(_two_logs(said), late)
+        return steps.fit(predicted, late).predict
+    model = LogisticRegression(C=np.inf).fit(_two_logs(predicted), late)
     return lambda probability: model.predict_proba(_two_logs(probability))[:, 1]
 
 
@@ -214,7 +224,7 @@ def _margin(probability: FloatArray) -> FloatArray:
 
 
 def _two_logs(probability: FloatArray) -> FloatArray:
-    """Inputs of beta calibration.
+    """Return the inputs of beta calibration.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Pictures of the page of experiments: small SVG files, the same bytes for the same results."""
+"""Plots of the page of experiments: small SVG files, the same bytes for the same results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.experiments.run.results import Record
 from model.reports.plots import PALETTE
 
 WIDTH = 7.2
-"""Inches."""
+"""Width in inches."""
 STYLE: Any = {
     "svg.hashsalt": "experiments",
     "svg.fonttype": "path",
@@ -29,7 +29,7 @@ STYLE: Any = {
     "legend.frameon": False,
 }
 SIGNIFICANT = 1.96
-"""Standard errors on either side of a difference that 95 % of repetitions would stay within."""
+"""Half the width of a 95 % confidence interval, in standard errors."""
 
 MAIN = "E3.schedule"
 _INK, _MUTED, _GRID = (PALETTE[name][0] for name in ("ink", "muted", "grid"))
@@ -37,21 +37,21 @@ _BLUE, _ORANGE, _GREEN = (PALETTE[name][0] for name in ("blue", "orange", "green
 
 
 def draw_all(results: Record, folder: Path) -> list[str]:
-    """Write every picture for which there are results, and return their names."""
+    """Write every plot for which there are results, and return their names."""
     drawn = []
-    for name, (height, draw) in _PICTURES.items():
+    for name, (height, draw) in _PLOTS.items():
         with mpl.rc_context(STYLE):
             figure = Figure(figsize=(WIDTH, height(results)), layout="constrained")
             if draw(figure, results):
                 path = folder / f"{name}.svg"
-                # a date would make every run's file another one
+                # a date would change the file with every run
                 figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
                 drawn.append(name)
     return drawn
 
 
 def entries(results: Record, protocol: str, kinds: Sequence[str] = ()) -> list[Record]:
-    """Attempts that have figures of a protocol, of all chapters or of some."""
+    """Return the attempts with figures of a protocol, of all chapters or of some."""
     return [
         each
         for each in results["attempts"]
@@ -60,7 +60,7 @@ def entries(results: Record, protocol: str, kinds: Sequence[str] = ()) -> list[R
 
 
 def _against(figure: Figure, results: Record) -> bool:
-    """Difference in log loss to the Booster alone, with its error over days."""
+    """Plot the difference in log loss to the Booster alone, with its error over days."""
     rows = [
         each
         for each in entries(results, MAIN)
@@ -69,7 +69,7 @@ def _against(figure: Figure, results: Record) -> bool:
     if not rows:
         return False
     rows.sort(key=lambda each: -each["protocols"][MAIN]["against_booster"]["log_loss"])
-    # probabilities that class weights spoiled would stretch the axis beyond reading
+    # class weights give such large differences that the others would not be readable
     shown = [each for each in rows if each["protocols"][MAIN]["against_booster"]["log_loss"] < FAR]
     axes = figure.add_subplot(
         title="E3 schedule: log loss of each attempt above that of the Booster alone",
@@ -93,11 +93,11 @@ def _against(figure: Figure, results: Record) -> bool:
 
 
 FAR = 0.03
-"""Log loss above the Booster's beyond which an attempt is left out of the picture."""
+"""Log loss above the Booster's beyond which an attempt is left out of the plot."""
 
 
 def _ablation(figure: Figure, results: Record) -> bool:
-    """AUC lost without each family."""
+    """Plot the AUC lost without each transformer."""
     whole = _protocols(results, ALONE)
     rows = [each for each in results["attempts"] if each["id"].startswith("without-")]
     panels = [name for name in ("E1", "E2", MAIN, "E3.live") if name in whole]
@@ -120,7 +120,7 @@ def _ablation(figure: Figure, results: Record) -> bool:
 
 
 def _sizes(figure: Figure, results: Record) -> bool:
-    """Quality against the cost of scoring."""
+    """Plot quality against the cost of scoring."""
     rows = [e for e in entries(results, MAIN, ("Trees and leaves",)) if MAIN in e["microseconds"]]
     rows += [e for e in entries(results, MAIN) if e["id"] in OTHERS_BY_COST and e["microseconds"]]
     if not rows:
@@ -144,13 +144,13 @@ def _sizes(figure: Figure, results: Record) -> bool:
 
 
 LABELLED_BELOW = ("trees-120-leaves-31", "xgboost", "trees-600-leaves-31", "catboost")
-"""Points that lie so near to others that their names would lie upon each other."""
+"""Points so near to others that their labels would overlap."""
 
 OTHERS_BY_COST = (ALONE, SERVED, "line", "forest", "network", "catboost", "xgboost", "bag-5")
 
 
 def _curve(figure: Figure, results: Record) -> bool:
-    """AUC against the flights learned from."""
+    """Plot AUC against the number of training flights."""
     found = results["evidence"]
     if not any(name.startswith("curve-") for name in found):
         return False
@@ -159,7 +159,7 @@ def _curve(figure: Figure, results: Record) -> bool:
     for axes, name in zip(_row_of_axes(figure, len(panels), share=False), panels, strict=True):
         points = found[name]["points"]
         axes.plot([p["flights"] for p in points], [p["auc"] for p in points], "o-", color=_BLUE)
-        axes.set(title=titles[name], xlabel="flights learned from")
+        axes.set(title=titles[name], xlabel="training flights")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k")
         axes.grid(axis="y", color=_GRID)
@@ -178,13 +178,13 @@ def _curve(figure: Figure, results: Record) -> bool:
 
 
 def _ceilings(figure: Figure, results: Record) -> bool:
-    """What was reached, what was aimed at, and what oracles reach."""
+    """Plot the AUC reached, the targets, and the AUC of oracles."""
     rows = ceiling_rows(results)
     if not rows:
         return False
     axes = figure.add_subplot(xlabel="ROC AUC")
     figure.suptitle(
-        "Reached, aimed at, and what an oracle reaches that knows what cannot be known",
+        "ROC AUC reached, targets, and oracles that have the late share of all other flights",
         x=0.01,
         ha="left",
         fontsize=10,
@@ -202,11 +202,11 @@ def _ceilings(figure: Figure, results: Record) -> bool:
 FLOOR = 0.6
 
 AIMS = {"E1": 0.765, "E2": 0.74, "E3.schedule": 0.70, "E3.daily": 0.72, "E3.live": 0.74}
-"""ROC AUC that the project wished for at the most."""
+"""Highest targets of ROC AUC."""
 
 
 def ceiling_rows(results: Record) -> list[tuple[str, float, str]]:
-    """Label, AUC and nature (reached, aim or oracle) of what is to be compared, by protocol."""
+    """List label, AUC and type (reached, aim or oracle) of the compared values, by protocol."""
     served = _protocols(results, SERVED)
     found = results["evidence"]
     rows = []
@@ -216,7 +216,7 @@ def ceiling_rows(results: Record) -> list[tuple[str, float, str]]:
         rows += [(f"{protocol} reached", served[protocol]["auc"], "reached")]
         rows += [(f"{protocol} aim", aim, "aim")]
         rows += [
-            (f"{protocol} knowing {_what(name)}", found[name][protocol]["auc"], "oracle")
+            (f"{protocol} knowing {_known(name)}", found[name][protocol]["auc"], "oracle")
             for name in found
             if name.startswith("oracle") and protocol in found[name]
         ]
@@ -228,13 +228,13 @@ def _protocols(results: Record, wanted: str) -> Record:
     return found
 
 
-def _what(name: str) -> str:
-    """What an oracle knows, in words."""
+def _known(name: str) -> str:
+    """Return the groups whose late share an oracle has, in words."""
     return name.split(": ")[1] if ": " in name else "all other flights"
 
 
 def _minutes(figure: Figure, results: Record) -> bool:
-    """Coverage of the quantiles of delay, month by month."""
+    """Plot the coverage of the quantiles of delay by month."""
     found = results["evidence"].get("minutes")
     if not found:
         return False
@@ -277,7 +277,7 @@ def _flat(height: float) -> Callable[[Record], float]:
     return lambda _: height
 
 
-_PICTURES: dict[str, tuple[Callable[[Record], float], Callable[[Figure, Record], Any]]] = {
+_PLOTS: dict[str, tuple[Callable[[Record], float], Callable[[Figure, Record], Any]]] = {
     "against-booster": (_tall(lambda results: len(entries(results, MAIN))), _against),
     "ablation": (_flat(3.2), _ablation),
     "sizes": (_flat(3.4), _sizes),

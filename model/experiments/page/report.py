@@ -1,4 +1,4 @@
-"""Writes the page of experiments from `results.json` alone: a table, pictures, and the evidence."""
+"""Write the page of experiments from `results.json` alone: tables, plots and evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model.experiments.page import plots
 from model.experiments.run.folds import GROUPS
 from model.experiments.run.results import Record
 from model.experiments.run.summary import RESULTS_FILE
-from model.reports.render import Filters, fill
+from model.reports.render import Filters, render_template
 
 PAGE_FILE = "README.md"
 TEMPLATE_FILE = "README.md.jinja"
@@ -24,13 +24,13 @@ FRESH = GROUPS["E3.fresh"]
 
 
 def write_page(docs: Path) -> Path:
-    """Render `README.md` and its pictures beside `results.json`.
+    """Render `README.md` and its plots next to `results.json`.
 
     The same results give the same bytes.
     """
     results = json.loads((docs / RESULTS_FILE).read_text(encoding="utf-8"))
     pictures = plots.draw_all(results, docs)
-    page = fill(
+    page = render_template(
         Path(__file__).parent / TEMPLATE_FILE,
         FILTERS,
         data=results["data"],
@@ -54,7 +54,7 @@ def write_page(docs: Path) -> Path:
 
 
 def _conclusions(docs: Path) -> str:
-    """What people concluded; written by hand beside the results, so that a new run keeps it."""
+    """Return the conclusions, a file written by hand that a new run keeps."""
     path = docs / CONCLUSIONS_FILE
     return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
@@ -67,7 +67,7 @@ def _chapters(results: Record) -> Iterator[tuple[str, list[Record]]]:
 
 
 def _rule_rows(results: Record) -> Iterator[tuple[str, str, str, Record]]:
-    """Attempt, protocol, rule and its consequences, of the models whose decisions are compared."""
+    """Yield attempt, protocol, rule and its consequences of the compared models."""
     notebook = ("notebook-logistic", "notebook-xgboost", "notebook-xgboost-balanced")
     shown = (*notebook, "weights", SERVED)
     for each in results["attempts"]:
@@ -78,12 +78,12 @@ def _rule_rows(results: Record) -> Iterator[tuple[str, str, str, Record]]:
 
 
 def figure(value: float | None, digits: int = 4) -> str:
-    """A number as the table shows it: .6837."""
+    """Format a number for the table: .6837."""
     return NOTHING if value is None else f"{value:.{digits}f}".removeprefix("0")
 
 
 def cell(protocol: Record | None, name: str) -> str:
-    """A figure with its spread over the seeds, where there is more than one."""
+    """Format a figure with its spread over the seeds, if there is more than one."""
     if not protocol:
         return NOTHING
     spread = f" ± {figure(protocol['spread'][name])}" if protocol["seeds"] > 1 else ""
@@ -91,7 +91,7 @@ def cell(protocol: Record | None, name: str) -> str:
 
 
 def gap(protocol: Record | None) -> str:
-    """Difference in log loss to the Booster alone; bold where it is more than noise."""
+    """Format the difference in log loss to the Booster alone; bold if it is significant."""
     if not protocol or not protocol["against_booster"]:
         return NOTHING
     found = protocol["against_booster"]
@@ -102,7 +102,7 @@ def gap(protocol: Record | None) -> str:
 
 
 def microseconds(attempt: Record) -> str:
-    """Microseconds per flight in a batch of 64 and in bulk, of the widest features measured."""
+    """Format the microseconds per flight in a batch of 64 and in bulk, with most features."""
     found = attempt["microseconds"]
     if not found:
         return NOTHING
@@ -111,4 +111,4 @@ def microseconds(attempt: Record) -> str:
 
 
 FILTERS: Filters = {"figure": figure, "cell": cell, "gap": gap, "micro": microseconds}
-"""What the template may call."""
+"""Filters of the template."""

@@ -1,4 +1,4 @@
-"""Runs one attempt on one group of protocols with one seed, and says how it went."""
+"""Run one attempt on one group of protocols with one seed, and compute its figures."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _DECIMALS = 5
 
 
 def run(
-    method: Method, group: str, exams: Sequence[FoldData], frame: pd.DataFrame, seed: int
+    method: Method, group: str, folds: Sequence[FoldData], frame: pd.DataFrame, seed: int
 ) -> Record:
     """Fit on every fold of the group and score its protocols.
 
     Parameters
     ----------
-    exams
+    folds
         The folds of the group.
     frame
-        Whose rows they name; of it only the outcomes of scored flights are read here.
+        The frame of their rows; only the outcomes of scored flights are read from it.
 
     Returns
     -------
@@ -39,34 +39,37 @@ def run(
     figures, consequences of the threshold rules, and log loss by day.
     """
     watch = Stopwatch()
-    said = {protocol: np.full(len(frame), np.nan) for protocol in GROUPS[group]}
+    probability = {protocol: np.full(len(frame), np.nan) for protocol in GROUPS[group]}
     cost: dict[str, float] | None = None
-    for exam in exams:
+    for fold in folds:
         with watch.running():
-            score = method.fit(exam.training, seed)
-        for protocol, table in exam.scored.items():
-            said[protocol][exam.fold.test] = score(table)
-        if seed == FIRST_SEED and exam is exams[-1]:
-            cost = microseconds(score, exam.scored[GROUPS[group][-1]])
+            score = method.fit(fold.training, seed)
+        for protocol, table in fold.scored.items():
+            probability[protocol][fold.rows.test] = score(table)
+        if seed == FIRST_SEED and fold is folds[-1]:
+            cost = microseconds(score, fold.scored[GROUPS[group][-1]])
     return {
-        "fit_seconds": watch.seconds / len(exams),
+        "fit_seconds": watch.seconds / len(folds),
         "microseconds": cost,
         "protocols": {
-            protocol: _judge(frame, exams, found, _chosen(method, group, exams, frame, found, seed))
-            for protocol, found in said.items()
+            protocol: _summary(frame, folds, each, _chosen(method, group, folds, frame, each, seed))
+            for protocol, each in probability.items()
         },
     }
 
 
-def _judge(
-    frame: pd.DataFrame, exams: Sequence[FoldData], said: FloatArray, chosen: FloatArray | None
+def _summary(
+    frame: pd.DataFrame,
+    folds: Sequence[FoldData],
+    probability: FloatArray,
+    chosen: FloatArray | None,
 ) -> dict[str, Any]:
-    """All that is kept of one protocol's scored flights."""
-    rows = np.concatenate([exam.fold.test for exam in exams])
+    """Return figures, consequences of the threshold rules and losses by day of one protocol."""
+    rows = np.concatenate([fold.rows.test for fold in folds])
     constant = np.concatenate(
-        [np.full(len(exam.fold.test), exam.training.late.mean()) for exam in exams]
+        [np.full(len(fold.rows.test), fold.training.late.mean()) for fold in folds]
     )
-    late, probability = _late(frame)[rows], said[rows]
+    late, probability = _late(frame)[rows], probability[rows]
     rules = fixed_rules(constant)
     if chosen is not None:
         rules["f1"] = chosen[rows]
@@ -82,44 +85,44 @@ def _judge(
 def _chosen(
     method: Method,
     group: str,
-    exams: Sequence[FoldData],
+    folds: Sequence[FoldData],
     frame: pd.DataFrame,
-    said: FloatArray,
+    probability: FloatArray,
     seed: int,
 ) -> FloatArray | None:
-    """Threshold of each scored flight that outcomes of its own fold's training flights chose.
+    """Return each scored flight's threshold with the best F1 on flights of its training data.
 
-    In E3 they are the months that were scored before (of the first one nothing is known), in E2
-    the other folds. E1 has one fold: a fifth of its training flights is held out of a second
-    fit, with the first seed only.
+    In walk-forward (E3) these are the months scored before (the first month has none), in the
+    split by day (E2) the other folds. The random split (E1) has one fold: a fifth of its training
+    flights is held out of a second fit, with the first seed only.
     """
     late = _late(frame)
     threshold = np.full(len(frame), np.nan)
     if group == "E1":
         if seed != FIRST_SEED:
             return None
-        threshold[exams[0].fold.test] = _held_out(method, exams[0].training, seed)
+        threshold[folds[0].rows.test] = _held_out(method, folds[0].training, seed)
         return threshold
-    for position, exam in enumerate(exams):
-        others = exams[:position] if group.startswith("E3") else [e for e in exams if e is not exam]
+    for position, fold in enumerate(folds):
+        others = folds[:position] if group.startswith("E3") else [e for e in folds if e is not fold]
         if others:
-            known = np.concatenate([other.fold.test for other in others])
-            threshold[exam.fold.test] = best_f1(late[known], said[known])
-    return threshold if len(exams) > 1 else None
+            known = np.concatenate([other.rows.test for other in others])
+            threshold[fold.rows.test] = best_f1(late[known], probability[known])
+    return threshold if len(folds) > 1 else None
 
 
 def _held_out(method: Method, training: Training, seed: int) -> float:
-    """Best threshold on a fifth of the days, scored by a fit on the others."""
+    """Return the best threshold on a fifth of the days, scored by a fit on the others."""
     held = training.day % 5 == 0
-    judge = training.pick(np.flatnonzero(held))
+    validation = training.pick(np.flatnonzero(held))
     score = method.fit(training.pick(np.flatnonzero(~held)), seed)
-    return best_f1(judge.late, score(judge.table))
+    return best_f1(validation.late, score(validation.table))
 
 
 def _by_day(
     frame: pd.DataFrame, rows: Any, late: BoolArray, probability: FloatArray
 ) -> dict[str, list[float]]:
-    """Flights and summed log loss of each day."""
+    """Return the number of flights and the summed log loss of each day."""
     day = frame["scheduled_departure"].to_numpy()[rows].astype("datetime64[D]")
     days, position = np.unique(day, return_inverse=True)
     loss = np.bincount(position, weights=flight_log_loss(late, probability))

@@ -1,4 +1,4 @@
-"""The folds of the protocol with their features, made once and shared by all attempts."""
+"""Make the folds of the protocols with their features, shared by all attempts."""
 
 from __future__ import annotations
 
@@ -21,58 +21,58 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "E3.schedule": ("E3.schedule",),
     "E3.fresh": ("E3.daily", "E3.live"),
 }
-"""Protocols whose folds share their fits, by the name of the group."""
+"""Protocols that share their folds and fits, by the name of the group."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldData:
-    """One fold: what may be learned from, and the flights to score.
+    """Training flights and flights to score of one fold.
 
     Attributes
     ----------
-    fold
-        Its rows in the frame.
+    rows
+        Positions of its flights in the frame.
     training
-        What a method may learn from.
+        Flights with features and outcomes to learn from.
     scored
         The flights to score, by protocol; without outcomes.
     """
 
-    fold: Fold
+    rows: Fold
     training: Training
     scored: Mapping[str, Table]
 
 
-def exams(frame: pd.DataFrame, group: str) -> Iterator[FoldData]:
-    """Make the folds of a group of protocols one after the other."""
+def make_folds(frame: pd.DataFrame, group: str) -> Iterator[FoldData]:
+    """Yield the folds of a group of protocols."""
     protocols = GROUPS[group]
     for fold in PROTOCOLS[protocols[0]](frame):
-        yield exam_on(frame, fold, protocols)
+        yield make_fold(frame, fold, protocols)
 
 
-def exam_on(frame: pd.DataFrame, fold: Fold, protocols: Sequence[str] = ()) -> FoldData:
-    """Make the features of one fold, for its own protocol or for several that share its fit."""
+def make_fold(frame: pd.DataFrame, fold: Fold, protocols: Sequence[str] = ()) -> FoldData:
+    """Build one fold, for its own protocol or for several that share its fit."""
     rows = frame.iloc[fold.train]
-    lesson = prepare(rows, LEVELS[fold.protocol])
+    training_set = prepare(rows, LEVELS[fold.protocol])
     scored = {
         name: _table(
-            lesson.builder,
+            training_set.builder,
             frame.iloc[fold.test],
-            scored_matrix(frame, replace(fold, protocol=name), lesson.builder),
+            scored_matrix(frame, replace(fold, protocol=name), training_set.builder),
         )
         for name in protocols or (fold.protocol,)
     }
-    return FoldData(fold, lesson_table(rows, lesson), scored)
+    return FoldData(fold, as_training(rows, training_set), scored)
 
 
-def lesson_table(rows: pd.DataFrame, lesson: TrainingSet) -> Training:
-    """What `model.training.fit.prepare` made of these rows."""
-    table = _table(lesson.builder, rows, lesson.matrix)
-    return Training(table, lesson.label, Outcomes.from_columns(rows))
+def as_training(rows: pd.DataFrame, training_set: TrainingSet) -> Training:
+    """Convert the result of `model.training.fit.prepare` for these rows."""
+    table = _table(training_set.builder, rows, training_set.matrix)
+    return Training(table, training_set.label, Outcomes.from_columns(rows))
 
 
-def exam_of(everything: Training, fold: Fold) -> FoldData:
-    """A fold whose scored flights are seen as training flights are: for oracles only."""
+def make_oracle_fold(everything: Training, fold: Fold) -> FoldData:
+    """Build a fold whose scored flights have the features of training: for oracles only."""
     scored = {fold.protocol: everything.table.pick(fold.test)}
     return FoldData(fold, everything.pick(fold.train), scored)
 
@@ -80,9 +80,9 @@ def exam_of(everything: Training, fold: Fold) -> FoldData:
 def columns_of(builder: FeatureBuilder) -> tuple[Column, ...]:
     """Describe the columns of a builder's matrix."""
     return tuple(
-        Column(name, family.key, name in builder.categorical, name in builder.monotone)
-        for family in builder.families
-        for name in family.names
+        Column(name, transformer.key, name in builder.categorical, name in builder.monotone)
+        for transformer in builder.transformers
+        for name in transformer.names
     )
 
 

@@ -1,4 +1,4 @@
-"""Results that are kept as soon as they are there, so that a run that stops goes on."""
+"""Store results as soon as they are computed, so that a stopped run can continue."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ KEY_LENGTH = 20
 
 
 class ResultStore:
-    """An append-only file of JSON lines, one for each finished piece of work.
+    """Append-only file of JSON lines, one for each finished piece of work.
 
-    A line that was cut off when the process was killed is dropped when the file is opened again.
+    An incomplete last line of a killed process is removed when the file is opened again.
 
     Parameters
     ----------
     path
-        The file; it and its folder are made when the first record comes.
+        The file; it and its folder are created with the first record.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,11 +35,11 @@ class ResultStore:
         return len(self._records)
 
     def get(self, key: str) -> Record | None:
-        """Return what is kept under a key, or nothing."""
+        """Return the record of a key, or ``None``."""
         return self._records.get(key)
 
     def add(self, key: str, record: Mapping[str, Any]) -> None:
-        """Keep a record: it is on the disk when this returns."""
+        """Add a record; it is on the disk when this returns."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         kept = {"key": key, **record}
         with self._path.open("a", encoding="utf-8") as file:
@@ -62,5 +62,5 @@ class ResultStore:
 
 
 def fingerprint(*parts: object) -> str:
-    """Short hash of anything whose ``repr`` says all about it."""
+    """Return a short hash of values whose ``repr`` is complete."""
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()[:KEY_LENGTH]

@@ -1,4 +1,4 @@
-"""From single results to `results.json`: means, spreads, and what is noise and what is not."""
+"""Summarise single results in `results.json`: means, spreads and standard errors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from model.experiments.attempts.attempt import Attempt
 from model.experiments.attempts.catalogue import ALONE, ATTEMPTS
 from model.experiments.evidence.steps import STEPS
 from model.experiments.evidence.thresholds import RULES
+from model.experiments.methods.table import method_id
 from model.experiments.run.attempt import THRESHOLD_FREE
 from model.experiments.run.folds import GROUPS
 from model.experiments.run.results import Record, ResultStore
@@ -20,24 +21,24 @@ from model.experiments.run.work_list import FoldCache, key_of, runs
 
 RESULTS_FILE = "results.json"
 MAXIMUM_SEEDS = 20
-"""More than anybody will run: all that is there is shown, whatever the last run asked for."""
+"""Upper bound of the seeds, so that all stored results are included."""
 _DIGITS = 5
 _FIGURES = (*THRESHOLD_FREE, "n")
 
 
-def summarise(shelf: FoldCache, ledger: ResultStore) -> Record:
-    """Everything the page shows, from all results that are there.
+def summarise(cache: FoldCache, store: ResultStore) -> Record:
+    """Return everything the page shows, from all stored results.
 
     Returns
     -------
     ``data`` (flights and their fingerprint), ``attempts`` (one entry each, in the order of the
     catalogue) and ``evidence`` (results of the steps by id).
     """
-    records = {attempt.id: _records(attempt, shelf, ledger) for attempt in ATTEMPTS}
-    evidence = {step.id: _without_key(ledger.get(key_of(step, shelf))) for step in STEPS}
-    data = {"flights": len(shelf.frame), "late_share": float(shelf.frame["delayed"].mean())}
+    records = {attempt.id: _records(attempt, cache, store) for attempt in ATTEMPTS}
+    evidence = {step.id: _without_key(store.get(key_of(step, cache))) for step in STEPS}
+    data = {"flights": len(cache.frame), "late_share": float(cache.frame["delayed"].mean())}
     found = {
-        "data": data | {"version": shelf.version},
+        "data": data | {"version": cache.version},
         "attempts": [_entry(attempt, records[attempt.id], records[ALONE]) for attempt in ATTEMPTS],
         "evidence": {name: record for name, record in evidence.items() if record},
     }
@@ -52,9 +53,9 @@ def write_results(docs: Path, results: Record) -> Path:
     return path
 
 
-def _records(attempt: Attempt, shelf: FoldCache, ledger: ResultStore) -> list[Record]:
-    """The attempt's results, by seed within each group."""
-    found = (ledger.get(key_of(run, shelf)) for run in runs([attempt], MAXIMUM_SEEDS))
+def _records(attempt: Attempt, cache: FoldCache, store: ResultStore) -> list[Record]:
+    """Return the attempt's results, by seed within each group."""
+    found = (store.get(key_of(run, cache)) for run in runs([attempt], MAXIMUM_SEEDS))
     return [record for record in found if record]
 
 
@@ -72,7 +73,7 @@ def _entry(attempt: Attempt, records: Sequence[Record], alone: Sequence[Record])
         "why": attempt.why,
         "verdict": attempt.verdict,
         "reason": attempt.reason,
-        "method": repr(attempt.method),
+        "method": method_id(attempt.method),
         "fit_seconds": _mean_by_group(records),
         "microseconds": _microseconds(records),
         "protocols": protocols,
@@ -80,7 +81,7 @@ def _entry(attempt: Attempt, records: Sequence[Record], alone: Sequence[Record])
 
 
 def _protocol(protocol: str, records: Sequence[Record], alone: Sequence[Record]) -> Record:
-    """Means over the seeds, their spread, and the lead over the Booster alone with its error."""
+    """Return means over the seeds, their spread, and the difference to the Booster alone."""
     runs_ = [record["protocols"][protocol] for record in records if protocol in record["protocols"]]
     table = {name: np.array([each[name] for each in runs_]) for name in _FIGURES}
     return {
@@ -93,10 +94,10 @@ def _protocol(protocol: str, records: Sequence[Record], alone: Sequence[Record])
 
 
 def against(protocol: str, records: Sequence[Record], alone: Sequence[Record]) -> Record | None:
-    """Difference in log loss per flight to the Booster alone, and its standard error over days.
+    """Return the difference in log loss per flight to the Booster alone, and its standard error.
 
-    Flights of one day share their weather and their strikes, so days are the independent
-    observations, as in `model.evaluation.gate`. Only seeds that both have run are compared.
+    Flights of one day share weather and strikes, so days are the independent observations, as in
+    `model.evaluation.gate`. Only seeds that both have run are compared.
     """
     ours, theirs = (
         {r["seed"]: r["protocols"][protocol] for r in each if protocol in r["protocols"]}
@@ -142,7 +143,7 @@ def _without_key(record: Record | None) -> Record:
 
 
 def _rounded(value: Any) -> Any:
-    """Round all numbers to so many digits as mean something."""
+    """Round all numbers to `_DIGITS` significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}")
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The work list of the ledger: what is to be run, in which order, and what is there already."""
+"""List the pieces of work, run those without a result, and keep their results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ import pandas as pd
 
 from data.frame import data_hash
 from model.experiments.attempts.attempt import Attempt
+from model.experiments.methods.table import method_id
 from model.experiments.run.attempt import run
-from model.experiments.run.folds import FoldData, exams
+from model.experiments.run.folds import FoldData, make_folds
 from model.experiments.run.results import Record, ResultStore, fingerprint
 from model.training.fit import LEAD_MINUTES, PARAMETERS, ROUNDS
 from model.training.labels import SOFTNESS_MINUTES
@@ -27,55 +28,55 @@ from model.training.labels import SOFTNESS_MINUTES
 logger = logging.getLogger(__name__)
 
 VERSION = 1
-"""Raised when the features or the protocol change, so that everything is run anew."""
+"""Increased when the features or the protocol change, so that everything is run again."""
 
 
 class FoldCache:
-    """The flights and the folds of each group of protocols, made when first asked for."""
+    """Cache of the folds of each group of protocols, built on first use."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
-        self._exams: dict[str, list[FoldData]] = {}
+        self._folds: dict[str, list[FoldData]] = {}
 
     @cached_property
     def version(self) -> str:
-        """Fingerprint of the flights and of all that is common to the attempts."""
+        """Return the fingerprint of the flights and of the settings that all attempts share."""
         common = sorted(PARAMETERS.items()), ROUNDS, LEAD_MINUTES, SOFTNESS_MINUTES, VERSION
         return fingerprint(data_hash(self.frame), common)
 
-    def exams(self, group: str) -> list[FoldData]:
-        """Return the folds of a group; none where the flights are too few for it."""
-        if group not in self._exams:
-            self._exams[group] = list(exams(self.frame, group))
-        return self._exams[group]
+    def folds(self, group: str) -> list[FoldData]:
+        """Return the folds of a group; empty if there are too few flights."""
+        if group not in self._folds:
+            self._folds[group] = list(make_folds(self.frame, group))
+        return self._folds[group]
 
 
 class Piece(Protocol):
-    """A piece of work whose result is kept on its own."""
+    """Piece of work whose result is kept separately."""
 
     @property
     def name(self) -> str:
-        """What a progress line calls it."""
+        """Return the name in progress lines."""
         ...
 
     @property
     def definition(self) -> str:
-        """Text that decides its result, beside the flights."""
+        """Return the text that identifies the result for given flights."""
         ...
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Groups of protocols whose folds it reads."""
+        """Return the groups of protocols whose folds it reads."""
         ...
 
-    def result(self, shelf: FoldCache) -> Record:
-        """Do the work."""
+    def result(self, cache: FoldCache) -> Record:
+        """Run it and return its result."""
         ...
 
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt on one group of protocols with one seed."""
+    """Run of one attempt on one group of protocols with one seed."""
 
     attempt: Attempt
     group: str
@@ -83,36 +84,36 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What a progress line calls it."""
+        """Return the name in progress lines."""
         return f"{self.attempt.id} {self.group} seed {self.seed}"
 
     @property
     def definition(self) -> str:
-        """Text that decides its result, beside the flights."""
-        return f"{self.attempt.method!r} {self.group} {self.seed}"
+        """Return the text that identifies the result for given flights."""
+        return f"{method_id(self.attempt.method)} {self.group} {self.seed}"
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Groups of protocols whose folds it reads."""
+        """Return the groups of protocols whose folds it reads."""
         return (self.group,)
 
-    def result(self, shelf: FoldCache) -> Record:
-        """Fit and score."""
+    def result(self, cache: FoldCache) -> Record:
+        """Fit and score on every fold."""
         found = run(
-            self.attempt.method, self.group, shelf.exams(self.group), shelf.frame, self.seed
+            self.attempt.method, self.group, cache.folds(self.group), cache.frame, self.seed
         )
         return {"attempt": self.attempt.id, "group": self.group, "seed": self.seed, **found}
 
 
 def runs(attempts: Iterable[Attempt], seeds: int | None = None) -> list[Run]:
-    """All runs of these attempts, the first seed of each before the second of any.
+    """List all runs of these attempts, the first seed of each before the second of any.
 
-    So a run that is stopped early has a whole table, with fewer seeds.
+    A run that is stopped early then has a complete table with fewer seeds.
 
     Parameters
     ----------
     seeds
-        This many for every row that has chance in it, instead of those declared.
+        Number of seeds of every random method, instead of those declared.
     """
     found = [
         Run(attempt, group, seed)
@@ -124,64 +125,64 @@ def runs(attempts: Iterable[Attempt], seeds: int | None = None) -> list[Run]:
 
 
 _ORDER = ("E3.schedule", "E1", "E3.fresh", "E2")
-"""Groups in the order in which they are run: what decides first, what is dear last."""
+"""Groups in the order in which they are run: the deciding one first, the slowest last."""
 
 
-def key_of(piece: Piece, shelf: FoldCache) -> str:
-    """Key under which a result is kept."""
-    return fingerprint(shelf.version, piece.definition)
+def key_of(piece: Piece, cache: FoldCache) -> str:
+    """Return the key under which a result is kept."""
+    return fingerprint(cache.version, piece.definition)
 
 
-def missing(pieces: Sequence[Piece], shelf: FoldCache, ledger: ResultStore) -> list[Piece]:
-    """Those that have no result yet, in their order."""
-    return [piece for piece in pieces if ledger.get(key_of(piece, shelf)) is None]
+def missing(pieces: Sequence[Piece], cache: FoldCache, store: ResultStore) -> list[Piece]:
+    """Return the pieces without a result, in their order."""
+    return [piece for piece in pieces if store.get(key_of(piece, cache)) is None]
 
 
 def work(
-    pieces: Sequence[Piece], shelf: FoldCache, ledger: ResultStore, jobs: int = 1
+    pieces: Sequence[Piece], cache: FoldCache, store: ResultStore, jobs: int = 1
 ) -> Iterator[tuple[Piece, Record]]:
-    """Do what is missing, keep each result at once, and yield it.
+    """Run the pieces without a result, keep each result at once, and yield it.
 
-    A piece that fails does not keep the others from being done.
+    The others are run even if one fails.
 
     Parameters
     ----------
     jobs
-        Processes. They are forked once the folds of a group are made, which they share.
+        Processes. They are forked once the folds of a group are built, and share them.
 
     Raises
     ------
     Exception
-        At the end, what the first piece that failed had raised.
+        At the end, the exception of the first piece that failed.
     """
-    do = partial(_together, jobs=jobs) if jobs > 1 else _alone
+    run_pieces = partial(_in_parallel, jobs=jobs) if jobs > 1 else _in_sequence
     failures: list[Exception] = []
-    for groups, block in groupby(missing(pieces, shelf, ledger), key=lambda piece: piece.groups):
+    for groups, block in groupby(missing(pieces, cache, store), key=lambda piece: piece.groups):
         for group in groups:
-            shelf.exams(group)
-        for piece, found in do(list(block), shelf):
+            cache.folds(group)
+        for piece, found in run_pieces(list(block), cache):
             if isinstance(found, Exception):
                 logger.error("%s failed: %s", piece.name, found)
                 failures.append(found)
                 continue
-            ledger.add(key_of(piece, shelf), found)
+            store.add(key_of(piece, cache), found)
             yield piece, found
     if failures:
         raise failures[0]
 
 
-Found = Record | Exception
+Outcome = Record | Exception
 
 
-def _alone(todo: Sequence[Piece], shelf: FoldCache) -> Iterator[tuple[Piece, Found]]:
+def _in_sequence(todo: Sequence[Piece], cache: FoldCache) -> Iterator[tuple[Piece, Outcome]]:
     for piece in todo:
-        yield piece, _attempted(piece, shelf)
+        yield piece, _result_or_error(piece, cache)
 
 
-def _attempted(piece: Piece, shelf: FoldCache) -> Found:
+def _result_or_error(piece: Piece, cache: FoldCache) -> Outcome:
     try:
-        return piece.result(shelf)
-    except Exception as error:  # noqa: BLE001 - raised again once the others are done
+        return piece.result(cache)
+    except Exception as error:  # noqa: BLE001 - raised again after the other pieces
         return error
 
 
@@ -189,11 +190,13 @@ _PR_SET_PDEATHSIG = 1
 """From `linux/prctl.h`."""
 
 _inherited: list[tuple[Sequence[Piece], FoldCache]] = []
-"""What forked processes find in their memory: the folds are too large to be sent to each."""
+"""State that forked processes inherit: the folds are too large to be pickled for each."""
 
 
-def _together(todo: Sequence[Piece], shelf: FoldCache, jobs: int) -> Iterator[tuple[Piece, Found]]:
-    _inherited.append((todo, shelf))
+def _in_parallel(
+    todo: Sequence[Piece], cache: FoldCache, jobs: int
+) -> Iterator[tuple[Piece, Outcome]]:
+    _inherited.append((todo, cache))
     try:
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(jobs, context, _end_with_parent) as pool:
@@ -205,11 +208,11 @@ def _together(todo: Sequence[Piece], shelf: FoldCache, jobs: int) -> Iterator[tu
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel to end this process with the one that forked it, however that ends."""
+    """Make the kernel end this process when its parent ends, for whatever reason."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _in_process(position: int) -> Found:
-    todo, shelf = _inherited[-1]
-    return _attempted(todo[position], shelf)
+def _in_process(position: int) -> Outcome:
+    todo, cache = _inherited[-1]
+    return _result_or_error(todo[position], cache)

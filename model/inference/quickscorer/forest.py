@@ -1,13 +1,13 @@
-"""LightGBM's trees as look-up tables: all trees of many rows at once, in numpy.
+"""Score rows by LightGBM's trees as look-up tables: all trees of many rows at once, in numpy.
 
-LightGBM walks every tree of every row: some thousand steps that the processor cannot foresee. A
-tree of up to 16 leaves fits into 16 bits instead. Each split strikes out the leaves on the side
-that a row does not take, and the first leaf that none has struck out is the row's. What all splits
-on one feature leave depends only on the interval between their thresholds in which the value
-lies, so it is looked up: a table has a row per feature and interval, with 16 bits of each tree.
+LightGBM walks every tree for every row, which takes thousands of unpredictable branches. Here the
+leaves of a tree of up to 16 leaves are 16 bits. Each split clears the bits of the leaves on the
+side that a row does not take; the lowest bit that stays set is the leaf of the row. The bits that
+all splits on one feature leave set depend only on the interval between their thresholds in which
+the value lies. A table therefore has one row per feature and interval, with 16 bits for each tree.
 
-The leaves are those that LightGBM finds, and their values are added in its order: scores are equal
-to the last bit. Figures: docs/decisions/0020-trees-as-tables.md.
+The leaves are those of LightGBM, and their values are added in its order, so scores are equal to
+the last bit. Measurements: docs/decisions/0020-trees-as-tables.md.
 
 References
 ----------
@@ -27,20 +27,20 @@ from model.inference.quickscorer.tables import MOST_LEAVES, FloatArray, Tables
 from model.inference.quickscorer.tree_text import MISSING_ZERO, Tree, parse
 
 BLOCK = 256
-"""Rows that are scored together. From 64 to 256 the time is the same in one thread: the fixed costs
-of the steps against what still lies in the processor's cache. Two threads gain a quarter from
-longer steps, because each of them gives the interpreter away and has to get it back."""
+"""Rows that are scored together. In one thread, 64 to 256 take the same time: larger blocks have
+fewer fixed costs and more cache misses. Two threads gain a quarter from larger blocks, because each
+numpy call releases the interpreter lock and must acquire it again."""
 
 _Places = npt.NDArray[np.intp]
 
 
 class Forest:
-    """Trees that score feature matrices.
+    """Look-up tables of trees that score feature matrices.
 
     Parameters
     ----------
     trees
-        Of up to `MOST_LEAVES` leaves each.
+        Trees of up to `MOST_LEAVES` leaves each.
     """
 
     def __init__(self, trees: Sequence[Tree]) -> None:
@@ -48,7 +48,7 @@ class Forest:
         numbers, categories = tables.numbers, tables.categories
         edges = [each.edges for each in numbers]
         rows = [each.table for each in (*numbers, *categories)]
-        self._asked = np.repeat(_places(each.feature for each in numbers), _places(map(len, edges)))
+        self._split = np.repeat(_places(each.feature for each in numbers), _places(map(len, edges)))
         self._edges = np.concatenate([np.empty(0), *edges])[:, None]
         self._starts = _starts(edges)
         self._counts = np.uint8 if max(map(len, edges), default=0) < 256 else np.uint16
@@ -61,9 +61,9 @@ class Forest:
 
     @classmethod
     def of(cls, text: str) -> Self | None:
-        """Trees of a model that LightGBM has read; nothing where they do not fit.
+        """Return the tables of a model that LightGBM has read, or None where trees do not fit.
 
-        They fit where every tree has few leaves, each with one value, no split takes zero for
+        They fit if every tree has at most `MOST_LEAVES` constant leaves, no split treats zero as
         missing, and a score is the sum of all trees.
         """
         head, trees = parse(text)
@@ -71,7 +71,7 @@ class Forest:
         return cls(trees) if summed and all(map(_fits, trees)) else None
 
     def raw_scores(self, matrix: FloatArray) -> FloatArray:
-        """Sum of the trees' values for each row, shape ``(n,)``, of shape ``(n, features)``."""
+        """Return the sum of the trees of each row, ``(n,)``, of a matrix ``(n, features)``."""
         scores = np.empty(len(matrix))
         for start in range(0, len(matrix), BLOCK):
             these = slice(start, start + BLOCK)
@@ -79,25 +79,25 @@ class Forest:
         return scores
 
     def _sums(self, columns: FloatArray) -> FloatArray:
-        """Scores of a block, column by column: every step runs along the rows in memory."""
+        """Return the scores of a block that is given in columns, so that steps run along rows."""
         left = np.bitwise_and.reduce(self._table.take(self._rows(columns), axis=0), axis=0)
         values = self._values.take(_FIRST_BIT.take(left) + self._roots)
-        # tree after tree, as LightGBM does: numpy's own sum of one row would go another way
+        # added tree by tree, as LightGBM does: numpy's pairwise sum of one row differs in bits
         if len(values) == 1:
             return values.cumsum()[-1:]
         sums: FloatArray = np.add.reduce(np.ascontiguousarray(values.T), axis=0)
         return sums
 
     def _rows(self, columns: FloatArray) -> _Places:
-        """Row of the table for each feature that is asked, and each row of the block."""
+        """Return the table row of each split feature (axis 0) for each row of the block."""
         rows = np.empty((len(self._first), columns.shape[1]), dtype=np.intp)
         numbers = len(self._starts)
-        within = columns.take(self._asked, axis=0) <= self._edges
+        within = columns.take(self._split, axis=0) <= self._edges
         rows[:numbers] = np.add.reduceat(
             within.view(np.uint8), self._starts, axis=0, dtype=self._counts
         )
         codes = columns.take(self._codes, axis=0)
-        known = (codes > -1) & (codes < self._tops)  # LightGBM cuts off what is behind the point
+        known = (codes > -1) & (codes < self._tops)  # LightGBM truncates codes to integers
         rows[numbers:] = np.where(known, codes, self._tops)
         rows += self._first
         return rows
@@ -113,12 +113,12 @@ def _places(numbers: Iterable[int]) -> _Places:
 
 
 def _starts(parts: Sequence[npt.NDArray[np.generic]]) -> _Places:
-    """Where each part starts, where they stand one after the other."""
+    """Return the start of each part in their concatenation."""
     return np.cumsum([0, *map(len, parts)])[:-1]
 
 
 def _first_bits() -> npt.NDArray[np.uint8]:
-    """Lowest bit of every number that is set."""
+    """Return the position of the lowest set bit of every 16-bit number."""
     first = np.zeros(1 << MOST_LEAVES, dtype=np.uint8)
     for bit in reversed(range(MOST_LEAVES)):
         first.reshape(-1, 2 << bit)[:, 1 << bit :] = bit

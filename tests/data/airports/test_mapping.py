@@ -1,4 +1,4 @@
-"""Mapping files: what they may say, and the sentence for each thing that they may not."""
+"""Check valid mapping files and the message for each mistake."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ destination = "destino"
 
 
 def _changed(table: str, key: str, value: object) -> dict[str, Any]:
-    """Madrid's mapping with one key set, or taken away where the value is None."""
+    """Return Madrid's mapping with one key set, or removed if the value is None."""
     tables = deepcopy(MADRID)
     keys = tables.setdefault(table, {})
     keys[key] = value
@@ -42,10 +42,10 @@ def _changed(table: str, key: str, value: object) -> dict[str, Any]:
     return tables
 
 
-def test_the_least_mapping_is_enough() -> None:
-    """Five columns and five facts of the airport; all else has a default."""
+def test_a_minimal_mapping_is_enough() -> None:
+    """Five columns and five keys of the airport are required; all others have defaults."""
     mapping = parse_mapping(MADRID)
-    assert mapping.home == AirportConfig(
+    assert mapping.airport_config == AirportConfig(
         airport="LEMD",
         place="Madrid",
         time_zone="Europe/Madrid",
@@ -60,19 +60,19 @@ def test_the_least_mapping_is_enough() -> None:
 
 
 def test_the_example_can_be_read() -> None:
-    """New York's mapping says what its comments promise."""
+    """The values of New York's mapping are those in its comments."""
     mapping = load_mapping(EXAMPLE)
-    assert mapping.home.airport == "KEWR"
-    assert mapping.home.type_of("TJSJ") == mapping.home.type_of("PHNL") == "N"
-    assert mapping.home.type_of("EGLL") == "I"
+    assert mapping.airport_config.airport == "KEWR"
+    assert mapping.airport_config.type_of("TJSJ") == mapping.airport_config.type_of("PHNL") == "N"
+    assert mapping.airport_config.type_of("EGLL") == "I"
     assert mapping.airlines["9E"] == "EDV"
     assert mapping.leave_out_not_departed
 
 
 def test_periods_are_read() -> None:
-    """School holidays are months and days, in pairs."""
-    home = parse_mapping(_changed("home", "school_holidays", [["06-21", "09-07"]])).home
-    assert home.school_holidays == (((6, 21), (9, 7)),)
+    """School holidays are pairs of month and day."""
+    mapping = parse_mapping(_changed("home", "school_holidays", [["06-21", "09-07"]]))
+    assert mapping.airport_config.school_holidays == (((6, 21), (9, 7)),)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_periods_are_read() -> None:
         ("home", "time_zone", "Europe/Madird", "no IANA time zone: 'Europe/Madrid' is one"),
         ("home", "time_zone", "CEST+2 or so", "written like 'Europe/Madrid'"),
         ("home", "country", "XX", "home.country is 'XX': no holidays are known"),
-        ("home", "subdivision", "ZZ", "home.subdivision is 'ZZ': of ES there are AN, AR"),
+        ("home", "subdivision", "ZZ", "home.subdivision is 'ZZ': those of ES are AN, AR"),
         ("home", "domestic", None, "home.domestic must list"),
         ("home", "domestic", ["le"], "home.domestic must list"),
         ("home", "domestic", "LE", "home.domestic must list"),
@@ -101,8 +101,8 @@ def test_periods_are_read() -> None:
         ("airline", "IB", "IBE", "'airline' is no table: use home, columns"),
     ],
 )
-def test_what_cannot_be_is_named(table: str, key: str, value: object, said: str) -> None:
-    """Each mistake is told by its key."""
+def test_a_mistake_is_named(table: str, key: str, value: object, said: str) -> None:
+    """The message of each mistake names its key."""
     with pytest.raises(MappingError) as refused:
         parse_mapping(_changed(table, key, value))
     assert said in str(refused.value)
@@ -118,7 +118,7 @@ def test_what_cannot_be_is_named(table: str, key: str, value: object, said: str)
     ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
-    """The sentence begins with the file."""
+    """The message begins with the file's name."""
     path = tmp_path / "m.toml"
     if content is not None:
         path.write_bytes(content)
@@ -127,6 +127,6 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, said: str) -
     assert str(refused.value).startswith(said)
 
 
-def test_a_home_survives_its_saved_form() -> None:
-    """All fields come back as they were, periods too."""
+def test_an_airport_config_is_restored_from_json() -> None:
+    """All fields are restored unchanged, periods too."""
     assert AirportConfig.from_json(SANTIAGO.to_json()) == SANTIAGO

@@ -1,4 +1,4 @@
-"""The reports, rendered from small measurements on record."""
+"""Reports, rendered from small recorded measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from load.reports import report
 FIXTURES = Path(__file__).parents[1]
 TABLES = [
     ("load.json", report.LOAD_TABLE),
-    ("peers.json", report.PEERS_TABLE),
+    ("peers.json", report.BASELINES_TABLE),
     ("profile.json", report.PROFILE_TABLE),
     ("overload.json", report.OVERLOAD_TABLE),
 ]
@@ -26,7 +26,7 @@ def _measured(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("source", "table"), TABLES)
-def test_tables_are_whole(source: str, table: str, tmp_path: Path) -> None:
+def test_rows_are_as_wide_as_the_head(source: str, table: str, tmp_path: Path) -> None:
     """Every row of a table has as many cells as its head."""
     text = report.write_table(tmp_path, _measured(source), table).read_text()
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
@@ -38,7 +38,7 @@ def test_tables_are_whole(source: str, table: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("source", "table"), TABLES)
 def test_conclusions_written_by_hand_come_last(source: str, table: str, tmp_path: Path) -> None:
-    """Measuring again replaces the figures and leaves the words alone."""
+    """A new measurement replaces the figures and keeps the conclusions."""
     conclusions = tmp_path / table.replace(".md", "-conclusions.md")
     conclusions.write_text("## Conclusions\n\nIt is fast.\n")
     text = report.write_table(tmp_path, _measured(source), table).read_text()
@@ -46,7 +46,7 @@ def test_conclusions_written_by_hand_come_last(source: str, table: str, tmp_path
 
 
 def test_the_table_of_the_load_gives_what_was_measured(tmp_path: Path) -> None:
-    """The main row, as a reader would look for it."""
+    """The row of 64 connections holds the measured figures."""
     result = _measured("load.json")
     text = report.write_table(tmp_path, result).read_text()
     run = result["closed"][1]
@@ -54,22 +54,22 @@ def test_the_table_of_the_load_gives_what_was_measured(tmp_path: Path) -> None:
     assert "real flights" in text
 
 
-def test_generated_flights_are_called_so(tmp_path: Path) -> None:
-    """Nobody takes them for real ones."""
+def test_made_up_flights_are_labelled(tmp_path: Path) -> None:
+    """Table and page say that the flights are not real."""
     result = _measured("load.json")
     result["workload"]["is_sample"] = True
     assert "NOT real" in report.write_table(tmp_path, result).read_text()
     assert "not real ones" in report.write_page(tmp_path, result).read_text()
 
 
-def test_a_peer_that_could_not_be_measured_is_named_with_its_reason(tmp_path: Path) -> None:
-    """It is not left out."""
-    text = report.write_table(tmp_path, _measured("peers.json"), report.PEERS_TABLE).read_text()
+def test_a_baseline_that_could_not_be_measured_is_named_with_its_reason(tmp_path: Path) -> None:
+    """The table does not omit it."""
+    text = report.write_table(tmp_path, _measured("peers.json"), report.BASELINES_TABLE).read_text()
     assert "LitServe, defaults could not be measured: no answer after 90 s" in text
 
 
-def test_the_page_needs_nothing_from_outside(tmp_path: Path) -> None:
-    """Six pictures inside it, no address, no two elements with one id."""
+def test_the_page_has_no_external_resource(tmp_path: Path) -> None:
+    """The page holds six pictures, no external address and no duplicate id."""
     page = report.write_page(tmp_path, _measured("load.json")).read_text()
     assert page.count("<svg") == 6
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
@@ -81,6 +81,6 @@ def test_the_page_needs_nothing_from_outside(tmp_path: Path) -> None:
     ("value", "written"),
     [(None, "-"), (0.123, "0.12"), (12.34, "12.3"), (1234.5, "1,234")],
 )
-def test_latencies_have_the_digits_that_mean_something(value: float | None, written: str) -> None:
-    """Three of them."""
+def test_latencies_have_three_significant_digits(value: float | None, written: str) -> None:
+    """A missing value is a dash."""
     assert report.milliseconds(value) == written

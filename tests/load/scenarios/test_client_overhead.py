@@ -1,4 +1,4 @@
-"""What the client costs is measured on the same flights, and never on wrong answers."""
+"""The client's overhead is measured on the same flights, and never on wrong answers."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def flights() -> pd.DataFrame:
     )
 
 
-def test_ready_made_bodies_hold_every_row_in_order(flights: pd.DataFrame) -> None:
-    """The last body holds what is left over."""
-    parts = [json.loads(text)["flights"] for text in client_overhead.bulk_bodies(flights, 10)]
+def test_prepared_payloads_hold_every_row_in_order(flights: pd.DataFrame) -> None:
+    """The last payload holds the remaining rows."""
+    parts = [json.loads(text)["flights"] for text in client_overhead.bulk_payloads(flights, 10)]
     assert [len(part) for part in parts] == [10, 10, 5]
     numbers = [flight["flight_number"] for part in parts for flight in part]
     assert numbers == flights["flight_number"].tolist()

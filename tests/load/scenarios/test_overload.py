@@ -1,4 +1,4 @@
-"""What was promised of overload, beside what was measured."""
+"""Comparison of overload measurements with their bars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from load.tools.open_loop import OpenRun
 
 
 def step(goodput: float, p99: float, refused_p99: float, lost: int = 0) -> dict[str, Any]:
-    """One step of a storm."""
+    """Return one step of an overload run."""
     return {
         "goodput": goodput,
         "latency_ms": {"p99": p99},
@@ -21,17 +21,17 @@ def step(goodput: float, p99: float, refused_p99: float, lost: int = 0) -> dict[
     }
 
 
-def told(worst: dict[str, Any], after_ms: float = 10.0, beside: float = 2.0) -> list[bool]:
-    """Whether each bar is met."""
+def met(worst: dict[str, Any], after_ms: float = 10.0, beside: float = 2.0) -> list[bool]:
+    """Return for each bar whether it is met."""
     steps = [step(50, 10, 1), step(95, 200, 5), step(100, 220, 5), worst]
     after = {"seconds": [{"second": n, "p99": 500.0 if n < 2 else after_ms} for n in range(6)]}
     found = bars({"steps": steps, "after": after}, {"p99_ratio": beside})
     return [bar["met"] for bar in found]
 
 
-def test_a_good_storm_meets_all_bars() -> None:
-    """Goodput, p99, refusals, recovery, losses and small requests beside bulk."""
-    assert told(step(95, 220, 8)) == [True] * 6
+def test_a_good_run_meets_all_bars() -> None:
+    """Goodput, p99, refusals, recovery, losses and small requests during bulk meet theirs."""
+    assert met(step(95, 220, 8)) == [True] * 6
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_a_good_storm_meets_all_bars() -> None:
     ],
 )
 def test_each_bar_can_be_missed(missed: int, worst: dict[str, Any], more: dict[str, float]) -> None:
-    """What is too little or too late is told, and nothing else with it."""
-    assert told(worst, **more) == [number != missed for number in range(6)]
+    """One bad figure misses its own bar and no other."""
+    assert met(worst, **more) == [number != missed for number in range(6)]
 
 
 def test_rounds_are_put_together() -> None:
-    """Counts add up, all else is the median of the rounds that tell of it."""
+    """Counts are added; other figures are medians of the rounds that have them."""
     runs = [
         {**step(goodput, p99, p99 / 10), "share": 4.0, "rate": 400.0, "cores": {"worker": 0.9}}
         for goodput, p99 in ((90.0, 300.0), (50.0, 500.0), (80.0, 200.0))
@@ -67,7 +67,7 @@ def test_rounds_are_put_together() -> None:
 
 
 def test_latencies_of_rounds_are_their_medians() -> None:
-    """One round that something else disturbed does not count; what failed in it does."""
+    """One slow round does not change the medians; its failed requests count."""
     runs = [
         OpenRun(300.0, 1_800, {"p50": p50, "p99": p99}, {}, [], failed, 0, {}, 0.1)
         for p50, p99, failed in ((1.0, 3.0, 0), (2.0, 50.0, 2), (1.5, 4.0, 0))

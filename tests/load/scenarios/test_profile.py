@@ -1,4 +1,4 @@
-"""Attributing what a sampling profiler saw to the stages of a request."""
+"""Samples of the profiler are attributed to the stages of a request."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ model_validate_json ({PACKAGES}/pydantic/main.py:700) 1
 """
 
 
-def test_looks_are_counted_by_stage() -> None:
-    """The innermost part of the service counts, with all that it calls."""
+def test_samples_are_counted_by_stage() -> None:
+    """The innermost part of the service counts, including the functions that it calls."""
     stages = by_stage(read_stacks(RAW))
     assert stages == {"predict": 6, "server: event loop": 3, "parse and validate": 1}
 
 
-def test_functions_count_only_what_they_do_themselves() -> None:
-    """Not what they call; named by package and file, without folders of the machine."""
+def test_functions_count_without_their_callees() -> None:
+    """Functions are named by package and file, without folders of the machine."""
     assert by_function(read_stacks(RAW)) == {
         "model/inference/booster.py:_predict": 6,
         "asyncio/runners.py:run": 3,
@@ -41,16 +41,16 @@ def test_functions_count_only_what_they_do_themselves() -> None:
         ("serving/contract/schema.py:_parse_departure", "parse and validate"),
         ("features/codes.py:write", "features"),
         ("serving/contract/encoding.py:encode", "encode"),
-        ("serving/api/application.py:__call__", "front door"),
+        ("serving/api/application.py:__call__", "application"),
         ("serving/batching/adaptive.py:_score_batch", "batching"),
         ("serving/http/protocol.py:_reply", "server: HTTP"),
         ("serving/http/transport.py:write_whole", "server: HTTP"),
-        ("serving/api/predict.py:submit", "front door"),
+        ("serving/api/predict.py:submit", "application"),
         ("uvicorn/protocols/http/httptools_impl.py:send", "server: HTTP"),
         ("starlette/routing.py:app", "framework"),
         ("threading.py:wait", OTHER),
     ],
 )
 def test_every_part_has_its_stage(place: str, stage: str) -> None:
-    """The first rule that fits counts."""
+    """The first matching rule counts."""
     assert stage_of(("asyncio/unknown" if stage != OTHER else "main.py:main", place)) == stage

@@ -1,4 +1,4 @@
-"""The facts without which figures say nothing."""
+"""Description of the machine, the versions and the model of a measurement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from load.tools import environment, wrk
 
 
 def test_the_machine_is_described() -> None:
-    """Cores, processor, memory, kernel."""
+    """Cores, processor, memory and kernel are there."""
     facts = environment.facts()
     assert facts["cores"] >= 1
     assert facts["memory_gb"] > 0
@@ -19,14 +19,14 @@ def test_the_machine_is_described() -> None:
     assert facts["kernel"]
 
 
-def test_versions_are_those_of_what_is_installed() -> None:
-    """A package that is not there is left out."""
+def test_versions_are_those_of_installed_packages() -> None:
+    """A package that is not installed is left out."""
     found = environment.versions(("numpy", "no-such-package"))
     assert set(found) == {"python", "numpy"}
 
 
 def test_every_measurement_begins_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When, by which command, on what, with what, and of which model."""
+    """The header holds date, command, machine, versions and model."""
     monkeypatch.setattr(wrk, "version", lambda: "4.1.0")
     monkeypatch.setattr("sys.argv", ["…", "--seconds", "5"])
     predictor: Any = SimpleNamespace(booster=SimpleNamespace(trees=300, features=39))

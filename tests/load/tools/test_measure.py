@@ -1,4 +1,4 @@
-"""The pure parts of the measurements."""
+"""Parts of the measurements that need no server."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from model.inference.bundle import Bundle
 
 
 def test_the_booster_is_called_at_least_once(bundle: Bundle) -> None:
-    """Rows a second, whatever the time limit."""
+    """The rate is positive whatever the time limit is."""
     flights = Flights(["LAN"], ["120"], ["SCFA"], ["N"], np.array([25_000_000]))
     assert booster_alone(bundle.predictor, flights, 1e-9) > 0
 
 
 def test_every_figure_of_the_rounds_is_summarised() -> None:
-    """By its own name."""
+    """The summary has the same keys as the rounds."""
     found = _summaries([{"rate": 1.0, "failed": 0.0}, {"rate": 3.0, "failed": 2.0}])
     assert found["rate"]["median"] == 2.0
     assert found["failed"]["high"] == 2.0
 
 
-def test_pictures_can_be_drawn_of_little() -> None:
-    """One run, one second, no batch: nothing divides by zero."""
+def test_pictures_can_be_drawn_of_one_run() -> None:
+    """One run, one second and no batch cause no division by zero."""
     run = {
         "connections": 1,
         "cores": {"worker": 1.0},

@@ -1,4 +1,4 @@
-"""Batch sizes, read from the service's metrics."""
+"""Batch sizes are read from the service's metrics."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ flight_delay_flights_total 99.0
 
 
 def test_buckets_are_no_longer_cumulative() -> None:
-    """Each counts the batches above the bound before it."""
+    """Each bucket counts the batches above the previous bound."""
     batches = Batches.parse(TEXT.format(total=90.0, one=2.0, more=7.0, all=8.0))
     assert batches.up_to == {"1.0": 2, "16.0": 5, "+Inf": 1}
     assert (batches.count, batches.flights) == (8, 90)
 
 
 def test_only_what_was_added_counts() -> None:
-    """A server keeps counting from its start; a run is the difference."""
+    """Counters start with the server, so a run is a difference."""
     before = Batches.parse(TEXT.format(total=90.0, one=2.0, more=7.0, all=8.0))
     after = Batches.parse(TEXT.format(total=130.0, one=2.0, more=12.0, all=13.0))
     assert after.since(before) == {
@@ -34,6 +34,6 @@ def test_only_what_was_added_counts() -> None:
 
 
 def test_a_service_without_batches_has_none() -> None:
-    """BentoML's own batching does not report them."""
+    """BentoML's own batching does not export the metric."""
     nothing = Batches.parse("")
     assert nothing.since(nothing) == {"up_to": {}, "count": 0, "flights": 0, "mean": None}

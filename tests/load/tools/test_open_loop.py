@@ -1,4 +1,4 @@
-"""Open-loop load: when requests are due, and that none of them is lost or flattered."""
+"""Open-loop load: arrival times, complete counts and latencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy"
 
 
 class _Answering(asyncio.Protocol):
-    """Answers 503 to a body that says so, in two parts, and 200 to all others."""
+    """Server that answers 503 to the body ``busy`` and 200 to others, in two parts."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -31,7 +31,7 @@ class _Answering(asyncio.Protocol):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Give the port of a small server in a thread."""
+    """Return the port of a small server in a thread."""
     chosen, loop, ready = free_port(), asyncio.new_event_loop(), threading.Event()
 
     def serve() -> None:
@@ -51,7 +51,7 @@ def port() -> Iterator[int]:
 
 
 def test_poisson_arrivals_have_their_rate_and_random_gaps() -> None:
-    """Gaps of an exponential distribution: as wide on average as they are spread."""
+    """Gaps are exponential: their mean equals their standard deviation."""
     due = open_loop.poisson(1000, 20, seed=1)
     gaps = np.diff(due)
     assert len(due) == pytest.approx(20_000, rel=0.03)
@@ -61,12 +61,12 @@ def test_poisson_arrivals_have_their_rate_and_random_gaps() -> None:
 
 
 def test_constant_arrivals_have_equal_gaps() -> None:
-    """Half a second at 10 a second: five requests."""
+    """Half a second at 10 per second has five requests."""
     assert open_loop.constant(10, 0.5).tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
 
 
-def test_a_request_is_written_out_whole() -> None:
-    """Its length is that of its body, in bytes."""
+def test_a_request_is_complete() -> None:
+    """Content-Length is the length of the body in bytes."""
     (request,) = open_loop.http_requests(["ñ".encode()], 3000)
     head, _, body = request.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /predict_delay HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n")
@@ -75,7 +75,7 @@ def test_a_request_is_written_out_whole() -> None:
 
 
 def test_the_end_of_an_answer_is_known_from_its_head() -> None:
-    """And not before the head is whole."""
+    """The length is unknown until the head is complete."""
     assert open_loop.answer_length(GOOD[:10]) is None
     assert open_loop.answer_length(GOOD[:-1]) == len(GOOD)
     with pytest.raises(ValueError, match="content-length"):
@@ -83,7 +83,7 @@ def test_the_end_of_an_answer_is_known_from_its_head() -> None:
 
 
 def test_every_arrival_is_answered_and_counted(port: int) -> None:
-    """One connection for all of them: those that must wait are not dropped."""
+    """Requests that wait for the only connection are not dropped."""
     due = open_loop.constant(400, 0.25)
     run = open_loop.run(port, open_loop.http_requests([b"a", b"b"], port), due, connections=1)
     assert run.arrivals == 100
@@ -94,15 +94,15 @@ def test_every_arrival_is_answered_and_counted(port: int) -> None:
 
 
 def test_other_answers_than_200_have_failed(port: int) -> None:
-    """Every second request is refused, and its latency left out."""
+    """Every second request is refused, and its latency is left out."""
     requests = open_loop.http_requests([b"fine", b"busy"], port)
     run = open_loop.run(port, requests, open_loop.constant(400, 0.1), connections=4)
     assert run.failed == 20
     assert sum(row["answers"] for row in run.seconds) == 20
 
 
-def test_calls_one_after_the_other_are_each_timed(port: int) -> None:
-    """As many latencies as calls."""
+def test_sequential_calls_are_each_timed(port: int) -> None:
+    """There are as many latencies as calls."""
     latencies = open_loop.sequential(port, open_loop.http_requests([b"a"], port), 20)
     assert len(latencies) == 20
     assert (latencies > 0).all()

@@ -1,4 +1,4 @@
-"""Open-loop load on a service that is reached over TLS, as the checks of a deployment do it."""
+"""Open-loop load on a service over TLS, as in the checks of a deployment."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cryptography.x509.oid import NameOID
 
 from load.tools import open_loop
 
-TOKEN = "Bearer abc"  # noqa: S105 - opens nothing
+TOKEN = "Bearer abc"  # noqa: S105 - a token of this test
 
 
 class _Private(BaseHTTPRequestHandler):
-    """Answers 200 to whoever brings the token, and 403 to all others."""
+    """Server that answers 200 to requests with the token, and 403 to others."""
 
     protocol_version = "HTTP/1.1"
 
@@ -66,7 +66,7 @@ def _certificate(folder: Path) -> Path:
 
 @pytest.fixture
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Port of a private service whose certificate is trusted here."""
+    """Return the port of a private service whose certificate is trusted."""
     certificate = _certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -84,19 +84,17 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("headers", "failed"), [({"Authorization": TOKEN}, 0), ({"Authorization": "no"}, 20)]
 )
-def test_headers_open_a_private_service_over_tls(
+def test_headers_authorize_at_a_private_service_over_tls(
     port: int, headers: dict[str, str], failed: int
 ) -> None:
-    """Every request carries them; those that are refused have failed."""
+    """Every request carries them; refused requests count as failed."""
     requests = open_loop.http_requests([b"{}"], port, headers=headers)
     run = open_loop.run(port, requests, open_loop.constant(40, 0.5), connections=2, tls=True)
     assert (run.arrivals, run.failed) == (20, failed)
 
 
-def test_a_stranger_with_a_certificate_of_its_own_is_not_talked_to(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The certificate is checked, so the token goes to nobody else."""
+def test_an_untrusted_certificate_is_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate is verified before the token is sent."""
     monkeypatch.delenv("SSL_CERT_FILE")
     requests = open_loop.http_requests([b"{}"], port)
     with pytest.raises(ssl.SSLCertVerificationError):

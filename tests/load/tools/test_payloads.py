@@ -1,4 +1,4 @@
-"""The bodies of the requests: valid by the contract, no two alike, the same every time."""
+"""Request payloads: valid by the contract, distinct, and the same every time."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from load.tools.payloads import (
     FLIGHTS_PER_REQUEST,
     LEAST_FLIGHTS,
     Workload,
-    bodies,
     distinct_flights,
     make_workload,
+    payloads,
 )
 from serving.contract.schema import PredictionRequest
 
 
 @pytest.fixture(scope="module")
 def workload(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Workload:
-    """Give the bodies as a measurement would send them."""
-    return make_workload(dataset, tmp_path_factory.mktemp("bodies"))
+    """Return the payloads as a measurement sends them."""
+    return make_workload(dataset, tmp_path_factory.mktemp("payloads"))
 
 
-def test_there_are_enough_flights_and_no_two_bodies_are_alike(workload: Workload) -> None:
-    """What a service has answered once it is not asked again before all others."""
-    sent = workload.bodies()
+def test_there_are_enough_distinct_payloads(workload: Workload) -> None:
+    """A service gets a payload again only after all others."""
+    sent = workload.payloads()
     assert len(sent) == workload.flights >= LEAST_FLIGHTS
     assert len(set(sent)) == len(sent)
 
 
 @pytest.mark.parametrize("size", FLIGHTS_PER_REQUEST)
 def test_every_body_is_valid_and_of_its_size(workload: Workload, size: int) -> None:
-    """The contract itself reads them."""
-    for body in workload.bodies(size)[:500]:
+    """The schema of the contract accepts them."""
+    for body in workload.payloads(size)[:500]:
         assert len(PredictionRequest.model_validate_json(body).flights) == size
 
 
 def test_every_size_sends_the_same_flights(workload: Workload) -> None:
-    """Bulk requests are the single ones, side by side."""
-    singles = [json.loads(body)["flights"][0] for body in workload.bodies()]
-    bulk = [flight for body in workload.bodies(100) for flight in json.loads(body)["flights"]]
+    """Bulk payloads hold the flights of the single ones, in order."""
+    singles = [json.loads(body)["flights"][0] for body in workload.payloads()]
+    bulk = [flight for body in workload.payloads(100) for flight in json.loads(body)["flights"]]
     assert bulk == singles[: len(bulk)]
 
 
 def test_the_order_is_random_and_the_same_every_time(frame: pd.DataFrame) -> None:
-    """A seed decides, not the clock."""
+    """The seed alone decides on the order."""
     first, again = distinct_flights(frame, 100), distinct_flights(frame, 100)
     assert first == again != distinct_flights(frame, 100, seed=1)
     departures = [flight["scheduled_departure"] for flight in first]
     assert departures != sorted(departures)
 
 
-def test_flights_left_over_are_left_out() -> None:
+def test_a_last_smaller_payload_is_left_out() -> None:
     """Five flights make two requests of two."""
     flights = [{"airline": str(number)} for number in range(5)]
-    assert [json.loads(body)["flights"] for body in bodies(flights, 2)] == [
+    assert [json.loads(body)["flights"] for body in payloads(flights, 2)] == [
         flights[:2],
         flights[2:4],
     ]

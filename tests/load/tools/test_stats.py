@@ -1,4 +1,4 @@
-"""The arithmetic of the measurements."""
+"""Statistics of the measurements."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from load.tools.stats import by_second, percentiles, summary
 
 
 def test_percentiles_are_measured_values() -> None:
-    """By nearest rank: of 1 to 100, the 99th percentile is 99."""
+    """The nearest rank is used: of 1 to 100, the 99th percentile is 99."""
     found = percentiles(list(range(1, 101)))
     assert (found["p50"], found["p90"], found["p99"], found["max"]) == (50, 90, 99, 100)
     assert found["mean"] == pytest.approx(50.5)
 
 
-def test_nothing_has_no_percentiles() -> None:
-    """An empty dictionary, not a row of NaN."""
+def test_no_values_have_no_percentiles() -> None:
+    """The result is an empty dictionary without NaN."""
     assert percentiles([]) == {}
 
 
 def test_a_summary_keeps_its_rounds() -> None:
-    """Median and range, for whoever wants to judge the noise."""
+    """Median, range and the rounds themselves show the noise."""
     assert summary([3.0, 1.0, 2.0]) == {
         "median": 2.0,
         "low": 1.0,
@@ -31,6 +31,6 @@ def test_a_summary_keeps_its_rounds() -> None:
 
 
 def test_latency_is_split_by_second() -> None:
-    """Seconds in which nothing was due are left out."""
+    """Seconds without a due request are left out."""
     rows = by_second(np.array([0.1, 0.9, 2.5]), np.array([1.0, 3.0, 7.0]))
     assert [(row["second"], row["answers"], row["max"]) for row in rows] == [(0, 2, 3.0), (2, 1, 7)]

@@ -1,4 +1,4 @@
-"""Reading what wrk's script prints, and saying so where wrk is missing."""
+"""Results of wrk's script are parsed, and a missing wrk is reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESULT {"requests":6000,"seconds":2.0,"bytes":120000,"latency_ms":{"mean":2.5,"m
 
 
 def test_a_result_is_read() -> None:
-    """The one line of JSON among wrk's own words."""
+    """The result is found in wrk's output."""
     run = wrk.Run.parse(OUTPUT, client_cpu=0.5)
     assert run.rate == 3000
     assert run.failed == 6
@@ -30,29 +30,29 @@ def test_a_result_is_read() -> None:
     assert run.to_json()["client_cpu"] == 0.5
 
 
-def test_derived_figures_stand_in_the_json_too() -> None:
-    """A reader of load.json need not know how they follow."""
+def test_derived_figures_are_in_the_json() -> None:
+    """Readers of load.json do not compute them."""
     assert {"rate", "failed", "requests"} <= set(wrk.Run.parse(OUTPUT).to_json())
 
 
 @pytest.mark.parametrize("output", ["", "Running 2s test", OUTPUT + OUTPUT])
 def test_output_without_exactly_one_result_is_refused(output: str) -> None:
-    """Nothing is guessed."""
+    """An ambiguous output is an error."""
     with pytest.raises(wrk.WrkError, match="no result"):
         wrk.Run.parse(output)
 
 
 def test_a_missing_wrk_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On every system that people use."""
+    """The message covers Debian, macOS and others."""
     monkeypatch.setenv("PATH", "")
     with pytest.raises(wrk.WrkError, match=r"apt-get install wrk.*brew install wrk"):
         wrk.find()
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk")
-def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
-    """In wrk's own words."""
-    bodies = tmp_path / "bodies"
-    bodies.write_text("{}\n")
+def test_a_missing_server_is_reported(tmp_path: Path) -> None:
+    """The error holds wrk's message."""
+    payloads = tmp_path / "payloads"
+    payloads.write_text("{}\n")
     with pytest.raises(wrk.WrkError, match=r"wrk failed|refused"):
-        wrk.run(f"http://{HOST}:{free_port()}", bodies, connections=1, seconds=1)
+        wrk.run(f"http://{HOST}:{free_port()}", payloads, connections=1, seconds=1)

@@ -1,4 +1,4 @@
-"""Calibration through the year: causal, honest about its months, and true on made-up drifts."""
+"""Test calibration by month: ways of updating, months, and that no later outcome is used."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from model.evaluation.protocols import Scored
 from model.inference.calibration import Calibration, FloatArray, sigmoid
 from model.training.fit import TrainingConfig
 
-RECIPE = TrainingConfig(rounds=5)
+CONFIG = TrainingConfig(rounds=5)
 
 
 @pytest.fixture(scope="module")
 def run(few: pd.DataFrame) -> Scored:
-    """Give every flight from April on the same probability."""
+    """Return the flights from April on with the same probability each."""
     row = np.flatnonzero(few["scheduled_departure"] >= pd.Timestamp("2017-04-01"))
     late = few["delayed"].to_numpy(dtype=bool)[row]
     return Scored(row, late, np.full(len(row), 0.1), np.full(len(row), 0.18))
@@ -24,15 +24,15 @@ def run(few: pd.DataFrame) -> Scored:
 
 @pytest.fixture(scope="module")
 def margin(few: pd.DataFrame, run: Scored) -> FloatArray:
-    """Give the log-odds of those."""
+    """Return the log-odds of those flights, NaN for all others."""
     margin = np.full(len(few), np.nan)
     margin[run.row] = np.log(0.1 / 0.9)
     return margin
 
 
-def test_each_way_is_told_by_month(few: pd.DataFrame, run: Scored) -> None:
-    """A monthly refit and models left alone, each plain and recalibrated, in their months."""
-    found = drift(few, run, RECIPE)
+def test_each_way_has_figures_by_month(few: pd.DataFrame, run: Scored) -> None:
+    """Models with and without refit have figures by month, as they are and recalibrated."""
+    found = drift(few, run, CONFIG)
     plain = [way for way in found if ";" not in way]
     assert plain == [
         "refitted each month",
@@ -46,24 +46,24 @@ def test_each_way_is_told_by_month(few: pd.DataFrame, run: Scored) -> None:
     assert found[plain[0]]["pooled"]["mean_probability"] == pytest.approx(0.1)
 
 
-def test_a_year_too_short_has_nothing_left_alone(few: pd.DataFrame, run: Scored) -> None:
-    """With one scored month, no model can be asked about a later one."""
+def test_one_scored_month_has_no_model_without_refit(few: pd.DataFrame, run: Scored) -> None:
+    """A single scored month has no later month for a model without refit."""
     early = few[few["scheduled_departure"] < pd.Timestamp("2017-05-01")]
     rows = run.row < len(early)
     short = Scored(run.row[rows], run.late[rows], run.probability[rows], run.constant[rows])
-    assert all(way.startswith("refitted") for way in drift(early, short, RECIPE))
+    assert all(way.startswith("refitted") for way in drift(early, short, CONFIG))
 
 
 def test_recalibration_follows_the_weeks_before(few: pd.DataFrame, margin: FloatArray) -> None:
-    """The first month is as it was; later ones move to the late share of the weeks before."""
+    """The first month keeps its level; later ones move to the late share of the weeks before."""
     late = few.assign(delayed=np.arange(len(few)) % 2 == 0)
-    said = _by_month(late, _monthly(late, margin, Calibration.shift, 8))
-    assert said["2017-04"]["mean_probability"] == pytest.approx(0.1)
-    assert 0.35 < said["2017-08"]["mean_probability"] <= 0.5
+    found = _by_month(late, _monthly(late, margin, Calibration.shift, 8))
+    assert found["2017-04"]["mean_probability"] == pytest.approx(0.1)
+    assert 0.35 < found["2017-08"]["mean_probability"] <= 0.5
 
 
 def test_recalibration_sees_no_outcome_of_its_month(few: pd.DataFrame, margin: FloatArray) -> None:
-    """Outcomes from a month's first day on, early morning stragglers included, change nothing."""
+    """Outcomes from the first day of a month on, also of flights due before it, change nothing."""
     start = pd.Timestamp("2017-08-01")
     unknown = (few["actual_departure"] >= start) | (few["scheduled_departure"] >= start)
     other = few.copy()
@@ -75,8 +75,8 @@ def test_recalibration_sees_no_outcome_of_its_month(few: pd.DataFrame, margin: F
     assert not (one[later] == two[later]).all()
 
 
-def test_the_level_alone_can_be_moved() -> None:
-    """The intercept follows a base rate, the slope stays, and a few flights change little."""
+def test_the_intercept_alone_can_be_fitted() -> None:
+    """The intercept follows the base rate, the slope stays 1, and few flights change little."""
     random = np.random.default_rng(0)
     margin = random.normal(-1.5, 1.0, 100_000)
     late = random.random(len(margin)) < sigmoid(margin + 0.7)

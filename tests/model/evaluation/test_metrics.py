@@ -1,4 +1,4 @@
-"""The figures of the protocol against numbers worked out by hand."""
+"""Test the figures of the protocol against values computed by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROBABILITY = np.array([0.9, 0.6, 0.4, 0.1])
 
 
 def test_the_figures_of_four_flights() -> None:
-    """Every figure of a tiny example is the one worked out by hand."""
+    """Every figure of a tiny example equals the one computed by hand."""
     found = figures(LATE, PROBABILITY, np.full(4, 0.5), threshold=0.5)
     assert tuple(found) == FIGURES
     assert found == pytest.approx(
@@ -32,7 +32,7 @@ def test_the_figures_of_four_flights() -> None:
             "log_loss_constant": log(2),
             "brier": (0.01 + 0.36 + 0.36 + 0.01) / 4,
             "brier_constant": 0.25,
-            # a bin for each flight
+            # each flight is a bin of its own
             "ece": (0.1 + 0.6 + 0.6 + 0.1) / 4,
             "precision": 1 / 2,
             "recall": 1 / 2,
@@ -49,14 +49,14 @@ def test_the_threshold_itself_counts_as_delayed() -> None:
 
 
 def test_without_an_alarm_precision_is_nought() -> None:
-    """Where no flight reaches the threshold the figures are 0, and nobody warns."""
+    """If no flight reaches the threshold the figures are 0, without a warning."""
     found = figures(LATE, PROBABILITY, np.full(4, 0.5), threshold=0.95)
     assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("late", [True, False])
 def test_flights_that_all_ended_alike_have_figures(late: bool) -> None:
-    """With one outcome only, nothing can be ranked; all else is a number, and nobody warns."""
+    """One outcome only gives no ranking figure, all other figures, and no warning."""
     found = figures(np.full(4, late), PROBABILITY, np.full(4, 0.5), threshold=0.5)
     assert found["auc"] is None
     assert found["ap"] is None
@@ -68,20 +68,20 @@ def test_flights_that_all_ended_alike_have_figures(late: bool) -> None:
 
 
 def test_figures_are_plain_numbers() -> None:
-    """Every figure is a float of Python's own, as JSON wants it."""
+    """Every figure is a Python float, which JSON can encode."""
     found = figures(LATE, PROBABILITY, np.full(4, 0.5), threshold=0.5)
     assert {type(value) for value in found.values()} == {float}
 
 
 def test_a_perfect_predictor_has_no_calibration_error() -> None:
-    """Where of every hundred flights at n % exactly n are late, the error is 0."""
-    said = np.repeat(np.arange(10) / 10, 100)
+    """If exactly n of every hundred flights at n % are late, the error is 0."""
+    probability = np.repeat(np.arange(10) / 10, 100)
     late = np.concatenate([np.arange(100) < n * 10 for n in range(10)])
-    assert calibration_error(late, said) == pytest.approx(0, abs=1e-12)
+    assert calibration_error(late, probability) == pytest.approx(0, abs=1e-12)
 
 
-def test_a_bold_predictor_is_off_by_what_it_overstates() -> None:
-    """Who says 90 % where 10 % are late is off by 80 points."""
+def test_an_overconfident_predictor_has_the_error_of_its_gap() -> None:
+    """A prediction of 90 % where 10 % are late has an error of 80 points."""
     late = np.tile(np.arange(10) == 0, 100)
     assert calibration_error(late, np.full(1000, 0.9)) == pytest.approx(0.8)
 
@@ -89,40 +89,40 @@ def test_a_bold_predictor_is_off_by_what_it_overstates() -> None:
 def test_errors_of_either_sign_do_not_cancel() -> None:
     """Half too high and half too low by 30 points is an error of 30 points."""
     late = np.tile([True, False], 500)
-    said = np.repeat([0.2, 0.8], 500)
-    assert calibration_error(late, said) == pytest.approx(0.3)
+    probability = np.repeat([0.2, 0.8], 500)
+    assert calibration_error(late, probability) == pytest.approx(0.3)
 
 
-def test_random_outcomes_of_the_said_probability_are_nearly_calibrated() -> None:
-    """Outcomes drawn by the probabilities themselves leave only noise."""
+def test_outcomes_drawn_by_their_probability_are_nearly_calibrated() -> None:
+    """Outcomes that are drawn by the probabilities leave an error below .01."""
     random = np.random.default_rng(0)
-    said = random.random(100_000)
-    late = random.random(100_000) < said
-    assert calibration_error(late, said) < 0.01
-    assert calibration_error(late, said**2) > 0.1
+    probability = random.random(100_000)
+    late = random.random(100_000) < probability
+    assert calibration_error(late, probability) < 0.01
+    assert calibration_error(late, probability**2) > 0.1
 
 
 def test_the_calibration_error_does_not_depend_on_the_order_of_flights() -> None:
-    """Flights of equal probability may stand in any order."""
-    said, late = np.full(1000, 0.5), np.arange(1000) < 500
-    interleaved = np.tile([True, False], 500)
-    assert calibration_error(late, said) == pytest.approx(calibration_error(interleaved, said))
+    """Flights of equal probability give the same error in any order."""
+    probability, late = np.full(1000, 0.5), np.arange(1000) < 500
+    interleaved = calibration_error(np.tile([True, False], 500), probability)
+    assert calibration_error(late, probability) == pytest.approx(interleaved)
 
 
 @pytest.mark.parametrize(("flights", "bins"), [(1000, 10), (1003, 10), (7, 7), (1, 1)])
 def test_bins_have_equal_mass(flights: int, bins: int) -> None:
-    """Ten bins, or one per flight where there are fewer, differ by one flight at most."""
+    """Ten bins, or one per flight if there are fewer, differ by at most one flight."""
     random = np.random.default_rng(0)
     probability = random.random(flights)
-    said, happened, count = reliability(random.random(flights) < probability, probability)
-    assert len(said) == len(happened) == len(count) == bins
+    predicted, observed, count = reliability(random.random(flights) < probability, probability)
+    assert len(predicted) == len(observed) == len(count) == bins
     assert count.sum() == flights
     assert count.max() - count.min() <= 1
-    assert (np.diff(said) > 0).all()
+    assert (np.diff(predicted) > 0).all()
 
 
 def test_the_loss_of_single_flights_is_the_log_loss() -> None:
-    """Its mean is scikit-learn's log loss, and each term is the logarithm of what came true."""
+    """Each loss is minus the logarithm of the probability of the outcome; the mean is sklearn's."""
     loss = flight_log_loss(LATE, PROBABILITY)
     np.testing.assert_allclose(loss, -np.log([0.9, 0.4, 0.4, 0.9]), rtol=1e-14)
     random = np.random.default_rng(0)
@@ -130,8 +130,8 @@ def test_the_loss_of_single_flights_is_the_log_loss() -> None:
     assert flight_log_loss(late, probability).mean() == pytest.approx(log_loss(late, probability))
 
 
-def test_certainty_that_was_wrong_costs_much_but_not_everything() -> None:
-    """Probabilities of exactly 0 and 1 have a finite loss."""
+def test_a_certain_prediction_has_a_finite_loss() -> None:
+    """Probabilities of exactly 0 and 1 have a finite loss, also when they are wrong."""
     loss = flight_log_loss(np.array([True, False, True, False]), np.array([0.0, 1.0, 1.0, 0.0]))
     assert np.isfinite(loss).all()
     assert loss[:2].min() > 30

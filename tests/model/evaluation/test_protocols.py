@@ -1,4 +1,4 @@
-"""The protocol: which rows are fitted on, which are scored, and that no outcome leaks."""
+"""Test which rows each protocol fits and scores, and that no outcome leaks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from model.evaluation.protocols import (
     _run,
     evaluate,
     fold_count,
-    held_out_days,
-    random_rows,
+    random_split,
+    split_by_day,
     walk_forward,
 )
 from model.inference.decision import Decision
 from model.training.fit import MINIMUM_FLIGHTS, TrainingConfig, fit
 
-RECIPE = TrainingConfig(rounds=5, decision=Decision(threshold=0.22))
+CONFIG = TrainingConfig(rounds=5, decision=Decision(threshold=0.22))
 SEEDS = (3, 4)
 
 
@@ -39,8 +39,8 @@ def _months(frame: pd.DataFrame) -> pd.Series[str]:
     return months
 
 
-def _rubbish(frame: pd.DataFrame, rows: BoolArray, seed: int = 0) -> pd.DataFrame:
-    """Return the frame with other outcomes in some of its rows."""
+def _changed_outcomes(frame: pd.DataFrame, rows: BoolArray, seed: int = 0) -> pd.DataFrame:
+    """Return the frame with random outcomes in some of its rows."""
     random = np.random.default_rng(seed)
     changed = frame.copy()
     count = int(rows.sum())
@@ -54,42 +54,42 @@ def _rubbish(frame: pd.DataFrame, rows: BoolArray, seed: int = 0) -> pd.DataFram
 
 @pytest.fixture(scope="module")
 def early(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give every ninth flight of the first three months."""
+    """Return every ninth flight of the first three months."""
     return frame[_months(frame) <= "2017-03"].iloc[::9]
 
 
 @pytest.fixture(scope="module")
 def evaluated(few: pd.DataFrame) -> tuple[dict[str, Any], dict[str, Scored], list[Fold]]:
-    """Give figures, scored flights and the folds that were reported on the way."""
+    """Return figures, scored flights and the folds that were reported as progress."""
     seen: list[Fold] = []
-    report, scored = evaluate(few, RECIPE, SEEDS, seen.append)
+    report, scored = evaluate(few, CONFIG, SEEDS, seen.append)
     return report, scored, seen
 
 
-def test_random_rows_are_those_of_the_published_split(frame: pd.DataFrame) -> None:
-    """The rows of E1 are those that shuffling and splitting the file itself gives."""
+def test_the_random_split_is_the_published_one(frame: pd.DataFrame) -> None:
+    """The rows of the random split (E1) equal those of shuffling and splitting the file."""
     in_file_order = frame.sort_values("file_row").reset_index(drop=True)
     shuffled = shuffle(in_file_order[["file_row", "delayed"]], random_state=111)
     train, test, _, _ = train_test_split(
         shuffled[["file_row"]], shuffled["delayed"], test_size=0.33, random_state=42
     )
-    (fold,) = random_rows(frame)
+    (fold,) = random_split(frame)
     assert set(frame["file_row"].iloc[fold.train]) == set(train["file_row"])
     assert set(frame["file_row"].iloc[fold.test]) == set(test["file_row"])
     assert len(fold.train) + len(fold.test) == len(frame)
 
 
-def test_random_rows_do_not_depend_on_the_order_of_the_frame(few: pd.DataFrame) -> None:
-    """Whatever the order of the frame, the same places in the file are scored."""
+def test_the_random_split_does_not_depend_on_the_order_of_the_frame(few: pd.DataFrame) -> None:
+    """A frame in another order gives the same rows of the file."""
     turned = few.iloc[::-1]
-    (fold,), (same) = random_rows(few), next(random_rows(turned))
+    (fold,), (same) = random_split(few), next(random_split(turned))
     assert set(few["file_row"].iloc[fold.test]) == set(turned["file_row"].iloc[same.test])
 
 
-def test_held_out_days_stay_together(frame: pd.DataFrame) -> None:
-    """No calendar day is both fitted on and scored, and all rows are scored exactly once."""
+def test_the_split_by_day_keeps_days_together(frame: pd.DataFrame) -> None:
+    """No calendar day is both fitted and scored, and all rows are scored exactly once."""
     day = frame["scheduled_departure"].dt.date.to_numpy()
-    folds = list(held_out_days(frame))
+    folds = list(split_by_day(frame))
     assert len(folds) == 5
     for fold in folds:
         assert not set(day[fold.train]) & set(day[fold.test])
@@ -98,22 +98,22 @@ def test_held_out_days_stay_together(frame: pd.DataFrame) -> None:
     assert (np.sort(scored) == np.arange(len(frame))).all()
 
 
-def test_held_out_folds_are_of_a_size(frame: pd.DataFrame) -> None:
+def test_folds_of_the_split_by_day_have_similar_sizes(frame: pd.DataFrame) -> None:
     """Each of the five folds scores about a fifth of the flights."""
-    shares = [len(fold.test) / len(frame) for fold in held_out_days(frame)]
+    shares = [len(fold.test) / len(frame) for fold in split_by_day(frame)]
     assert min(shares) > 0.18
     assert max(shares) < 0.22
 
 
-def test_too_few_days_are_refused_in_words(frame: pd.DataFrame) -> None:
-    """Flights of less than five days are refused with an error of this package."""
+def test_too_few_days_are_refused(frame: pd.DataFrame) -> None:
+    """Flights of fewer than five days give an error of this package."""
     days = frame["scheduled_departure"].dt.date
     with pytest.raises(ModelError):
         fold_count(frame[days.isin(days.unique()[:4])])
 
 
 def test_walk_forward_scores_the_months_after_the_third(frame: pd.DataFrame) -> None:
-    """April to December are scored, each whole, from all months before it and no other row."""
+    """April to December are scored in full, each fitted on exactly the months before it."""
     month = _months(frame).to_numpy()
     folds = list(walk_forward(frame))
     assert [fold.name for fold in folds] == [f"2017-{n:02}" for n in range(4, 13)]
@@ -127,7 +127,7 @@ def test_walk_forward_scores_the_months_after_the_third(frame: pd.DataFrame) -> 
 
 
 def test_later_months_change_no_earlier_fold(frame: pd.DataFrame) -> None:
-    """Folds of a frame that ends in June are the first ones of the whole year."""
+    """Folds of a frame that ends in June equal the first folds of the whole year."""
     half = frame[_months(frame) <= "2017-06"]
     folds = list(walk_forward(half))
     assert len(folds) == 3
@@ -137,13 +137,13 @@ def test_later_months_change_no_earlier_fold(frame: pd.DataFrame) -> None:
         assert (fold.test == same.test).all()
 
 
-def test_three_months_cannot_be_walked(frame: pd.DataFrame) -> None:
-    """Without a fourth month there is nothing to score."""
+def test_three_months_have_no_walk_forward_fold(frame: pd.DataFrame) -> None:
+    """Three months of flights give no fold."""
     assert list(walk_forward(frame[_months(frame) <= "2017-03"])) == []
 
 
 def test_months_after_too_few_flights_are_not_scored(few: pd.DataFrame) -> None:
-    """A month is scored only where enough flights came before it."""
+    """A month is scored only if enough flights came before it."""
     thin = few.iloc[::4]
     folds = list(walk_forward(thin))
     assert 0 < len(folds) < 9
@@ -153,10 +153,10 @@ def test_months_after_too_few_flights_are_not_scored(few: pd.DataFrame) -> None:
     assert (_months(thin) < before).sum() < MINIMUM_FLIGHTS
 
 
-def test_the_number_of_fits_is_known_beforehand(
+def test_fold_count_is_the_number_of_reported_fits(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """One fold of E1, five of E2, nine of E3 at each level are announced, and as many reported."""
+    """`fold_count` is 1 (E1) + 5 (E2) + 9 for each level of E3, and as many are reported."""
     assert fold_count(few) == 1 + 5 + 2 * 9
     assert len(evaluated[2]) == len(SEEDS) * fold_count(few)
 
@@ -164,7 +164,7 @@ def test_the_number_of_fits_is_known_beforehand(
 def test_every_protocol_has_all_figures(
     evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]],
 ) -> None:
-    """Each row of the report has every figure, its spread, its seeds and its flights."""
+    """Each protocol has every figure, its spread, its seeds and its number of flights."""
     report, scored, _ = evaluated
     assert list(report) == list(scored) == list(PROTOCOLS)
     for protocol, found in report.items():
@@ -174,10 +174,10 @@ def test_every_protocol_has_all_figures(
         assert found["n"] == len(scored[protocol].row)
 
 
-def test_scored_flights_stand_by_their_rows(
+def test_scored_flights_match_their_rows(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """Outcomes belong to the rows they are listed with, and no row is scored twice."""
+    """Outcomes are those of the listed rows, and no row is scored twice."""
     late = few["delayed"].to_numpy()
     for scored in evaluated[1].values():
         assert (scored.late == late[scored.row]).all()
@@ -188,21 +188,21 @@ def test_scored_flights_stand_by_their_rows(
 def test_the_constant_is_the_late_share_before(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """What a model without features would say of a month is the late share of those before."""
+    """The constant of a month is the late share of the months before it."""
     scored = evaluated[1]["E3.schedule"]
     month = _months(few).to_numpy()
     for fold in walk_forward(few):
-        said = scored.constant[month[scored.row] == fold.name]
-        assert (said == few["delayed"].to_numpy()[fold.train].mean()).all()
+        constant = scored.constant[month[scored.row] == fold.name]
+        assert (constant == few["delayed"].to_numpy()[fold.train].mean()).all()
 
 
 def test_figures_are_the_mean_over_seeds(
     early: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two seeds, figures are the mean and the spread is the standard deviation."""
+    """Figures are the mean over two seeds, and the spread is the standard deviation."""
     monkeypatch.setitem(PROTOCOLS, "E2", lambda _frame: iter(()))
-    alone = [evaluate(early, RECIPE, [seed])[0]["E1"] for seed in SEEDS]
-    both = evaluate(early, RECIPE, SEEDS)[0]["E1"]
+    alone = [evaluate(early, CONFIG, [seed])[0]["E1"] for seed in SEEDS]
+    both = evaluate(early, CONFIG, SEEDS)[0]["E1"]
     for name in FIGURES:
         values = [each[name] for each in alone]
         assert both[name] == pytest.approx(np.mean(values))
@@ -214,18 +214,18 @@ def test_figures_are_the_mean_over_seeds(
 def test_scored_flights_are_those_of_the_first_seed(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """Fitting and scoring by hand with the first seed gives the flights that are returned."""
-    (fold,) = random_rows(few)
-    again = _run(few, [fold], RECIPE, [SEEDS[0]], lambda _fold: None)[0]
+    """The returned flights equal those of fitting and scoring with the first seed."""
+    (fold,) = random_split(few)
+    again = _run(few, [fold], CONFIG, [SEEDS[0]], lambda _fold: None)[0]
     assert (evaluated[1]["E1"].probability == again.probability).all()
-    other = _run(few, [fold], RECIPE, [SEEDS[1]], lambda _fold: None)[0]
+    other = _run(few, [fold], CONFIG, [SEEDS[1]], lambda _fold: None)[0]
     assert (other.probability != again.probability).any()
 
 
 def test_months_and_days_add_up_to_the_whole(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """By month and by day, flights and losses sum to those of all scored flights."""
+    """Flights and losses by month and by day sum to those of all scored flights."""
     report, scored = evaluated[0]["E3.schedule"], evaluated[1]["E3.schedule"]
     loss = flight_log_loss(scored.late, scored.probability).sum()
     assert sum(month["n"] for month in report["by_month"].values()) == len(scored.row)
@@ -239,39 +239,39 @@ def test_months_and_days_add_up_to_the_whole(
 def test_a_month_has_its_own_figures(
     few: pd.DataFrame, evaluated: tuple[dict[str, Any], dict[str, Scored], list[Fold]]
 ) -> None:
-    """The figures of a month are those of its flights at the recipe's threshold."""
+    """The figures of a month are those of its flights at the threshold of the config."""
     report, scored = evaluated[0]["E3.schedule"], evaluated[1]["E3.schedule"]
     rows = _months(few).to_numpy()[scored.row] == "2017-07"
     parts = (scored.late[rows], scored.probability[rows], scored.constant[rows])
-    expected = figures(*parts, RECIPE.decision.threshold)
+    expected = figures(*parts, CONFIG.decision.threshold)
     found = report["by_month"]["2017-07"]
     assert {name: found[name] for name in FIGURES} == expected
     assert found["late_share"] == pytest.approx(scored.late[rows].mean())
 
 
-def test_a_short_frame_is_not_walked(early: pd.DataFrame) -> None:
-    """Where no month can be scored, E3 is left out and the others remain."""
-    report, scored = evaluate(early, RECIPE, [0])
+def test_a_short_frame_has_no_walk_forward(early: pd.DataFrame) -> None:
+    """Walk-forward is left out if no month can be scored; the other protocols remain."""
+    report, scored = evaluate(early, CONFIG, [0])
     assert list(report) == list(scored) == ["E1", "E2"]
 
 
 def test_outcomes_of_scored_months_do_not_reach_their_scores(few: pd.DataFrame) -> None:
-    """With other outcomes from July on, scores of April to July stay the same, bit for bit."""
+    """Changed outcomes from July on change no score of April to July by a bit."""
     folds = [fold for fold in walk_forward(few) if fold.name <= "2017-07"]
-    changed = _rubbish(few, (_months(few) >= "2017-07").to_numpy())
+    changed = _changed_outcomes(few, (_months(few) >= "2017-07").to_numpy())
     before, after = (
-        _run(each, folds, RECIPE, [0], lambda _fold: None)[0].probability for each in (few, changed)
+        _run(each, folds, CONFIG, [0], lambda _fold: None)[0].probability for each in (few, changed)
     )
     assert changed["delayed"].mean() > few["delayed"].mean() + 0.2
     assert (before == after).all()
 
 
 def test_outcomes_before_a_month_do_reach_its_scores(few: pd.DataFrame) -> None:
-    """The leak test can fail: other outcomes in March change the scores of April."""
+    """The leak test can fail: changed outcomes of March change the scores of April."""
     fold = next(walk_forward(few))
-    changed = _rubbish(few, (_months(few) == "2017-03").to_numpy())
+    changed = _changed_outcomes(few, (_months(few) == "2017-03").to_numpy())
     before, after = (
-        _run(each, [fold], RECIPE, [0], lambda _fold: None)[0].probability
+        _run(each, [fold], CONFIG, [0], lambda _fold: None)[0].probability
         for each in (few, changed)
     )
     assert (before != after).any()
@@ -280,14 +280,14 @@ def test_outcomes_before_a_month_do_reach_its_scores(few: pd.DataFrame) -> None:
 def test_evaluation_leaves_its_frame_alone(early: pd.DataFrame) -> None:
     """Neither rows nor values of the frame change while it is evaluated."""
     copy = early.copy(deep=True)
-    evaluate(early, RECIPE, [0])
+    evaluate(early, CONFIG, [0])
     assert_frame_equal(early, copy)
 
 
-def test_folds_are_fitted_by_the_recipe(few: pd.DataFrame) -> None:
-    """Parameters of the recipe reach the fits of the evaluation: other ones, other scores."""
+def test_folds_are_fitted_with_the_config(few: pd.DataFrame) -> None:
+    """The evaluation fits with the parameters and the seed of the config."""
     fold = next(walk_forward(few))
-    stump = replace(RECIPE, parameters={**RECIPE.parameters, "num_leaves": 2})
+    stump = replace(CONFIG, parameters={**CONFIG.parameters, "num_leaves": 2})
     run = _run(few, [fold], stump, [5], lambda _fold: None)[0]
     by_hand = fit(few.iloc[fold.train], replace(stump, seed=5))
     matrix = by_hand.builder.transform(Flights.from_columns(few.iloc[fold.test]))

@@ -1,4 +1,4 @@
-"""Slices and small airlines against figures worked out by hand or by pandas."""
+"""Test slices and small airlines against figures computed by hand or by pandas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.evaluation.slices import LARGEST, OTHERS, SLICES, SMALL_AIRLINE, slic
 
 @pytest.fixture(scope="module")
 def run(few: pd.DataFrame) -> Scored:
-    """Give made-up scores of the flights from April on."""
+    """Return random scores of the flights from April on."""
     row = np.flatnonzero(few["scheduled_departure"] >= pd.Timestamp("2017-04-01"))
     random = np.random.default_rng(0)
     late = few["delayed"].to_numpy(dtype=bool)[row]
@@ -25,15 +25,15 @@ def run(few: pd.DataFrame) -> Scored:
 
 @pytest.fixture(scope="module")
 def found(few: pd.DataFrame, run: Scored) -> dict[str, list[dict[str, Any]]]:
-    """Give their slices."""
+    """Return the slices of those flights."""
     return slices(few, run, 0.25)
 
 
 @pytest.mark.parametrize("kind", SLICES)
-def test_slices_are_the_whole(
+def test_slices_hold_every_flight_once(
     run: Scored, found: dict[str, list[dict[str, Any]]], kind: str
 ) -> None:
-    """The slices of a kind hold every scored flight once, and their late shares add up."""
+    """Flights and late flights of the slices of a kind sum to those of all scored flights."""
     rows = found[kind]
     assert len(rows) <= LARGEST + 1
     assert sum(row["n"] for row in rows) == len(run.row)
@@ -42,7 +42,7 @@ def test_slices_are_the_whole(
 
 
 def test_the_largest_slices_come_first(found: dict[str, list[dict[str, Any]]]) -> None:
-    """Airlines stand by their flights; months by the calendar; the rest is pooled at the end."""
+    """Destinations are sorted by flights, months by date; the rest is pooled at the end."""
     counts = [row["n"] for row in found["destination"] if row["name"] != OTHERS]
     assert counts == sorted(counts, reverse=True)
     assert [row["name"] for row in found["destination"]][LARGEST:] == [OTHERS]
@@ -53,7 +53,7 @@ def test_the_largest_slices_come_first(found: dict[str, list[dict[str, Any]]]) -
 def test_a_slice_has_the_figures_of_its_flights(
     few: pd.DataFrame, run: Scored, found: dict[str, list[dict[str, Any]]]
 ) -> None:
-    """What is said of one airline is computed from its flights alone."""
+    """The figures of one airline are computed from its flights alone."""
     sky = {row["name"]: row for row in found["airline"]}["SKU"]
     own = few["airline"].to_numpy()[run.row] == "SKU"
     assert sky["n"] == own.sum()
@@ -62,24 +62,24 @@ def test_a_slice_has_the_figures_of_its_flights(
     assert sky["log_loss"] == pytest.approx(loss, abs=1e-4)
 
 
-def test_small_airlines_are_set_against_plain_rates(few: pd.DataFrame, run: Scored) -> None:
-    """An airline's own rate is its late share in the months before; shrinkage softens it."""
-    told = small_airlines(few, run)
+def test_small_airlines_are_compared_with_plain_rates(few: pd.DataFrame, run: Scored) -> None:
+    """The own rate is the late share of the months before; shrinkage lowers its log loss."""
+    found = small_airlines(few, run)
     flights = few["airline"].value_counts()
-    assert set(told["airlines"]) <= set(flights[flights < SMALL_AIRLINE].index)
-    assert told["n"] == sum(row["n"] for row in told["airlines"].values())
+    assert set(found["airlines"]) <= set(flights[flights < SMALL_AIRLINE].index)
+    assert found["n"] == sum(row["n"] for row in found["airlines"].values())
     month = few["scheduled_departure"].dt.month
-    code = next(iter(told["airlines"]))
+    code = next(iter(found["airlines"]))
     rates = []
     for at in np.unique(month.iloc[run.row][(few["airline"] == code).iloc[run.row].to_numpy()]):
         before, now = few[month < at], few[(month == at) & (few["airline"] == code)]
         own = before[before["airline"] == code]["delayed"]
         rates += [own.mean() if len(own) else before["delayed"].mean()] * len(now)
-    assert told["airlines"][code]["own_rate"] == pytest.approx(np.mean(rates), abs=1e-3)
-    assert told["log_loss"]["shrunken rate"] < told["log_loss"]["own rate"]
+    assert found["airlines"][code]["own_rate"] == pytest.approx(np.mean(rates), abs=1e-3)
+    assert found["log_loss"]["shrunken rate"] < found["log_loss"]["own rate"]
 
 
-def test_without_small_airlines_nothing_is_said(few: pd.DataFrame, run: Scored) -> None:
-    """Where every airline has many flights, the part is there and empty."""
+def test_without_small_airlines_the_comparison_is_empty(few: pd.DataFrame, run: Scored) -> None:
+    """The comparison has no flights if every airline has many."""
     one = few.assign(airline="LAN")
     assert small_airlines(one, run)["n"] == 0

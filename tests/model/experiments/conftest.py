@@ -1,4 +1,4 @@
-"""A part of the flights and of their folds, small enough to fit every attempt on."""
+"""Fixtures of experiments: few flights and their folds, to fit every attempt quickly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from model.experiments.run.folds import GROUPS, FoldData, exams
+from model.experiments.run.folds import GROUPS, FoldData, make_folds
 from model.experiments.run.work_list import FoldCache
 from model.training.fit import MINIMUM_FLIGHTS
 
@@ -24,19 +24,19 @@ def tiny(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def shelf(tiny: pd.DataFrame) -> FoldCache:
-    """Give those flights, with their folds once they are asked for."""
+def cache(tiny: pd.DataFrame) -> FoldCache:
+    """Give the cache of the folds of those flights."""
     return FoldCache(tiny)
 
 
 @pytest.fixture(scope="session")
-def exam(tiny: pd.DataFrame) -> Callable[[str], FoldData]:
-    """Give the last fold of a group."""
+def last_fold(tiny: pd.DataFrame) -> Callable[[str], FoldData]:
+    """Give a function that returns the last fold of a group."""
     known: dict[str, FoldData] = {}
 
     def last(group: str) -> FoldData:
         if group not in known:
-            known[group] = list(exams(tiny, group))[-1]
+            known[group] = list(make_folds(tiny, group))[-1]
         return known[group]
 
     return last
@@ -44,7 +44,7 @@ def exam(tiny: pd.DataFrame) -> Callable[[str], FoldData]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """Leave the other cores to the other tests."""
+    """Leave the other cores to other tests."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

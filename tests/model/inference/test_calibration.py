@@ -1,4 +1,4 @@
-"""Platt scaling: what it recovers, what it leaves alone, and that nothing overflows."""
+"""Test Platt scaling: it recovers known calibrations, keeps the order and does not overflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARGINS = st.floats(min_value=-30, max_value=30)
 
 
 def _draw(slope: float, intercept: float, n: int) -> tuple[FloatArray, BoolArray]:
-    """Draw margins and outcomes of which a calibration is known to be true."""
+    """Return margins, and outcomes that are drawn with a known calibration."""
     random = np.random.default_rng(0)
     margin = random.normal(-1.5, 1.0, n)
     return margin, random.random(n) < sigmoid(slope * margin + intercept)
@@ -26,14 +26,14 @@ def _draw(slope: float, intercept: float, n: int) -> tuple[FloatArray, BoolArray
 @settings(derandomize=True, deadline=None)
 @given(margin=MARGINS)
 def test_the_sigmoid_is_the_logistic_function(margin: float) -> None:
-    """At any margin it is one over one plus the exponential, and its mirror image is the rest."""
+    """The sigmoid equals 1 / (1 + exp(-margin)), and sigmoid(m) + sigmoid(-m) is 1."""
     value = float(sigmoid(np.array([margin]))[0])
     assert value == pytest.approx(1 / (1 + exp(-margin)), abs=1e-15)
     assert value + float(sigmoid(np.array([-margin]))[0]) == pytest.approx(1, abs=1e-15)
 
 
 def test_extreme_margins_do_not_overflow() -> None:
-    """Margins beyond reason end at 0 and 1 without a warning of any kind."""
+    """Extreme margins give 0 and 1 without a floating-point error."""
     extreme = np.array([-np.inf, -1e308, -1e4, 0.0, 1e4, 1e308, np.inf])
     with np.errstate(all="raise"):
         assert sigmoid(extreme).tolist() == [0, 0, 0, 0.5, 1, 1, 1]
@@ -41,7 +41,7 @@ def test_extreme_margins_do_not_overflow() -> None:
 
 
 def test_extreme_margins_can_be_calibrated() -> None:
-    """A fit on margins far beyond reason stays finite and keeps their order."""
+    """A fit on extreme margins is finite and keeps their order."""
     margin = np.linspace(-1000, 1000, 2000)
     calibration = Calibration.fit(margin, margin > 0)
     assert 0 < calibration.slope < np.inf
@@ -50,14 +50,14 @@ def test_extreme_margins_can_be_calibrated() -> None:
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (1.7, -0.4), (0.5, 0.6), (1.0, -1.0)])
 def test_a_known_calibration_is_recovered(slope: float, intercept: float) -> None:
-    """From many flights the fit finds the slope and intercept that outcomes were drawn by."""
+    """A fit on many flights finds the slope and intercept with which outcomes were drawn."""
     calibration = Calibration.fit(*_draw(slope, intercept, 200_000))
     assert calibration.slope == pytest.approx(slope, abs=0.03)
     assert calibration.intercept == pytest.approx(intercept, abs=0.04)
 
 
-def test_calibrated_probabilities_mean_what_they_say() -> None:
-    """Over many flights the mean probability becomes the late share."""
+def test_the_mean_calibrated_probability_is_the_late_share() -> None:
+    """The mean probability of many flights becomes the late share."""
     margin, late = _draw(1.7, -0.4, 50_000)
     calibrated = Calibration.fit(margin, late).apply(margin)
     assert abs(sigmoid(margin).mean() - late.mean()) > 0.02
@@ -66,15 +66,15 @@ def test_calibrated_probabilities_mean_what_they_say() -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_few_flights_change_little(late: bool) -> None:
-    """Five flights that all ended alike leave the margins nearly as they are."""
+    """Five flights of one outcome change the margins only a little."""
     margin = np.linspace(-3, 0, 5)
     calibration = Calibration.fit(margin, np.full(5, late))
     assert calibration.slope == pytest.approx(1, abs=0.15)
     assert calibration.intercept == pytest.approx(0, abs=0.15)
 
 
-def test_more_flights_prove_more() -> None:
-    """The more flights say so, the nearer the fit comes to what they say."""
+def test_more_flights_give_a_better_fit() -> None:
+    """The error of the slope falls with the number of flights."""
     margin, late = _draw(2.0, 0.5, 30_000)
     errors = [
         abs(Calibration.fit(margin[:n], late[:n]).slope - 2.0) for n in (10, 100, 1000, 30_000)
@@ -83,7 +83,7 @@ def test_more_flights_prove_more() -> None:
 
 
 def test_margins_without_spread_can_be_calibrated() -> None:
-    """Of a model that says the same of every flight, only the level is corrected."""
+    """A fit on equal margins corrects the level."""
     calibration = Calibration.fit(np.zeros(1000), np.arange(1000) % 4 == 0)
     assert calibration.apply(np.zeros(1))[0] == pytest.approx(0.25, abs=0.05)
 
@@ -91,19 +91,19 @@ def test_margins_without_spread_can_be_calibrated() -> None:
 @settings(derandomize=True, deadline=None)
 @given(margins=st.lists(MARGINS, min_size=2, max_size=20).map(sorted))
 def test_the_order_of_flights_is_kept(margins: list[float]) -> None:
-    """A higher margin never becomes a lower probability."""
+    """A higher margin never gets a lower probability."""
     calibration = Calibration.fit(*_draw(1.7, -0.4, 500))
     assert calibration.slope > 0
     assert (np.diff(calibration.apply(np.array(margins))) >= 0).all()
 
 
 def test_no_calibration_is_the_plain_sigmoid() -> None:
-    """Slope 1 and intercept 0 change nothing."""
+    """The default calibration equals the sigmoid."""
     margin = np.linspace(-5, 5, 101)
     assert (Calibration().apply(margin) == sigmoid(margin)).all()
 
 
 def test_a_calibration_survives_being_saved() -> None:
-    """Through JSON and back it is the same to the last bit."""
+    """A calibration read back from JSON is equal to the last bit."""
     calibration = Calibration.fit(*_draw(1.7, -0.4, 500))
     assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration

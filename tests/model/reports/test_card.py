@@ -1,4 +1,4 @@
-"""The model card: true to the flights and the model, strict JSON, and the same every time."""
+"""Test that the model card matches flights and model, is strict JSON, and is reproducible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.reports.card import headline, make_card
 from model.training.fit import PARAMETERS, TrainingConfig, fit
 from model.training.logistic_regression import PENALTY
 
-RECIPE = TrainingConfig(seed=4, rounds=20)
+CONFIG = TrainingConfig(seed=4, rounds=20)
 EVALUATION: dict[str, Any] = {
     "E1": {"auc": 0.7, "n": 10, "spread": {"auc": 0.0}},
     "E3.schedule": {"auc": 0.6, "n": 9, "by_month": {"2017-04": {}}, "by_day": {"2017-04-01": []}},
@@ -24,7 +24,7 @@ EVALUATION: dict[str, Any] = {
 
 def _card(frame: pd.DataFrame, predictor: Predictor, *, is_sample: bool = False) -> dict[str, Any]:
     return make_card(
-        frame, is_sample=is_sample, predictor=predictor, recipe=RECIPE, evaluation=EVALUATION
+        frame, is_sample=is_sample, predictor=predictor, config=CONFIG, evaluation=EVALUATION
     )
 
 
@@ -35,20 +35,20 @@ def card(few: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
 
 
 def test_a_card_is_strict_json(card: dict[str, Any]) -> None:
-    """The card survives JSON unchanged, without numbers that JSON does not know."""
+    """The card survives JSON unchanged, without NaN or infinity."""
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
 def test_the_same_model_has_the_same_card(
     few: pd.DataFrame, predictor: Predictor, card: dict[str, Any]
 ) -> None:
-    """Made again, from rows in another order too, the card is the same to the letter."""
+    """The card does not depend on the order of the rows."""
     again = _card(few.sample(frac=1, random_state=0), predictor)
     assert json.dumps(again) == json.dumps(card)
 
 
-def test_the_card_tells_its_data(few: pd.DataFrame, card: dict[str, Any]) -> None:
-    """Flights, window, late share and fingerprint are those of the frame."""
+def test_the_card_describes_its_data(few: pd.DataFrame, card: dict[str, Any]) -> None:
+    """Flights, window, late share and hash are those of the frame."""
     departure = few["scheduled_departure"]
     assert card["data"] == {
         "is_sample": False,
@@ -61,22 +61,23 @@ def test_the_card_tells_its_data(few: pd.DataFrame, card: dict[str, Any]) -> Non
 
 
 def test_a_model_of_the_sample_says_so(few: pd.DataFrame, predictor: Predictor) -> None:
-    """What was trained on generated flights is marked, and nothing else changes by it."""
+    """The card of a model of generated flights is marked, and otherwise equal."""
     marked, plain = (_card(few, predictor, is_sample=each) for each in (True, False))
     assert marked["data"].pop("is_sample") is True
     assert plain["data"].pop("is_sample") is False
     assert marked == plain
 
 
-def test_the_card_tells_how_it_was_trained(predictor: Predictor, card: dict[str, Any]) -> None:
-    """Seed, trees, parameters and features are those of recipe and model."""
-    line = {"penalty": PENALTY, "weights": predictor.schedule.linear.weights}
-    assert card["training"] == {"seed": 4, "trees": 20, "parameters": PARAMETERS, "line": line}
+def test_the_card_describes_the_training(predictor: Predictor, card: dict[str, Any]) -> None:
+    """Seed, trees, parameters and features are those of config and model."""
+    regression = {"penalty": PENALTY, "weights": predictor.schedule.regression.weights}
+    training = {"seed": 4, "trees": 20, "parameters": PARAMETERS, "line": regression}
+    assert card["training"] == training
     assert card["features"] == list(predictor.builder.feature_names)
 
 
 def test_importances_are_shares_of_the_gain(predictor: Predictor, card: dict[str, Any]) -> None:
-    """Every feature has one, the largest first, and together they are the whole."""
+    """Every feature has a share, the largest first, and the shares sum to 1."""
     shares = list(card["importance"].values())
     assert set(card["importance"]) == set(predictor.builder.feature_names)
     assert sum(shares) == pytest.approx(1, abs=0.002)
@@ -85,20 +86,20 @@ def test_importances_are_shares_of_the_gain(predictor: Predictor, card: dict[str
 
 
 def test_a_model_without_splits_has_a_card(few: pd.DataFrame) -> None:
-    """Where no tree found a split, importances are still numbers."""
+    """The importances of trees without a split are 0."""
     unsplit = TrainingConfig(rounds=1, parameters={**PARAMETERS, "min_data_in_leaf": len(few)})
     card = _card(few, fit(few, unsplit))
     assert set(card["importance"].values()) == {0.0}
 
 
 def test_airlines_have_names(predictor: Predictor, card: dict[str, Any]) -> None:
-    """Each airline of the schedule stands by its code, in order, with the name people use."""
+    """Each airline of the schedule is listed by its code, in order, with its usual name."""
     assert list(card["airlines"]) == sorted(predictor.builder.codes.airline_)
     assert card["airlines"]["LAN"] == "LATAM Airlines"
 
 
 def test_destinations_have_cities_and_types(predictor: Predictor, card: dict[str, Any]) -> None:
-    """Each destination stands with its city, country and usual flight type."""
+    """Each destination is listed with its city, country and usual flight type."""
     assert list(card["destinations"]) == sorted(predictor.builder.codes.destination_)
     antofagasta = card["destinations"]["SCFA"]
     assert (antofagasta["city"], antofagasta["country"]) == ("Antofagasta", "CL")
@@ -106,8 +107,8 @@ def test_destinations_have_cities_and_types(predictor: Predictor, card: dict[str
     assert card["destinations"]["SPJC"]["flight_type"] == "I"
 
 
-def test_codes_that_nobody_knows_stand_for_themselves(few: pd.DataFrame) -> None:
-    """An airline and an airport outside the catalogue are listed by their codes."""
+def test_unknown_codes_have_their_code_as_name(few: pd.DataFrame) -> None:
+    """An airline and an airport outside the reference tables are listed by their codes."""
     strange = few.copy()
     first = strange.index[:50]
     strange.loc[first, ["airline", "destination"]] = ["ZZZ", "ZZZZ"]
@@ -118,7 +119,7 @@ def test_codes_that_nobody_knows_stand_for_themselves(few: pd.DataFrame) -> None
 
 
 def test_the_headline_leaves_out_the_days() -> None:
-    """All figures stay but the lists by day, and the evaluation itself is not touched."""
+    """The headline has all figures except the lists by day; the evaluation is not changed."""
     before = copy.deepcopy(EVALUATION)
     short = headline(EVALUATION)
     assert short["E1"] == EVALUATION["E1"]
@@ -126,6 +127,6 @@ def test_the_headline_leaves_out_the_days() -> None:
     assert before == EVALUATION
 
 
-def test_the_card_carries_the_headline(card: dict[str, Any]) -> None:
-    """What the card says of the evaluation is its headline."""
+def test_the_card_has_the_headline(card: dict[str, Any]) -> None:
+    """The evaluation in the card is its headline."""
     assert card["evaluation"] == headline(EVALUATION)

@@ -1,4 +1,4 @@
-"""The report's pictures: curves that are right, SVG that fits a page and repeats itself."""
+"""Test the pictures of the report: correct curves, and reproducible inline SVG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNS = ("E1", "E2", "E3.schedule")
 
 
 def make_scored(seed: int = 0, n: int = 3000) -> Scored:
-    """Flights whose probabilities are calibrated by construction."""
+    """Return scored flights whose probabilities are calibrated by construction."""
     rng = np.random.default_rng(seed)
     probability = rng.beta(2, 8, n)
     late = rng.random(n) < probability
@@ -26,17 +26,17 @@ def make_scored(seed: int = 0, n: int = 3000) -> Scored:
 
 @pytest.fixture(scope="module")
 def scored() -> dict[str, Scored]:
-    """Three protocols' flights."""
+    """Return the scored flights of three protocols."""
     return {name: make_scored(seed) for seed, name in enumerate(RUNS)}
 
 
 def text_of(svg: str) -> str:
-    """All words of a picture."""
+    """Return all words of a picture."""
     return " ".join(ET.fromstring(svg).itertext())  # noqa: S314 - made here
 
 
 def test_roc_rises_from_corner_to_corner(scored: dict[str, Scored]) -> None:
-    """Both rates of a ROC curve never fall, and run from 0 to 1."""
+    """Both rates of a ROC curve never fall, and go from 0 to 1."""
     false_positive, true_positive = plots.roc_points(scored["E1"])
     assert (np.diff(false_positive) >= 0).all()
     assert (np.diff(true_positive) >= 0).all()
@@ -45,7 +45,7 @@ def test_roc_rises_from_corner_to_corner(scored: dict[str, Scored]) -> None:
 
 
 def test_thinned_roc_keeps_the_area(scored: dict[str, Scored]) -> None:
-    """Leaving points out changes the area under the curve by less than can be seen."""
+    """Leaving points out changes the area under the curve by less than .002."""
     run = scored["E1"]
     false_positive, true_positive = plots.roc_points(run)
     assert len(false_positive) <= plots.MAXIMUM_POINTS
@@ -54,7 +54,7 @@ def test_thinned_roc_keeps_the_area(scored: dict[str, Scored]) -> None:
 
 
 def test_precision_recall_ends_at_the_late_share(scored: dict[str, Scored]) -> None:
-    """Whoever catches every late flight by calling all late is right as often as flights are."""
+    """At a recall of 1 the precision is the late share."""
     run = scored["E1"]
     recall, precision = plots.precision_recall_points(run)
     assert (np.diff(recall) <= 0).all()
@@ -64,7 +64,7 @@ def test_precision_recall_ends_at_the_late_share(scored: dict[str, Scored]) -> N
 
 
 def test_group_means_are_those_of_the_groups() -> None:
-    """Keys come in order, each with its number of rows and the mean of every column."""
+    """Keys are in order, each with its number of rows and the mean of every column."""
     keys, count, mean, late = plots.group_means(
         np.array([7, 3, 7]), np.array([0.1, 0.2, 0.3]), np.array([True, False, False])
     )
@@ -75,12 +75,12 @@ def test_group_means_are_those_of_the_groups() -> None:
 
 
 def test_same_flights_same_bytes(scored: dict[str, Scored]) -> None:
-    """A picture drawn twice is the same to the byte."""
+    """Two drawings of the same flights are the same bytes."""
     assert plots.roc(scored) == plots.roc(scored)
 
 
 def test_picture_is_a_well_formed_svg_without_addresses(scored: dict[str, Scored]) -> None:
-    """The SVG parses, scales with the page, and names no address and no date."""
+    """The SVG parses, scales with the page, and has no address and no date."""
     svg = plots.roc(scored)
     root = ET.fromstring(svg)  # noqa: S314 - made here
     assert root.tag == "svg"
@@ -91,7 +91,7 @@ def test_picture_is_a_well_formed_svg_without_addresses(scored: dict[str, Scored
 
 
 def test_colours_follow_the_page(scored: dict[str, Scored]) -> None:
-    """Every colour is a variable of the page, so that dark paper gets light ink."""
+    """Every colour is a CSS variable of the page, so that the dark theme applies."""
     svg = plots.reliability_curve(scored, "E2")
     assert not re.findall(r"#[0-9a-f]{6}\b", svg)
     used = set(re.findall(r"var\(--([a-z]+)\)", svg))
@@ -108,8 +108,8 @@ def test_ids_of_two_pictures_differ(scored: dict[str, Scored]) -> None:
     assert set(references) <= ids[0]
 
 
-def test_settings_of_the_process_neither_show_nor_change(scored: dict[str, Scored]) -> None:
-    """What a process sets in matplotlib shows in no picture, and is still set afterwards."""
+def test_settings_of_the_process_are_ignored_and_kept(scored: dict[str, Scored]) -> None:
+    """Matplotlib settings of the process do not change a picture, and a picture keeps them."""
     expected = plots.roc(scored)
     with mpl.rc_context():
         mpl.rc("font", size=30)
@@ -120,34 +120,34 @@ def test_settings_of_the_process_neither_show_nor_change(scored: dict[str, Score
 
 
 def test_every_protocol_is_in_the_legend(scored: dict[str, Scored]) -> None:
-    """Each protocol's line goes by its name, one that nobody has named by its key."""
+    """The legend has the label of each protocol, and the key of one without a label."""
     words = text_of(plots.roc({**scored, "E9": make_scored(9)}))
     assert all(plots.line_of(name).label in words for name in RUNS)
     assert "E9" in words
 
 
 def test_threshold_is_marked_only_where_it_is_reached(scored: dict[str, Scored]) -> None:
-    """A threshold that no flight reaches has no precision, and so no dot."""
+    """A threshold that no flight reaches has no dot."""
     assert "at 0.25" in text_of(plots.precision_recall(scored, "E1", 0.25))
     assert "at 1.00" not in text_of(plots.precision_recall(scored, "E1", 1.0))
 
 
 def test_years_are_written_once() -> None:
-    """A month axis names each year beneath its first month only."""
+    """A month axis has each year at its first month only."""
     months = ["2017-11", "2017-12", "2018-01", "2018-02"]
     words = text_of(plots.late_share_by_month(months, np.full(4, 0.2))).split()
     assert [words.count(word) for word in ("Nov", "Feb", "2017", "2018")] == [1, 1, 1, 1]
 
 
 def test_many_months_keep_a_readable_axis() -> None:
-    """Three years of months are not labelled one by one."""
+    """An axis of three years has 12 labels."""
     months = [f"{year}-{month:02}" for year in (2017, 2018, 2019) for month in range(1, 13)]
     words = text_of(plots.late_share_by_month(months, np.full(36, 0.2))).split()
     assert sum(words.count(month) for month in plots.MONTHS) == 12
 
 
 def test_names_are_text_and_not_formulas() -> None:
-    """Signs that mean something to SVG or to matplotlib's formulas stay what they are."""
+    """Characters with a meaning in SVG or in matplotlib's formulas are drawn as they are."""
     svg = plots.importances(["<b>$x_1$ & co</b>", "Airline"], np.array([0.7, 0.3]))
     assert "<b>" not in svg
     assert "<b>$x_1$ & co</b>" in text_of(svg)

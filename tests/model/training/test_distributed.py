@@ -1,4 +1,4 @@
-"""A Booster grown on a cluster is as good as one grown on one machine, on the same rows."""
+"""Test that a Booster fitted on a cluster is as good as one fitted on one machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from features.builder import Level
 from model.errors import ClusterError
 from model.inference.booster import Booster
 from model.inference.calibration import FloatArray, sigmoid
-from model.training.distributed import connected, growing
+from model.training.distributed import cluster_trainer, connected
 from model.training.fit import TrainingConfig, TrainingSet, fit_booster, prepare
 
 pytestmark = [
@@ -20,27 +20,27 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning"),
 ]
 
-RECIPE = TrainingConfig(rounds=40)
+CONFIG = TrainingConfig(rounds=40)
 WORKERS, MEMORY_MB = 2, 2000
 
 
 @pytest.fixture(scope="module")
 def past(frame: pd.DataFrame) -> TrainingSet:
-    """Flights to the end of September."""
+    """Return the training set of the flights until September."""
     return prepare(frame[frame["scheduled_departure"] < "2017-10-01"], Level.SCHEDULE)
 
 
 @pytest.fixture(scope="module")
 def future(frame: pd.DataFrame) -> pd.DataFrame:
-    """Flights from October on."""
+    """Return the flights from October on."""
     return frame[frame["scheduled_departure"] >= "2017-10-01"]
 
 
 def test_quality_is_that_of_one_machine(past: TrainingSet, future: pd.DataFrame) -> None:
-    """Ranking and log loss on later flights agree to what another seed would change, too."""
-    here = fit_booster(past, RECIPE)
-    with growing(WORKERS, f"{MEMORY_MB}MB") as grow:
-        there = grow(past, RECIPE)
+    """AUC and log loss on later flights agree within what another seed changes."""
+    here = fit_booster(past, CONFIG)
+    with cluster_trainer(WORKERS, f"{MEMORY_MB}MB") as train_booster:
+        there = train_booster(past, CONFIG)
     late = future["delayed"].to_numpy()
     matrix = past.builder.transform(Flights.from_columns(future))
     one, other = (sigmoid(booster.raw_scores(matrix)) for booster in (here, there))
@@ -50,25 +50,25 @@ def test_quality_is_that_of_one_machine(past: TrainingSet, future: pd.DataFrame)
     _check_rising(there, past)
 
 
-def _check_rising(booster: Booster, lesson: TrainingSet) -> None:
-    """Where a feature may only raise the risk, it does so in the cluster's trees too."""
-    rows: FloatArray = lesson.matrix[:200]
-    for name in lesson.builder.monotone:
+def _check_rising(booster: Booster, training_set: TrainingSet) -> None:
+    """Check that the cluster's trees keep the monotone constraints."""
+    rows: FloatArray = training_set.matrix[:200]
+    for name in training_set.builder.monotone:
         higher = rows.copy()
-        higher[:, lesson.builder.feature_names.index(name)] += 0.5
+        higher[:, training_set.builder.feature_names.index(name)] += 0.5
         assert np.all(booster.raw_scores(higher) >= booster.raw_scores(rows) - 1e-12), name
 
 
-def test_the_model_tells_nothing_of_the_cluster(past: TrainingSet) -> None:
-    """Addresses and ports of the workers do not travel with the model."""
-    with growing(1, f"{MEMORY_MB}MB") as grow:
-        text = grow(past, TrainingConfig(rounds=2)).text
+def test_the_model_text_has_no_address_of_the_cluster(past: TrainingSet) -> None:
+    """Addresses and ports of the workers are removed from the model."""
+    with cluster_trainer(1, f"{MEMORY_MB}MB") as train_booster:
+        text = train_booster(past, TrainingConfig(rounds=2)).text
     assert "127.0.0.1" not in text
     assert "[num_machines" not in text
 
 
-def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address where nobody answers ends with a message."""
+def test_a_missing_scheduler_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address without a scheduler gives an error that says so."""
     monkeypatch.setattr("model.training.distributed.CONNECT_SECONDS", "1s")
     with (
         pytest.raises(ClusterError, match="no Dask scheduler answers"),

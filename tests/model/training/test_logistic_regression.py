@@ -1,4 +1,4 @@
-"""The line is what logistic regression says it is, with the signs that were asked for."""
+"""Test the fitted logistic regression against scikit-learn, and its sign constraints."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sklearn.linear_model import LogisticRegression
 
 from model.inference.booster import FloatArray
 from model.inference.calibration import sigmoid
-from model.inference.logistic_regression import Codes, LogisticModel, Number
-from model.training.logistic_regression import MINIMUM_FLIGHTS, PENALTY, fit_linear
+from model.inference.logistic_regression import CategoricalColumn, LogisticModel, NumericColumn
+from model.training.logistic_regression import MINIMUM_FLIGHTS, PENALTY, fit_logistic_regression
 
 ROWS = 4000
 
 
 @pytest.fixture(scope="module")
 def flights() -> FloatArray:
-    """Give two numbers, the second with gaps, and a column of five codes, the last ones rare."""
+    """Return two numeric columns, the second with NaNs, and one of five codes, the last rare."""
     random = np.random.default_rng(5)
     codes = random.choice([-1.0, 0.0, 1.0, 2.0, 3.0], ROWS, p=[0.1, 0.5, 0.394, 0.003, 0.003])
     numbers = random.normal([3.0, -100.0], [1.0, 40.0], (ROWS, 2))
@@ -28,16 +28,14 @@ def flights() -> FloatArray:
 
 @pytest.fixture(scope="module")
 def label(flights: FloatArray) -> FloatArray:
-    """Labels that rise with the first number, fall with the second, and depend on the code."""
+    """Return labels that rise with the first number, fall with the second, and use the code."""
     second = np.nan_to_num(flights[:, 1], nan=-100.0)
     return sigmoid(0.8 * (flights[:, 0] - 3.0) - 0.02 * (second + 100.0) + (flights[:, 2] == 1))
 
 
-def test_it_is_the_logistic_regression_of_the_soft_labels(
-    flights: FloatArray, label: FloatArray
-) -> None:
-    """Scikit-learn, given each flight twice, late and punctual, finds the same probabilities."""
-    line = fit_linear(flights, label, [2])
+def test_probabilities_equal_those_of_scikit_learn(flights: FloatArray, label: FloatArray) -> None:
+    """Soft labels equal a fit in which each flight stands twice, late and punctual, by weight."""
+    regression = fit_logistic_regression(flights, label, [2])
     numbers = np.where(np.isnan(flights[:, :2]), np.nanmean(flights[:, :2], axis=0), flights[:, :2])
     scaled = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0)
     kinds = np.column_stack([flights[:, 2] == code for code in (-1, 0, 1)] + [flights[:, 2] > 1])
@@ -45,21 +43,21 @@ def test_it_is_the_logistic_regression_of_the_soft_labels(
     model = LogisticRegression(C=1.0 / PENALTY, tol=1e-8, max_iter=1000)
     model.fit(twice, np.repeat([1, 0], ROWS), np.concatenate([label, 1.0 - label]))
     expected = model.predict_proba(twice[:ROWS])[:, 1]
-    np.testing.assert_allclose(sigmoid(line.raw_scores(flights)), expected, atol=2e-4)
+    np.testing.assert_allclose(sigmoid(regression.raw_scores(flights)), expected, atol=2e-4)
 
 
-def test_what_may_only_raise_the_risk_does(flights: FloatArray, label: FloatArray) -> None:
-    """A number that would lower it has no weight at all where it is not allowed to."""
-    free = fit_linear(flights, label, [2])
-    bound = fit_linear(flights, label, [2], rising=[0, 1])
+def test_rising_columns_have_no_negative_weight(flights: FloatArray, label: FloatArray) -> None:
+    """A column with a negative weight gets weight 0 when it may only raise the risk."""
+    free = fit_logistic_regression(flights, label, [2])
+    bound = fit_logistic_regression(flights, label, [2], rising=[0, 1])
     assert _weights(free)[0] > 0 > _weights(free)[1]
     assert _weights(bound)[0] > 0 == _weights(bound)[1]
 
 
 def test_rare_codes_share_a_weight(flights: FloatArray, label: FloatArray) -> None:
-    """Codes with too few flights share a weight; the unknown one, if frequent, has its own."""
-    codes = fit_linear(flights, label, [2]).columns[2]
-    assert isinstance(codes, Codes)
+    """Codes with too few flights share one weight; a frequent unknown code has its own."""
+    codes = fit_logistic_regression(flights, label, [2]).columns[2]
+    assert isinstance(codes, CategoricalColumn)
     count = [int((flights[:, 2] == code).sum()) for code in (2, 3)]
     assert max(count) < MINIMUM_FLIGHTS
     unknown, _, second, rare, rarer = codes.weights
@@ -69,20 +67,22 @@ def test_rare_codes_share_a_weight(flights: FloatArray, label: FloatArray) -> No
 
 
 def test_the_same_flights_give_the_same_bytes(flights: FloatArray, label: FloatArray) -> None:
-    """Nothing but flights and labels decides what is kept."""
-    one, other = (json.dumps(fit_linear(flights, label, [2]).to_json()) for _ in range(2))
+    """The saved regression depends on flights and labels only."""
+    one, other = (
+        json.dumps(fit_logistic_regression(flights, label, [2]).to_json()) for _ in range(2)
+    )
     assert one == other
 
 
-def test_columns_that_say_nothing_weigh_nothing(flights: FloatArray, label: FloatArray) -> None:
-    """A column that is always the same, or always missing, is fitted and adds nothing."""
-    empty = np.column_stack([flights, np.full(ROWS, 4.0), np.full(ROWS, np.nan)])
-    line = fit_linear(empty, label, [2])
-    assert _weights(line)[2:] == [0.0, 0.0]
-    told = empty.copy()
-    told[:, 4] = 99.0
-    assert (line.raw_scores(told) == line.raw_scores(empty)).all()
+def test_constant_columns_have_no_weight(flights: FloatArray, label: FloatArray) -> None:
+    """A column with one value, or with NaNs only, is fitted with weight 0."""
+    constant = np.column_stack([flights, np.full(ROWS, 4.0), np.full(ROWS, np.nan)])
+    regression = fit_logistic_regression(constant, label, [2])
+    assert _weights(regression)[2:] == [0.0, 0.0]
+    changed = constant.copy()
+    changed[:, 4] = 99.0
+    assert (regression.raw_scores(changed) == regression.raw_scores(constant)).all()
 
 
-def _weights(line: LogisticModel) -> list[float]:
-    return [each.weight for each in line.columns if isinstance(each, Number)]
+def _weights(regression: LogisticModel) -> list[float]:
+    return [each.weight for each in regression.columns if isinstance(each, NumericColumn)]

@@ -1,4 +1,4 @@
-"""A refresh: the same trees with newer tables, equal to what the evaluation calls daily."""
+"""Test that a refresh keeps the trees and gives the scores of the daily evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from model.training.fit import TrainingConfig, fit
 from model.training.refresh import changes_nothing, check, refresh
 
 TRAINED_UNTIL, REFRESHED_UNTIL = pd.Timestamp("2017-06-01"), pd.Timestamp("2017-07-12")
-RECIPE = TrainingConfig(rounds=20)
+CONFIG = TrainingConfig(rounds=20)
 
 
 def _before(frame: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
@@ -35,10 +35,10 @@ def _on(frame: pd.DataFrame, day: pd.Timestamp) -> Flights:
 
 @pytest.fixture(scope="module")
 def parent(few: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Give a model of the flights until May, as it is read from its files."""
+    """Return a model of the flights until May, read from its files."""
     trained = _before(few, TRAINED_UNTIL)
-    predictor = fit(trained, RECIPE)
-    card = make_card(trained, is_sample=False, predictor=predictor, recipe=RECIPE, evaluation={})
+    predictor = fit(trained, CONFIG)
+    card = make_card(trained, is_sample=False, predictor=predictor, config=CONFIG, evaluation={})
     folder = tmp_path_factory.mktemp("parent")
     Bundle(predictor, card, {}).write(folder)
     return Bundle.read(folder)
@@ -46,33 +46,33 @@ def parent(few: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Bundl
 
 @pytest.fixture(scope="module")
 def refreshed(parent: Bundle, few: pd.DataFrame) -> Bundle:
-    """Give that model, refreshed with the flights until 11 July."""
+    """Return that model, refreshed with the flights until 11 July."""
     return refresh(parent, "m:1", _before(few, REFRESHED_UNTIL), is_sample=False)
 
 
 def test_a_refreshed_model_scores_as_the_daily_evaluation_does(
     parent: Bundle, refreshed: Bundle, few: pd.DataFrame, tmp_path: Path
 ) -> None:
-    """The day after the refresh has the scores that the evaluation gives it, file and all."""
+    """A refreshed and reread model scores the next day as the evaluation does."""
     refreshed.write(tmp_path)
     flights = _on(few, REFRESHED_UNTIL)
     served = Bundle.read(tmp_path).predictor.score(flights)
-    # as in model.evaluation.protocols: tables of a later day, played back to each flight's own
+    # as in model.evaluation.protocols: later tables, read as of each flight's own day
     known = _before(few, REFRESHED_UNTIL + pd.Timedelta(days=20))
     fresh = parent.predictor.fresh
     builder = fresh.builder.refreshed(known, Outcomes.from_columns(known))
-    evaluated = sigmoid(fresh.margins(builder.replay(flights, flights.day)))
+    evaluated = sigmoid(fresh.margins(builder.point_in_time(flights, flights.day)))
     assert len(served) > 5
     np.testing.assert_allclose(served, evaluated, atol=1e-6)
     assert np.abs(served - parent.predictor.score(flights)).max() > 1e-3
 
 
 def test_only_the_tables_are_new(parent: Bundle, refreshed: Bundle) -> None:
-    """Trees, codes, decision and evaluation are the parent's, and the card names the parent."""
+    """Trees, weights, codes, decision and evaluation are the parent's; the card names it."""
     old, new = parent.predictor, refreshed.predictor
-    assert new.booster.text == old.booster.text
-    assert new.fresh.booster.text == old.fresh.booster.text
-    assert (new.schedule.linear, new.fresh.linear) == (old.schedule.linear, old.fresh.linear)
+    for one, other in ((new.schedule, old.schedule), (new.fresh, old.fresh)):
+        assert one.booster.text == other.booster.text
+        assert one.regression == other.regression
     assert new.builder.codes.to_json() == old.builder.codes.to_json()
     assert new.decision == old.decision
     assert {**refreshed.card, "refreshed": None} == {**parent.card, "refreshed": None}
@@ -83,20 +83,20 @@ def test_only_the_tables_are_new(parent: Bundle, refreshed: Bundle) -> None:
 def test_refreshing_with_the_training_flights_changes_nothing(
     parent: Bundle, few: pd.DataFrame
 ) -> None:
-    """The tables of a fit are those that a refresh makes of the same flights."""
+    """A refresh with the training flights gives the tables of the fit."""
     again = refresh(parent, "m:1", _before(few, TRAINED_UNTIL), is_sample=False)
     assert changes_nothing(again, parent)
 
 
-def test_newer_flights_change_something(parent: Bundle, refreshed: Bundle) -> None:
-    """A refresh with more flights is told from one with the same."""
+def test_newer_flights_change_the_tables(parent: Bundle, refreshed: Bundle) -> None:
+    """`changes_nothing` is false for a refresh with more flights."""
     assert not changes_nothing(refreshed, parent)
 
 
 def test_later_outcomes_change_nothing(
     parent: Bundle, refreshed: Bundle, few: pd.DataFrame
 ) -> None:
-    """Of a flight that left after the end of the tables, the outcome is not known yet."""
+    """The outcome of a flight that left after the end of the tables is not used."""
     given = _before(few, REFRESHED_UNTIL).copy()
     last = given.index[-40:]
     later = (REFRESHED_UNTIL + pd.Timedelta(hours=3)).to_datetime64()
@@ -110,7 +110,7 @@ def test_later_outcomes_change_nothing(
 
 
 def test_fresh_tables_serve_some_days(refreshed: Bundle, few: pd.DataFrame) -> None:
-    """From the end of the tables on, for a while, the fresh Booster scores; else it does not."""
+    """The fresh level scores the `FRESH_DAYS` after the end of its tables, and no other day."""
     predictor = refreshed.predictor
     for days, expected in ((-1, False), (0, True), (FRESH_DAYS - 1, True), (FRESH_DAYS, False)):
         flights = _on(few, REFRESHED_UNTIL + pd.Timedelta(days=days))
@@ -122,20 +122,20 @@ def test_fresh_tables_serve_some_days(refreshed: Bundle, few: pd.DataFrame) -> N
 def test_the_same_refresh_gives_the_same_bytes(
     parent: Bundle, refreshed: Bundle, few: pd.DataFrame
 ) -> None:
-    """Nothing in a refreshed model depends on when it was made, or on the order of rows."""
+    """A refreshed model depends neither on the time of the refresh nor on the order of rows."""
     shuffled = _before(few, REFRESHED_UNTIL).sample(frac=1, random_state=0)
     again = refresh(parent, "m:1", shuffled, is_sample=False)
     assert again.files() == refreshed.files()
 
 
-def test_a_sound_refresh_passes_its_check(
+def test_a_valid_refresh_passes_its_check(
     parent: Bundle, refreshed: Bundle, few: pd.DataFrame
 ) -> None:
-    """The newest flights are scored at all three levels, and the reason tells their means."""
-    verdict = check(refreshed, parent, _before(few, REFRESHED_UNTIL))
-    assert verdict.accepted, verdict.reason
+    """The newest flights are scored at all three levels, and the reason gives their means."""
+    result = check(refreshed, parent, _before(few, REFRESHED_UNTIL))
+    assert result.accepted, result.reason
     for level in ("schedule", "daily", "live"):
-        assert level in verdict.reason
+        assert level in result.reason
 
 
 @pytest.mark.parametrize(("band", "accepted"), [(0.02, False), (0.2, True)])
@@ -146,45 +146,45 @@ def test_a_mean_that_moves_too_far_does_not_pass(
     band: float,
     accepted: bool,
 ) -> None:
-    """Where all of the newest flights are suddenly late, the daily mean leaves a narrow band."""
+    """When all of the newest flights are late, the daily mean leaves a narrow band."""
     monkeypatch.setattr("model.training.refresh.BAND", band)
     wrong = _before(few, REFRESHED_UNTIL).copy()
     newest = (wrong["scheduled_departure"] >= TRAINED_UNTIL).to_numpy()
     moved = wrong.loc[newest, "scheduled_departure"] + pd.Timedelta(minutes=200)
     wrong.loc[newest, "actual_departure"] = moved
     wrong.loc[newest, ["delayed", "delay_minutes"]] = [True, 200.0]
-    verdict = check(refresh(parent, "m:1", wrong, is_sample=False), parent, wrong)
-    assert verdict.accepted is accepted
-    assert (f"more than {band:g}" in verdict.reason) is not accepted
+    result = check(refresh(parent, "m:1", wrong, is_sample=False), parent, wrong)
+    assert result.accepted is accepted
+    assert (f"more than {band:g}" in result.reason) is not accepted
 
 
 def test_scores_that_are_no_numbers_do_not_pass(
     parent: Bundle, refreshed: Bundle, few: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A level that gives no probability is refused by its name."""
+    """A level that gives NaN fails the check, and the reason names it."""
     monkeypatch.setattr(
         "model.training.refresh.sigmoid", lambda margin: np.full(len(margin), np.nan)
     )
-    verdict = check(refreshed, parent, _before(few, REFRESHED_UNTIL))
-    assert not verdict.accepted
-    assert "schedule level" in verdict.reason
+    result = check(refreshed, parent, _before(few, REFRESHED_UNTIL))
+    assert not result.accepted
+    assert "schedule level" in result.reason
 
 
 def test_other_features_do_not_pass(parent: Bundle, refreshed: Bundle, few: pd.DataFrame) -> None:
-    """A level whose columns are not the parent's is refused before it is asked."""
+    """A level with other columns than the parent's fails the check before it scores."""
     old = parent.predictor
     swapped = Bundle(replace(old, schedule=old.fresh), parent.card, {})
-    verdict = check(refreshed, swapped, _before(few, REFRESHED_UNTIL))
-    assert not verdict.accepted
-    assert "other features" in verdict.reason
+    result = check(refreshed, swapped, _before(few, REFRESHED_UNTIL))
+    assert not result.accepted
+    assert "other features" in result.reason
 
 
 def test_flights_that_cannot_refresh_are_refused(parent: Bundle, few: pd.DataFrame) -> None:
-    """Too old, too short a memory, or generated ones for a real model: each in words."""
+    """Flights that end too early, begin too late or are generated are refused with a reason."""
     enough = _before(few, REFRESHED_UNTIL)
-    with pytest.raises(RefreshError, match="go together"):
+    with pytest.raises(RefreshError, match="must both be real"):
         refresh(parent, "m:1", enough, is_sample=True)
-    with pytest.raises(RefreshError, match="knows all before 2017-06-01 already"):
+    with pytest.raises(RefreshError, match="already has those before 2017-06-01"):
         refresh(parent, "m:1", _before(few, pd.Timestamp("2017-05-20")), is_sample=False)
     with pytest.raises(RefreshError, match="need 180 days"):
         refresh(

@@ -1,4 +1,4 @@
-"""The search for parameters: never worse than the fixed ones, and blind to later months."""
+"""Test that a search is never worse than the fixed parameters and uses no later month."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from model.training.fit import PARAMETERS, TrainingConfig
 from model.tuning import search as searching
 from model.tuning.search import confirm, search
 
-RECIPE = TrainingConfig(seed=5, rounds=7, decision=Decision.from_cost_ratio(9))
+CONFIG = TrainingConfig(seed=5, rounds=7, decision=Decision.from_cost_ratio(9))
 
 
 @pytest.fixture
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each trial grow a few trees only."""
+    """Limit each trial to four trees."""
     monkeypatch.setattr(searching, "SEARCH_ROUNDS", 4)
 
 
 @pytest.fixture(scope="module")
 def early(few: pd.DataFrame) -> pd.DataFrame:
-    """Give the flights of January to July."""
+    """Return the flights of January to July."""
     return few[few["scheduled_departure"] < pd.Timestamp("2017-08-01")]
 
 
 def test_one_trial_tries_the_fixed_parameters(early: pd.DataFrame, few_trees: None) -> None:
-    """The first trial is what stands in the code, so that a search never does worse."""
-    assert search(early, RECIPE, 1).parameters == PARAMETERS
+    """The first trial has the fixed parameters, so a search is never worse than they are."""
+    assert search(early, CONFIG, 1).parameters == PARAMETERS
 
 
-def test_a_search_returns_a_recipe(early: pd.DataFrame, few_trees: None) -> None:
-    """Parameters lie in their ranges; seed, trees and decision are those of the given recipe."""
-    found = search(early, RECIPE, 3)
-    assert (found.seed, found.rounds, found.decision) == (5, 7, RECIPE.decision)
+def test_a_search_returns_a_config(early: pd.DataFrame, few_trees: None) -> None:
+    """Parameters are in their ranges; seed, trees and decision are those of the given config."""
+    found = search(early, CONFIG, 3)
+    assert (found.seed, found.rounds, found.decision) == (5, 7, CONFIG.decision)
     assert set(found.parameters) == set(PARAMETERS)
     for name, (low, high) in searching._SPACE.items():
         assert low <= found.parameters[name] <= high
@@ -49,35 +49,35 @@ def test_a_search_returns_a_recipe(early: pd.DataFrame, few_trees: None) -> None
 def test_the_best_trial_wins(
     early: pd.DataFrame, few_trees: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where fixed parameters cannot split at all, another trial's are returned."""
+    """If the fixed parameters allow no split, those of another trial are returned."""
     monkeypatch.setitem(searching._SPACE, "min_data_in_leaf", (20, 100_000))
     monkeypatch.setitem(PARAMETERS, "min_data_in_leaf", 100_000)
-    assert search(early, RECIPE, 6).parameters["min_data_in_leaf"] < 2_000
+    assert search(early, CONFIG, 6).parameters["min_data_in_leaf"] < 2_000
 
 
 def test_the_same_seed_finds_the_same(early: pd.DataFrame, few_trees: None) -> None:
-    """A search can be repeated."""
-    assert search(early, RECIPE, 2) == search(early, RECIPE, 2)
+    """Two searches with the same seed return the same config."""
+    assert search(early, CONFIG, 2) == search(early, CONFIG, 2)
 
 
-def test_only_the_first_scored_months_are_judged_on(early: pd.DataFrame, few_trees: None) -> None:
-    """Outcomes after June change nothing about what is found."""
+def test_only_the_first_scored_months_decide(early: pd.DataFrame, few_trees: None) -> None:
+    """Outcomes after June do not change the result."""
     july = (early["scheduled_departure"] >= pd.Timestamp("2017-07-01")).to_numpy()
     other = early.copy()
     other.loc[july, "delayed"] = ~other.loc[july, "delayed"]
     other.loc[july, "delay_minutes"] = 600.0
     assert july.any()
-    assert search(other, RECIPE, 2) == search(early, RECIPE, 2)
+    assert search(other, CONFIG, 2) == search(early, CONFIG, 2)
 
 
-def test_a_study_that_stopped_goes_on_as_if_it_had_not(
+def test_a_stopped_study_continues_with_the_same_result(
     early: pd.DataFrame, few_trees: None, tmp_path: Path
 ) -> None:
-    """Stopped after two trials and gone on with, the file and the find are those of one run."""
+    """A study stopped after two trials and continued gives the file and result of one run."""
     whole, stopped = tmp_path / "whole.json", tmp_path / "stopped.json"
-    found = search(early, RECIPE, 4, whole)
-    search(early, RECIPE, 2, stopped)
-    assert search(early, RECIPE, 4, stopped) == found
+    found = search(early, CONFIG, 4, whole)
+    search(early, CONFIG, 2, stopped)
+    assert search(early, CONFIG, 4, stopped) == found
     assert stopped.read_bytes() == whole.read_bytes()
     trials = json.loads(whole.read_text())["trials"]
     assert len(trials) == 4
@@ -88,31 +88,31 @@ def test_a_study_that_stopped_goes_on_as_if_it_had_not(
 def test_a_finished_study_is_not_searched_again(
     early: pd.DataFrame, few_trees: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked for no more trials than there are, the search answers from the file."""
+    """A search for no more trials than the file has returns its best trial."""
     path = tmp_path / "study.json"
-    found = search(early, RECIPE, 2, path)
+    found = search(early, CONFIG, 2, path)
     monkeypatch.delattr(searching, "_try")
-    assert search(early, RECIPE, 2, path) == found
+    assert search(early, CONFIG, 2, path) == found
 
 
 def test_a_study_of_other_flights_is_refused(
     early: pd.DataFrame, few_trees: None, tmp_path: Path
 ) -> None:
-    """Trials on other flights are not comparable; the sentence says what differs."""
+    """A study of other flights or another seed is an error that says what differs."""
     path = tmp_path / "study.json"
-    search(early, RECIPE, 1, path)
+    search(early, CONFIG, 1, path)
     with pytest.raises(StudyError, match=r"other terms \(flights\)"):
-        search(early.iloc[1:], RECIPE, 2, path)
+        search(early.iloc[1:], CONFIG, 2, path)
     with pytest.raises(StudyError, match="seed"):
-        search(early, replace(RECIPE, seed=6), 2, path)
+        search(early, replace(CONFIG, seed=6), 2, path)
     path.write_text("{}")
     with pytest.raises(StudyError, match="is not a study"):
-        search(early, RECIPE, 2, path)
+        search(early, CONFIG, 2, path)
 
 
-def test_what_is_found_is_confirmed_on_later_months(early: pd.DataFrame) -> None:
-    """The comparison scores none of the months that the search was judged on, at each level."""
-    figures = confirm(early, replace(RECIPE, rounds=3), range(1))
+def test_a_result_is_confirmed_on_later_months(early: pd.DataFrame) -> None:
+    """The comparison scores only months after those of the search, at each level."""
+    figures = confirm(early, replace(CONFIG, rounds=3), range(1))
     assert list(figures) == ["E3.schedule", "E3.daily", "E3.live"]
     assert {month for each in figures.values() for month in each["by_month"]} == {"2017-07"}
 
@@ -120,14 +120,14 @@ def test_what_is_found_is_confirmed_on_later_months(early: pd.DataFrame) -> None
 def test_without_optuna_it_says_what_to_do(
     early: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where optuna is not installed, the option, the package and the remedy are named."""
+    """Without optuna, the error names the option, the package and the remedy."""
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtra, match=r"--trials needs optuna: pip install optuna"):
-        search(early, RECIPE, 2)
+        search(early, CONFIG, 2)
 
 
 def test_three_months_are_too_few(early: pd.DataFrame) -> None:
-    """Without a month to judge on there is no search."""
+    """Three months of flights have no month to score, which is an error."""
     short = early[early["scheduled_departure"] < pd.Timestamp("2017-04-01")]
     with pytest.raises(TooFewFlights, match="at least four months"):
-        search(short, RECIPE, 2)
+        search(short, CONFIG, 2)

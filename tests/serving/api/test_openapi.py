@@ -110,7 +110,7 @@ def test_every_example_of_a_request_works(runtime: Runtime) -> None:
 def test_the_served_document_names_the_models_airport(runtime: Runtime) -> None:
     """It says which airport and clock "the home airport" means; without a model, no airport."""
     served = ask(runtime, Settings(), "/openapi.json").json()["info"]
-    home = runtime.predictor.builder.home
+    home = runtime.predictor.builder.airport_config
     name = f"{home.place} ({home.airport})"
     assert served["title"] == f"Flight delays at {name}"
     assert f"The home airport is {name}" in served["description"]

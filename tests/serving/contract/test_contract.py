@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from model.inference.groups import GROUPS
+from model.inference import GROUPS
 from serving.batching.engines import from_rows, to_rows
 from serving.contract.decoding import decode, to_flights
 from serving.contract.schema import EXAMPLE_FLIGHT, EXAMPLE_STATE, Contribution, PredictionRequest

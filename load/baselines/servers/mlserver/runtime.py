@@ -1,6 +1,6 @@
 # its packages are installed in an environment of its own
 # mypy: disable-error-code="import-not-found, misc"
-"""MLServer: a custom runtime that speaks the V2 inference protocol."""
+"""MLServer with a custom runtime for the V2 inference protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.contract.schema import Flight
 
 
 class FlightDelay(MLModel):
-    """Scores flights that come column by column."""
+    """Runtime that scores flights given as columns."""
 
     async def load(self) -> bool:
         """Read the model."""

@@ -1,10 +1,10 @@
-"""Every attempt fits and scores, and none sees a flight that it has to score."""
+"""Check that every attempt fits and scores, and that none learns from scored flights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,10 @@ from model.experiments.attempts.attempt import Attempt
 from model.experiments.attempts.catalogue import ATTEMPTS
 from model.experiments.attempts.more_columns import TargetEncoded
 from model.experiments.methods.boosted import HARD, Boosted
-from model.experiments.methods.logistic_regression import TreesAndLine
+from model.experiments.methods.logistic_regression import TreesAndLogistic
 from model.experiments.methods.table import Table, Training
 from model.experiments.methods.wrappers import Bagged, Calibrated, Resampled
-from model.experiments.run.folds import FoldData, lesson_table
+from model.experiments.run.folds import FoldData, as_training
 from model.inference.calibration import sigmoid
 from model.training.fit import TrainingConfig, fit_scorer, prepare
 
@@ -31,11 +31,11 @@ PACKAGES = {
     "smote": "imblearn",
 }
 
-GetExam = Callable[[str], FoldData]
+GetFold = Callable[[str], FoldData]
 
 
 def _lean(method: Any) -> Any:
-    """The same method with a few trees, also where it is inside another one."""
+    """Return the method with a few trees, nested methods included."""
     sizes = {"rounds": 10, "trees": 5, "count": 2, "epochs": 1}
     few = {field.name: sizes[field.name] for field in fields(method) if field.name in sizes}
     inside = {field.name: getattr(method, field.name) for field in fields(method)}
@@ -44,14 +44,14 @@ def _lean(method: Any) -> Any:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.id)
-def test_every_attempt_fits_and_scores(attempt: Attempt, exam: GetExam) -> None:
-    """On a few flights every attempt gives each flight a probability."""
+def test_every_attempt_fits_and_scores(attempt: Attempt, last_fold: GetFold) -> None:
+    """Every attempt returns a probability for each of a few flights."""
     for part, package in PACKAGES.items():
         if part in attempt.id:
             pytest.importorskip(package, reason="of the group experiments: make experiments")
-    last = exam(next(iter(attempt.seeds)))
-    score = _lean(attempt.method).fit(last.training, 0)
-    for table in last.scored.values():
+    fold = last_fold(next(iter(attempt.seeds)))
+    score = _lean(attempt.method).fit(fold.training, 0)
+    for table in fold.scored.values():
         part_of_it = table.pick(np.arange(min(HELD, len(table))))
         probability = score(part_of_it)
         assert probability.shape == (len(part_of_it),)
@@ -59,25 +59,25 @@ def test_every_attempt_fits_and_scores(attempt: Attempt, exam: GetExam) -> None:
         assert len(np.unique(probability)) > 1
 
 
-def test_what_is_scored_has_no_outcome(group: str, exam: GetExam) -> None:
-    """A table that a method scores holds the schedule and features, and nothing else."""
-    for table in exam(group).scored.values():
+def test_scored_tables_have_no_outcome(group: str, last_fold: GetFold) -> None:
+    """A table to score has the schedule and features only."""
+    for table in last_fold(group).scored.values():
         assert tuple(table.schedule.columns) == SCHEDULE_COLUMNS
         assert not set(OUTCOME_COLUMNS) & {column.name for column in table.columns}
 
 
-def test_scored_flights_are_not_learned_from(group: str, exam: GetExam) -> None:
-    """The rows of a fold's training flights and of its scored ones have none in common."""
-    last = exam(group)
-    assert not set(last.fold.train) & set(last.fold.test)
-    assert len(last.training) == len(last.fold.train)
+def test_scored_flights_are_not_learned_from(group: str, last_fold: GetFold) -> None:
+    """Training flights and scored flights of a fold are disjoint."""
+    fold = last_fold(group)
+    assert not set(fold.rows.train) & set(fold.rows.test)
+    assert len(fold.training) == len(fold.rows.train)
 
 
 @pytest.mark.parametrize("how", ["under", "over", "smote"])
-def test_resampling_stays_inside_the_fold(how: str, exam: GetExam) -> None:
-    """Resampled flights are training flights, or stand between them; both outcomes are as many."""
+def test_resampling_stays_inside_the_fold(how: str, last_fold: GetFold) -> None:
+    """Resampled flights are training flights or between them; both classes are equal."""
     pytest.importorskip("imblearn", reason="of the group experiments: make experiments")
-    training = exam("E1").training
+    training = last_fold("E1").training
     resampled = Resampled(HARD, how).resample(training, 0)
     assert resampled.late.mean() == pytest.approx(0.5, abs=0.01)
     own = {tuple(row) for row in np.nan_to_num(training.table.matrix)}
@@ -94,54 +94,58 @@ def test_resampling_stays_inside_the_fold(how: str, exam: GetExam) -> None:
 
 
 def test_the_kept_row_is_the_served_model(tiny: pd.DataFrame) -> None:
-    """Trees and line without any change say, bit for bit, what the model of `train.py` says."""
-    lesson = prepare(tiny, Level.FRESH)
-    served = fit_scorer(lesson, TrainingConfig(seed=3, rounds=8))
-    training = lesson_table(tiny, lesson)
-    score = TreesAndLine(Boosted(rounds=8)).fit(training, 3)
-    assert (score(training.table) == sigmoid(served.margins(lesson.matrix))).all()
+    """The kept attempt gives the probabilities of `train.py`'s model bit for bit."""
+    training_set = prepare(tiny, Level.FRESH)
+    served = fit_scorer(training_set, TrainingConfig(seed=3, rounds=8))
+    training = as_training(tiny, training_set)
+    score = TreesAndLogistic(Boosted(rounds=8)).fit(training, 3)
+    assert (score(training.table) == sigmoid(served.margins(training_set.matrix))).all()
 
 
-def test_dropped_columns_change_nothing(exam: GetExam) -> None:
-    """What is dropped is not looked at: with rubbish in its columns, the scores are the same."""
-    last = exam("E3.schedule")
-    score = Boosted(rounds=8, drop=("history", "school_holidays")).fit(last.training, 0)
-    table = last.scored["E3.schedule"]
+def test_dropped_columns_change_nothing(last_fold: GetFold) -> None:
+    """Dropped columns are not used: other values in them give the same scores."""
+    fold = last_fold("E3.schedule")
+    score = Boosted(rounds=8, drop=("history", "school_holidays")).fit(fold.training, 0)
+    table = fold.scored["E3.schedule"]
     broken = replace(table, matrix=table.matrix.copy())
     columns = [
         at
         for at, column in enumerate(table.columns)
-        if column.family == "history" or column.name == "school_holidays"
+        if column.transformer == "history" or column.name == "school_holidays"
     ]
     assert len(columns) == 13
     broken.matrix[:, columns] = 1e6
     assert (score(broken) == score(table)).all()
 
 
-def test_calibration_is_learned_on_flights_that_were_not(exam: GetExam) -> None:
-    """The calibrated method never sees the last weeks."""
+def test_calibration_is_learned_on_held_out_flights(last_fold: GetFold) -> None:
+    """The calibrated method is fitted without the last weeks."""
     seen: list[Training] = []
 
     class Spy:
+        kind: ClassVar[str] = "spy"
+
         def fit(self, training: Training, seed: int) -> Callable[[Table], np.ndarray]:
             seen.append(training)
             return lambda table: np.linspace(0.1, 0.3, len(table)) + 0 * seed
 
-    training = exam("E3.schedule").training
+    training = last_fold("E3.schedule").training
     Calibrated(Spy(), "isotonic", weeks=3).fit(training, 0)
     assert seen[0].day.max() <= training.day.max() - 21
 
 
-def test_target_encoding_leaves_a_flight_itself_out(exam: GetExam) -> None:
-    """Flights that are the only one of their number are encoded alike, late or not."""
+def test_target_encoding_leaves_a_flight_itself_out(last_fold: GetFold) -> None:
+    """Flights with unique numbers have the same encoding, late or not."""
     seen: list[Training] = []
 
     class Spy:
+        kind: ClassVar[str] = "spy"
+
         def fit(self, training: Training, seed: int) -> Callable[[Table], np.ndarray]:
             seen.append(training)
             return lambda table: np.full(len(table), float(seed))
 
-    training = exam("E3.schedule").training
+    training = last_fold("E3.schedule").training
     table = training.table
     numbers = [str(number) for number in range(10_000, 10_000 + len(table))]
     alone = replace(table, schedule=table.schedule.assign(flight_number=numbers))
@@ -150,11 +154,11 @@ def test_target_encoding_leaves_a_flight_itself_out(exam: GetExam) -> None:
     assert abs(encoded[training.late].mean() - encoded[~training.late].mean()) < 0.02
 
 
-def test_a_bag_is_the_mean_of_its_fits(exam: GetExam) -> None:
-    """The bag says the mean of what its fits say, each with a seed of its own."""
-    last = exam("E3.schedule")
+def test_a_bag_is_the_mean_of_its_fits(last_fold: GetFold) -> None:
+    """The bag returns the mean probability of fits with different seeds."""
+    fold = last_fold("E3.schedule")
     bag = Bagged(Boosted(rounds=5), 2)
-    table = last.scored["E3.schedule"]
-    first, second = (score(table) for score in bag.fits(last.training, 0))
+    table = fold.scored["E3.schedule"]
+    first, second = (score(table) for score in bag.fits(fold.training, 0))
     assert (first != second).any()
-    assert bag.fit(last.training, 0)(table) == pytest.approx((first + second) / 2)
+    assert bag.fit(fold.training, 0)(table) == pytest.approx((first + second) / 2)

@@ -1,4 +1,4 @@
-"""Ceilings, learning curves, minutes and the warning: each says what its figures claim."""
+"""Check upper bounds, learning curves, quantiles of the delay and the leak."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.experiments.run.work_list import FoldCache
 
 
 def test_a_ceiling_finds_the_rates_that_made_the_flights() -> None:
-    """From outcomes alone: the spread of the groups' rates, and the AUC of knowing them."""
+    """The spread of the groups' rates and the AUC of knowing them follow from outcomes alone."""
     random = np.random.default_rng(0)
     rates = random.beta(2, 8, 4000)
     group = np.repeat(np.arange(4000), 12)
@@ -29,23 +29,23 @@ def test_a_ceiling_finds_the_rates_that_made_the_flights() -> None:
     assert found["log_loss"] == pytest.approx(loss, abs=0.005)
 
 
-def test_groups_without_meaning_hold_nothing() -> None:
-    """Flights dealt to groups at random: knowing the groups is worth nothing."""
+def test_random_groups_have_no_information() -> None:
+    """Random groups have an upper bound of nearly .5."""
     random = np.random.default_rng(1)
     late = random.random(20_000) < 0.2
     found = _ceiling(random.integers(0, 500, 20_000).astype(object), late)
     assert found["auc"] < 0.55
 
 
-def test_certain_rates_have_no_doubt_left() -> None:
-    """Rates that are all but 0 or 1 are an AUC of all but 1."""
+def test_certain_rates_give_an_auc_near_one() -> None:
+    """Rates near 0 or 1 give an AUC near 1 and a log loss near 0."""
     auc, loss = _of_beta(0.2, 0.2 * 0.8 * 0.99)
     assert auc > 0.99
     assert loss < 0.05
 
 
-def test_an_oracle_is_not_told_a_flight_itself() -> None:
-    """The share of the others does not change with a flight's own outcome."""
+def test_an_oracle_leaves_out_the_flight_itself() -> None:
+    """The share of the others does not depend on a flight's own outcome."""
     group = np.array(["a", "a", "a", "b"], dtype=object)
     late = np.array([True, False, True, True])
     other = np.array([False, False, True, True])
@@ -53,28 +53,28 @@ def test_an_oracle_is_not_told_a_flight_itself() -> None:
     assert _others(group, late)[1] > _others(group, other)[1]
 
 
-def test_an_oracle_knows_more(tiny: pd.DataFrame, shelf: FoldCache) -> None:
-    """Told how the day went for all others, the same method ranks better."""
-    exams = shelf.exams("E3.schedule")
-    told = oracle(exams, tiny, ("day",))["E3.schedule"]["auc"]
-    nothing = oracle(exams, tiny.assign(delayed=_dealt(tiny)), ("day",))["E3.schedule"]["auc"]
-    assert told > 0.5
-    assert told > nothing
+def test_an_oracle_ranks_better(tiny: pd.DataFrame, cache: FoldCache) -> None:
+    """The late share of all other flights of the day improves the ranking."""
+    folds = cache.folds("E3.schedule")
+    real = oracle(folds, tiny, ("day",))["E3.schedule"]["auc"]
+    shuffled = oracle(folds, tiny.assign(delayed=_shuffled(tiny)), ("day",))["E3.schedule"]["auc"]
+    assert real > 0.5
+    assert real > shuffled
 
 
-def _dealt(frame: pd.DataFrame) -> np.ndarray:
+def _shuffled(frame: pd.DataFrame) -> np.ndarray:
     return np.random.default_rng(0).permutation(frame["delayed"].to_numpy())
 
 
 def test_all_groups_are_measured(tiny: pd.DataFrame) -> None:
-    """Each grouping has its ceiling, above guessing."""
+    """Each grouping has an upper bound of at least .5."""
     found = repeated_flights(tiny)
     assert "day" in found
     assert all(0.5 <= each["auc"] <= 1 for each in found.values())
 
 
-def test_a_curve_goes_up_to_all_flights(tiny: pd.DataFrame) -> None:
-    """More months mean more flights; points with too few are left out."""
+def test_a_curve_ends_at_all_flights(tiny: pd.DataFrame) -> None:
+    """More months have more flights; points with too few are left out."""
     points = learning_curve.by_months(tiny)["points"]
     assert points
     flights = [point["flights"] for point in points]
@@ -85,34 +85,34 @@ def test_a_curve_goes_up_to_all_flights(tiny: pd.DataFrame) -> None:
 def test_a_curve_without_flights_has_no_points(
     tiny: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where every part is too small to learn from, nothing is claimed."""
+    """A curve has no points if every part is too small to learn from."""
 
     def refuse(*_: object) -> None:
         raise TooFewFlights
 
-    monkeypatch.setattr(learning_curve, "exam_on", refuse)
+    monkeypatch.setattr(learning_curve, "make_fold", refuse)
     assert learning_curve.by_share(tiny, "E2") == {"points": []}
 
 
-def test_a_correction_covers_what_it_says() -> None:
-    """With the added minutes, so many flights of the same kind are covered."""
+def test_a_correction_has_the_nominal_coverage() -> None:
+    """Later flights of the same distribution are covered at the nominal rate."""
     random = np.random.default_rng(0)
-    delay, said = random.normal(10, 20, 5000), np.zeros(5000)
-    shift = correction(0.9, delay, said)
+    delay, predicted = random.normal(10, 20, 5000), np.zeros(5000)
+    shift = correction(0.9, delay, predicted)
     later = random.normal(10, 20, 50_000)
     assert (later <= shift).mean() == pytest.approx(0.9, abs=0.01)
 
 
-def test_minutes_are_judged_by_month(tiny: pd.DataFrame, shelf: FoldCache) -> None:
-    """Nine months, three ways, two quantiles; the higher quantile covers more."""
-    exams = shelf.exams("E3.schedule")[-2:]
-    found = judge_minutes(exams, tiny)["quantiles"]
+def test_quantiles_are_evaluated_by_month(tiny: pd.DataFrame, cache: FoldCache) -> None:
+    """There are figures of two quantiles by month; the higher quantile covers more."""
+    folds = cache.folds("E3.schedule")[-2:]
+    found = judge_minutes(folds, tiny)["quantiles"]
     assert len(found) == 6
-    assert all(len(each["by_month"]) == len(exams) for each in found.values())
+    assert all(len(each["by_month"]) == len(folds) for each in found.values())
     assert found["p90 boosted"]["coverage"] > found["p50 boosted"]["coverage"]
 
 
-def test_resampling_before_the_split_flatters(tiny: pd.DataFrame) -> None:
-    """The warning holds: the leak alone lifts F1 by more than any model does."""
+def test_resampling_before_the_split_raises_f1(tiny: pd.DataFrame) -> None:
+    """The leak raises F1 by more than any model does."""
     found = judge_leak(tiny)
     assert found["before"]["f1"] > found["after"]["f1"] + 0.2

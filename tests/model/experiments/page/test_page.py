@@ -1,4 +1,4 @@
-"""The page: from results alone, the same every time, whatever part of them is there."""
+"""Check the page: written from any part of the results, reproducibly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from model.experiments.run.work_list import FoldCache, Run, key_of, runs
 
 RULE = dict.fromkeys(("precision", "recall", "f1", "alarms", "cost", "threshold", "n"), 0.4)
 SMALL = 150_000
-"""Bytes that a picture may have."""
+"""Maximal bytes of a plot."""
 
 
 def _protocol(seed: int, shift: float) -> dict[str, Any]:
@@ -38,8 +38,8 @@ def _protocol(seed: int, shift: float) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ledger(shelf: FoldCache, tmp_path: Path) -> ResultStore:
-    """Give a ledger with made-up results of every declared run and step."""
+def store(cache: FoldCache, tmp_path: Path) -> ResultStore:
+    """Give a store with made-up results of every declared run and step."""
     made = ResultStore(tmp_path / "ledger.jsonl")
     for run in runs(ATTEMPTS, 2):
         shift = ATTEMPTS.index(run.attempt) / 10
@@ -51,9 +51,9 @@ def ledger(shelf: FoldCache, tmp_path: Path) -> ResultStore:
             "microseconds": {"batch": 12.0, "bulk": 11.0} if run.seed == 0 else None,
             "protocols": {name: _protocol(run.seed, shift) for name in GROUPS[run.group]},
         }
-        made.add(key_of(run, shelf), record)
+        made.add(key_of(run, cache), record)
     for step in STEPS:
-        made.add(key_of(step, shelf), _evidence(step.id))
+        made.add(key_of(step, cache), _evidence(step.id))
     return made
 
 
@@ -75,11 +75,9 @@ def _evidence(step: str) -> dict[str, Any]:
     return {"day": {**group_figures, "auc": 0.7, "log_loss": 0.4}}
 
 
-def test_every_attempt_is_on_the_page(
-    shelf: FoldCache, ledger: ResultStore, tmp_path: Path
-) -> None:
-    """Title, reason and verdict of each, kept or not, and every picture is small and named."""
-    page = _write(shelf, ledger, tmp_path)
+def test_every_attempt_is_on_the_page(cache: FoldCache, store: ResultStore, tmp_path: Path) -> None:
+    """Title, reason and verdict of every attempt are there; every plot is small and linked."""
+    page = _write(cache, store, tmp_path)
     text = page.read_text(encoding="utf-8")
     for attempt in ATTEMPTS:
         assert f"`{attempt.id}` {attempt.title} |" in text
@@ -93,37 +91,37 @@ def test_every_attempt_is_on_the_page(
 
 
 def test_the_same_results_give_the_same_bytes(
-    shelf: FoldCache, ledger: ResultStore, tmp_path: Path
+    cache: FoldCache, store: ResultStore, tmp_path: Path
 ) -> None:
-    """Rendering twice changes nothing, pictures included."""
-    _write(shelf, ledger, tmp_path)
+    """Rendering twice gives the same bytes, plots included."""
+    _write(cache, store, tmp_path)
     first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    _write(shelf, ledger, tmp_path)
+    _write(cache, store, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
-def test_a_page_can_be_written_before_all_is_there(shelf: FoldCache, tmp_path: Path) -> None:
-    """With one result the page shows that one, and dashes for the rest."""
-    ledger = ResultStore(tmp_path / "ledger.jsonl")
+def test_a_page_can_be_written_from_one_result(cache: FoldCache, tmp_path: Path) -> None:
+    """The page of one result shows it, and dashes for the others."""
+    store = ResultStore(tmp_path / "ledger.jsonl")
     (kept,) = [attempt for attempt in ATTEMPTS if attempt.verdict is Verdict.KEPT]
     run = Run(kept, "E3.schedule", 0)
     record = {"attempt": SERVED, "group": "E3.schedule", "seed": 0, "fit_seconds": 1.0}
     record |= {"microseconds": None, "protocols": {"E3.schedule": _protocol(0, 0)}}
-    ledger.add(key_of(run, shelf), record)
-    text = _write(shelf, ledger, tmp_path).read_text(encoding="utf-8")
+    store.add(key_of(run, cache), record)
+    text = _write(cache, store, tmp_path).read_text(encoding="utf-8")
     assert ".6000" in text
     assert f"`{ATTEMPTS[0].id}`" in text
 
 
-def test_conclusions_are_kept(shelf: FoldCache, ledger: ResultStore, tmp_path: Path) -> None:
-    """What was written by hand beside the results stands on the page."""
+def test_conclusions_are_kept(cache: FoldCache, store: ResultStore, tmp_path: Path) -> None:
+    """The file of conclusions is included in the page."""
     (tmp_path / "conclusions.md").write_text("## Conclusions\n\nSo it is.\n")
-    assert "So it is." in _write(shelf, ledger, tmp_path).read_text(encoding="utf-8")
+    assert "So it is." in _write(cache, store, tmp_path).read_text(encoding="utf-8")
 
 
-def test_the_summary_takes_means_over_seeds(shelf: FoldCache, ledger: ResultStore) -> None:
-    """Two seeds: their mean, their spread and their number."""
-    summary = summarise(shelf, ledger)
+def test_the_summary_takes_means_over_seeds(cache: FoldCache, store: ResultStore) -> None:
+    """Two seeds give their mean, their spread and their number."""
+    summary = summarise(cache, store)
     assert [each["id"] for each in summary["attempts"]] == [a.id for a in ATTEMPTS]
     found = summary["attempts"][0]["protocols"]["E1"]
     assert found["seeds"] == 2
@@ -132,8 +130,8 @@ def test_the_summary_takes_means_over_seeds(shelf: FoldCache, ledger: ResultStor
     assert set(summary["evidence"]) == {step.id for step in STEPS}
 
 
-def test_a_difference_is_weighed_by_days() -> None:
-    """Difference per flight, and its error from day to day; a constant gap has none."""
+def test_the_error_of_a_difference_is_over_days() -> None:
+    """A constant difference has a standard error of 0 over days."""
     kept = [{"seed": seed, "protocols": {"E1": _protocol(seed, 0)}} for seed in (0, 1)]
     worse = [{"seed": 1, "protocols": {"E1": _protocol(1, 2)}}]
     found = against("E1", worse, kept)
@@ -144,8 +142,8 @@ def test_a_difference_is_weighed_by_days() -> None:
     assert against("E2", worse, kept) is None
 
 
-def test_figures_read_like_the_table() -> None:
-    """No leading zero, a dash for what is not there, bold for what is more than noise."""
+def test_figures_are_formatted() -> None:
+    """Numbers have no leading zero, missing ones are dashes, significant ones are bold."""
     assert figure(0.68372) == ".6837"
     assert figure(None) == "-"
     each = {"auc": 0.7, "spread": {"auc": 0.001}, "seeds": 3}
@@ -156,14 +154,14 @@ def test_figures_read_like_the_table() -> None:
 
 
 def test_unknown_ids_are_refused() -> None:
-    """A misspelt id is named, with those that there are."""
+    """A misspelt id is named, with the existing ones."""
     with pytest.raises(UnknownAttempt, match=r"lightgmb.*lightgbm"):
         chosen(["lightgmb"])
     assert [attempt.id for attempt in chosen([SERVED])] == [SERVED]
 
 
 def test_evidence_comes_before_second_seeds() -> None:
-    """First seeds of all attempts, then the evidence, then more seeds."""
+    """The order is first seeds of all attempts, the evidence, then more seeds."""
     pieces = planned()
     seeds = [piece.seed if isinstance(piece, Run) else 0.5 for piece in pieces]
     assert seeds == sorted(seeds)
@@ -171,25 +169,25 @@ def test_evidence_comes_before_second_seeds() -> None:
     assert planned(["leak"]) == [step for step in STEPS if step.id == "leak"]
 
 
-def test_only_what_is_asked_for_is_run(shelf: FoldCache, tmp_path: Path) -> None:
-    """One attempt is run, kept and shown; the second time nothing is left to do."""
+def test_only_selected_attempts_are_run(cache: FoldCache, tmp_path: Path) -> None:
+    """One attempt is run, kept and shown; the second call runs nothing."""
     folder = tmp_path / "reports"
     options: dict[str, Any] = {
         "folder": folder,
         "docs": tmp_path / "docs",
         "only": ["notebook-logistic"],
     }
-    page = run_experiments(shelf.frame, **options)
-    kept = (folder / command.LEDGER_FILE).read_bytes()
+    page = run_experiments(cache.frame, **options)
+    kept = (folder / command.STORE_FILE).read_bytes()
     assert kept.count(b"\n") == 3
-    assert run_experiments(shelf.frame, **options) == page
-    assert (folder / command.LEDGER_FILE).read_bytes() == kept
+    assert run_experiments(cache.frame, **options) == page
+    assert (folder / command.STORE_FILE).read_bytes() == kept
     results = json.loads((page.parent / "results.json").read_text())
     figures = results["attempts"][0]["protocols"]
     assert set(figures) == {"E1", "E2", "E3.schedule"}
     assert np.isfinite(figures["E1"]["auc"])
 
 
-def _write(shelf: FoldCache, ledger: ResultStore, folder: Path) -> Path:
-    write_results(folder, summarise(shelf, ledger))
+def _write(cache: FoldCache, store: ResultStore, folder: Path) -> Path:
+    write_results(folder, summarise(cache, store))
     return write_page(folder)

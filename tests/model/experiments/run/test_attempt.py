@@ -1,4 +1,4 @@
-"""What is kept of a run: the protocol's figures, thresholds from training data, costs."""
+"""Check the result of a run: figures of the protocol, thresholds, consequences, times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model.evaluation.protocols import PROTOCOLS, evaluate
 from model.experiments.evidence.thresholds import best_f1, consequences, fixed_rules
 from model.experiments.evidence.timing import microseconds
 from model.experiments.methods.boosted import Boosted
-from model.experiments.methods.logistic_regression import TreesAndLine
+from model.experiments.methods.logistic_regression import TreesAndLogistic
 from model.experiments.run.attempt import THRESHOLD_FREE, run
 from model.experiments.run.folds import GROUPS
 from model.experiments.run.work_list import FoldCache
@@ -21,13 +21,13 @@ ROUNDS = 4
 
 
 def test_figures_are_those_of_the_protocol(
-    tiny: pd.DataFrame, shelf: FoldCache, group: str, monkeypatch: pytest.MonkeyPatch
+    tiny: pd.DataFrame, cache: FoldCache, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The served method has the very figures that `train.py` evaluates."""
+    """The served method has the figures that `train.py` evaluates."""
     for name in set(PROTOCOLS) - set(GROUPS[group]):
         monkeypatch.setitem(PROTOCOLS, name, lambda _frame: iter(()))
     expected, _ = evaluate(tiny, TrainingConfig(rounds=ROUNDS), [0])
-    found = run(TreesAndLine(Boosted(rounds=ROUNDS)), group, shelf.exams(group), tiny, 0)[
+    found = run(TreesAndLogistic(Boosted(rounds=ROUNDS)), group, cache.folds(group), tiny, 0)[
         "protocols"
     ]
     assert set(found) == set(GROUPS[group])
@@ -37,10 +37,10 @@ def test_figures_are_those_of_the_protocol(
         }
 
 
-def test_days_add_up_to_the_log_loss(tiny: pd.DataFrame, shelf: FoldCache) -> None:
-    """Flights and losses by day sum to those of the whole."""
-    exams = shelf.exams("E3.schedule")
-    found = run(Boosted(rounds=2), "E3.schedule", exams, tiny, 1)
+def test_losses_by_day_sum_to_the_log_loss(tiny: pd.DataFrame, cache: FoldCache) -> None:
+    """Flights and losses by day sum to the totals."""
+    folds = cache.folds("E3.schedule")
+    found = run(Boosted(rounds=2), "E3.schedule", folds, tiny, 1)
     each = found["protocols"]["E3.schedule"]
     flights, loss = np.sum(list(each["by_day"].values()), axis=0)
     assert flights == each["n"]
@@ -48,23 +48,23 @@ def test_days_add_up_to_the_log_loss(tiny: pd.DataFrame, shelf: FoldCache) -> No
     assert found["microseconds"] is None
 
 
-def test_thresholds_come_from_months_before(tiny: pd.DataFrame, shelf: FoldCache) -> None:
-    """Other outcomes in the last month leave every threshold as it is."""
-    exams = shelf.exams("E3.schedule")
-    last = exams[-1].fold.test
-    turned = tiny.copy()
-    turned.loc[last, "delayed"] = ~turned.loc[last, "delayed"]
+def test_thresholds_come_from_months_before(tiny: pd.DataFrame, cache: FoldCache) -> None:
+    """Inverted outcomes of the last month change no threshold."""
+    folds = cache.folds("E3.schedule")
+    last = folds[-1].rows.test
+    inverted = tiny.copy()
+    inverted.loc[last, "delayed"] = ~inverted.loc[last, "delayed"]
     before, after = (
-        run(Boosted(rounds=2), "E3.schedule", exams, frame, 0)["protocols"]["E3.schedule"]["rules"]
-        for frame in (tiny, turned)
+        run(Boosted(rounds=2), "E3.schedule", folds, frame, 0)["protocols"]["E3.schedule"]["rules"]
+        for frame in (tiny, inverted)
     )
     assert before["f1"]["threshold"] == after["f1"]["threshold"]
     assert before["f1"]["f1"] != after["f1"]["f1"]
-    first = len(exams[0].fold.test)
+    first = len(folds[0].rows.test)
     assert before["f1"]["n"] == before["half"]["n"] - first
 
 
-def test_the_best_threshold_is_the_best() -> None:
+def test_the_best_threshold_has_the_highest_f1() -> None:
     """No other threshold has a higher F1."""
     random = np.random.default_rng(0)
     probability = random.random(400)
@@ -78,7 +78,7 @@ def test_the_best_threshold_is_the_best() -> None:
 
 
 def test_consequences_are_counted() -> None:
-    """Of four judged flights: one alarm that is right, one false, one miss, one rightly quiet."""
+    """Four flights give one hit, one false alarm, one miss and one true negative."""
     late = np.array([True, False, True, False, True])
     probability = np.array([0.9, 0.8, 0.1, 0.2, 0.9])
     threshold = np.array([0.5, 0.5, 0.5, 0.5, np.nan])
@@ -88,8 +88,8 @@ def test_consequences_are_counted() -> None:
     assert found["n"] == 4
 
 
-def test_fixed_rules_look_at_no_score() -> None:
-    """A half, the training flights' late share, and what follows from the costs."""
+def test_fixed_rules_do_not_depend_on_scores() -> None:
+    """The thresholds are a half, the training late share, and that of the costs."""
     rules = fixed_rules(np.array([0.15, 0.2]))
     assert {name: rule.tolist() for name, rule in rules.items()} == {
         "half": [0.5, 0.5],
@@ -98,9 +98,9 @@ def test_fixed_rules_look_at_no_score() -> None:
     }
 
 
-def test_costs_are_per_flight(shelf: FoldCache) -> None:
-    """Scoring that takes longer is measured to take longer."""
-    table = shelf.exams("E1")[0].scored["E1"]
+def test_times_are_per_flight(cache: FoldCache) -> None:
+    """Slower scoring has more microseconds per flight."""
+    table = cache.folds("E1")[0].scored["E1"]
 
     def quick(_table: object) -> np.ndarray:
         return np.zeros(1)

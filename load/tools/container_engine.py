@@ -1,4 +1,4 @@
-"""The container engine: docker's command line, and clear words where there is none."""
+"""Run docker commands, and explain the error where there is no container engine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 ANSWER_SECONDS = 60
+DEFAULT_IMAGE = "flight-delay-service:latest"
 
 
 class EngineError(Exception):
@@ -20,7 +21,7 @@ def docker(*arguments: str, errors_too: bool = False) -> str:
     Raises
     ------
     EngineError
-        If it fails; the text ends with what docker said.
+        If it fails; the text ends with the output of docker.
     """
     require()
     done = subprocess.run(  # noqa: S603 - the commands are the project's own
@@ -60,12 +61,12 @@ def require() -> None:
 
 
 def inspect(image: str) -> dict[str, Any]:
-    """What the engine knows about an image that it has.
+    """Return the attributes of a local image, as `docker image inspect` prints them.
 
     Raises
     ------
     EngineError
-        If it has no such image.
+        If there is no such image.
     """
     try:
         found: list[dict[str, Any]] = json.loads(docker("image", "inspect", image))

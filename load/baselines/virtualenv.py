@@ -1,4 +1,4 @@
-"""Makes each peer's environment from its own hash-pinned lock, outside the service's."""
+"""Make the virtual environment of each baseline from its hash-pinned lock."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ENVIRONMENTS = PROJECT / ".tools" / "peers"
 INSTALL_SECONDS = 900
 
 
-class PeerError(Exception):
-    """A peer cannot be installed or run; the text says why."""
+class BaselineError(Exception):
+    """Error that a baseline cannot be installed or run, with the reason."""
 
 
 def interpreter(requirements: str | None) -> Path:
-    """Return the interpreter of a lock's environment, which is made where it is not there yet.
+    """Return the interpreter of a lock's environment, and make the environment if necessary.
 
     Raises
     ------
-    PeerError
+    BaselineError
         If it cannot be installed.
     """
     if requirements is None:
@@ -44,23 +44,23 @@ def interpreter(requirements: str | None) -> Path:
 
 
 def find_uv() -> str:
-    """Return where uv is: named by ``UV``, of the project, or on the path.
+    """Return the path of uv: from ``UV``, of the project, or on the search path.
 
     Raises
     ------
-    PeerError
+    BaselineError
         If there is none.
     """
     own = PROJECT / ".tools" / "bin" / "uv"
     found = os.environ.get("UV") or (str(own) if own.exists() else shutil.which("uv"))
     if not found:
-        message = "uv is needed for the peers' environments: make .tools/bin/uv"
-        raise PeerError(message)
+        message = "uv is needed for the baselines' environments: make .tools/bin/uv"
+        raise BaselineError(message)
     return found
 
 
 def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:
-    """Versions of packages in that interpreter's environment."""
+    """Return the versions of packages in an interpreter's environment."""
     code = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
     done = subprocess.run(  # noqa: S603 - an interpreter of ours
         [str(python), "-c", code, *packages], capture_output=True, text=True, check=False
@@ -73,4 +73,4 @@ def _run(command: list[str]) -> None:
         command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS
     )
     if done.returncode != 0:
-        raise PeerError(done.stderr.strip() or done.stdout.strip())
+        raise BaselineError(done.stderr.strip() or done.stdout.strip())
