@@ -82,7 +82,7 @@ class FlightDelayService:
         logs.configure(settings().log_format)
         self._predictors: WeakValueDictionary[str, Predictor] = WeakValueDictionary()
         tag, bundle = at_start.pop() if at_start else startup.require(settings().model)
-        WallClock.of(bundle.predictor.builder.airport_config)
+        WallClock.use(bundle.predictor.builder.airport_config)
         self.runtime = self._load(tag, bundle)
         self.reloader = ModelReloader(self, self._load, settings().model, served_tag.folder())
         logger.info("serving %s", self.runtime.tag)

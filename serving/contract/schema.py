@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from data.airports.config import SANTIAGO, AirportConfig
+from data.reference import AIRLINE_PATTERN, AIRPORT_PATTERN, FLIGHT_NUMBER_PATTERN
 from model.inference import Group
 
 MAX_FLIGHTS = 10_000
@@ -36,7 +37,7 @@ class WallClock:
     zone = ZoneInfo(SANTIAGO.time_zone)
 
     @classmethod
-    def of(cls, home: AirportConfig) -> None:
+    def use(cls, home: AirportConfig) -> None:
         """Set the time zone to that of the airport that a model was trained for."""
         cls.zone = ZoneInfo(home.time_zone)
 
@@ -67,9 +68,9 @@ def _parse_departure(value: object) -> datetime:
     return value
 
 
-Airline = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3}$")]
-Airport = Annotated[str, StringConstraints(pattern=r"^[A-Z]{4}$")]
-FlightNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,5}[A-Z]?$")]
+Airline = Annotated[str, StringConstraints(pattern=f"^{AIRLINE_PATTERN}$")]
+Airport = Annotated[str, StringConstraints(pattern=f"^{AIRPORT_PATTERN}$")]
+FlightNumber = Annotated[str, StringConstraints(pattern=f"^{FLIGHT_NUMBER_PATTERN}$")]
 Departure = Annotated[
     datetime,
     PlainValidator(_parse_departure),

@@ -109,7 +109,7 @@ def madrid(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def application(madrid: Bundle, monkeypatch: pytest.MonkeyPatch) -> Application:
     """Return the application, with the time zone that the service takes from its model."""
     monkeypatch.setattr(WallClock, "zone", WallClock.zone)  # put back afterwards
-    WallClock.of(madrid.predictor.builder.airport_config)
+    WallClock.use(madrid.predictor.builder.airport_config)
     runtime = make_runtime(madrid, tag=f"{NAME}:test")
     return Application(not_reached, lambda: runtime, Settings())
 

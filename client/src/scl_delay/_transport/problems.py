@@ -51,7 +51,7 @@ class RequestTimeoutError(ProblemError):
 
 
 class BusyError(ProblemError):
-    """The same operation is in progress (409)."""
+    """Another such operation is in progress (409)."""
 
     kind = "busy"
 
