@@ -66,4 +66,4 @@ def test_a_stop_under_load_loses_no_request(
 
 def wait_for_serving(log: Path, workers: int) -> None:
     """Wait until all workers have started."""
-    wait_for(lambda: log.read_text().count("Completed startup hook: settle") == workers, 120)
+    wait_for(lambda: log.read_text().count("Completed startup hook: freeze_gc") == workers, 120)
