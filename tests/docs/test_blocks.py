@@ -115,7 +115,12 @@ def test_a_command_is_valid(command: Command) -> None:
 
 
 def _make(words: tuple[str, ...]) -> None:
-    assert {word for word in words if "=" not in word} <= targets()
+    for word in words:
+        environment = re.fullmatch(r"\.venv/(\w+)\.stamp", word)
+        if environment:
+            assert (PROJECT / "requirements" / f"{environment[1]}.lock").exists(), word
+        elif "=" not in word:
+            assert word in targets(), word
 
 
 def _python(words: tuple[str, ...]) -> None:
