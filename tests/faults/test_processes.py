@@ -103,7 +103,8 @@ def test_a_killed_worker_is_replaced(
 
 def wait_for_serving(server: Server, count: int) -> list[int]:
     """Wait until `count` workers have started to serve; return their process ids."""
-    wait_for(lambda: server.log.read_text().count("Completed startup hook: freeze_gc") >= count, 120)
+    text = "Completed startup hook: freeze_gc"
+    wait_for(lambda: server.log.read_text().count(text) >= count, 120)
     return worker_of(server)
 
 
