@@ -19,7 +19,7 @@ from serving.batching.engines import Unbatched, score_batch
 from serving.settings import Batching, Settings
 from tests.support.runtime import make_runtime, not_reached
 from tests.support.server import Server
-from tests.test_service import STATE, as_json
+from tests.test_service import STATE, TIMEOUT, as_json
 
 pytestmark = pytest.mark.server
 
@@ -146,7 +146,7 @@ def test_every_engine_gives_the_same_answers(
 
     async def ask() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=CONNECTIONS)
-        async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=TIMEOUT) as client:
             return await post_all(client, bodies)
 
     for answer, (status, document) in zip(asyncio.run(ask()), expected, strict=True):

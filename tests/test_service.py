@@ -25,6 +25,8 @@ pytestmark = pytest.mark.server
 
 EXAMPLE = json.loads((PROJECT / "tests" / "request.json").read_text())
 SCORED_FLIGHTS = 5_000
+TIMEOUT = httpx.Timeout(300, pool=None)
+"""Limit that only ends what hangs; a request may wait for a connection during all others."""
 
 
 def as_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -165,7 +167,7 @@ def test_an_invalid_state_is_named(server: Server, change: dict[str, Any], point
 async def post_all(server: Server, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
     """Send all requests on 64 connections; return the answers in the order of the requests."""
     limits = httpx.Limits(max_connections=64)
-    async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=TIMEOUT) as client:
         return await asyncio.gather(*(client.post("/predict_delay", json=b) for b in bodies))
 
 

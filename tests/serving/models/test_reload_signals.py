@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from serving import metrics
 from serving.models import reload
 from serving.models.reload import ModelReloader
 
@@ -21,6 +22,7 @@ class Loaded:
 
     tag: str
     predictor: Any = None
+    waiting: int = 0
 
     def close(self) -> None:
         """Do nothing."""
@@ -70,6 +72,7 @@ def test_the_reload_marker_is_followed(
 ) -> None:
     """It is followed if written before this worker started or while no file could be opened."""
     monkeypatch.setattr(reload, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(metrics.buffer, "queue", int)  # restored at the end: `start` replaces it
     monkeypatch.setattr(ModelReloader, "_load", lambda _self, tag, _before: Loaded(tag))
     (tmp_path / "tag").write_text("m:2")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
