@@ -16,12 +16,11 @@ from typing import Any
 
 import circus.arbiter  # type: ignore[import-untyped] # circus has no types
 import circus.watcher  # type: ignore[import-untyped] # circus has no types
-import click
 import pytest
 import uvicorn
 from bentoml import Service
 from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml_cli.serve import build_serve_command  # type: ignore[import-untyped] # has no types
+from bentoml_cli.serve import build_serve_command
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -72,9 +71,7 @@ def _cycle() -> httptools_impl.RequestResponseCycle:
 
 def _serve_options() -> Any:
     """Return an object with the options of `bentoml serve` as its attributes."""
-    command = build_serve_command()
-    if isinstance(command, click.Group):
-        command = command.commands["serve"]
+    command = build_serve_command().commands["serve"]
     return type("Options", (), {each.name: each for each in command.params})
 
 
