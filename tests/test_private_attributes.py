@@ -16,7 +16,6 @@ from typing import Any
 
 import circus.arbiter  # type: ignore[import-untyped] # circus has no types
 import circus.watcher  # type: ignore[import-untyped] # circus has no types
-import click
 import pytest
 import uvicorn
 from bentoml import Service
@@ -72,9 +71,7 @@ def _cycle() -> httptools_impl.RequestResponseCycle:
 
 def _serve_options() -> Any:
     """Return an object with the options of `bentoml serve` as its attributes."""
-    command: Any = build_serve_command()
-    if isinstance(command, click.Group):
-        command = command.commands["serve"]
+    command = build_serve_command().commands["serve"]
     return type("Options", (), {each.name: each for each in command.params})
 
 
