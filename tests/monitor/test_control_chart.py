@@ -15,7 +15,9 @@ from monitor.study.false_alarms import chart_alarms
 from monitor.weekly_flights import Bins, ScoredFlights, WeekTable, first_day, monday, week_of
 from tests.monitor.conftest import FIRST_WEEK, Make
 
-BUILDER: Any = SimpleNamespace(feature_names=("driver", "kind"), categorical=("kind",), families=())
+BUILDER: Any = SimpleNamespace(
+    feature_names=("driver", "kind"), categorical=("kind",), transformers=()
+)
 
 
 def _table(flights: ScoredFlights, reference: ScoredFlights) -> WeekTable:

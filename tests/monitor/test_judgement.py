@@ -29,7 +29,9 @@ ABOUT: dict[str, Any] = {
     "newcomers": {},
     "refit_command": COMMAND,
 }
-BUILDER: Any = SimpleNamespace(feature_names=("driver", "kind"), categorical=("kind",), families=())
+BUILDER: Any = SimpleNamespace(
+    feature_names=("driver", "kind"), categorical=("kind",), transformers=()
+)
 
 
 def _judge(make: Make, later: ScoredFlights, shadow: FloatArray) -> tuple[Finding, Reference]:
