@@ -28,7 +28,7 @@ from tests.faults.conftest import (
 )
 from tests.support import http_client
 from tests.support.http_client import HANGS, JSON, AnswerCounts, read_response, request
-from tests.support.server import PROJECT, Server, running_server
+from tests.support.server import PROJECT, WORKER_STARTED, Server, running_server
 
 pytestmark = pytest.mark.server
 
@@ -103,8 +103,7 @@ def test_a_killed_worker_is_replaced(
 
 def wait_for_serving(server: Server, count: int) -> list[int]:
     """Wait until `count` workers have started to serve; return their process ids."""
-    text = "Completed startup hook: freeze_gc"
-    wait_for(lambda: server.log.read_text().count(text) >= count, 120)
+    wait_for(lambda: server.log.read_text().count(WORKER_STARTED) >= count)
     return worker_of(server)
 
 

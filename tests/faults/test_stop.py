@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Figure, Truth, port_of, wait_for
 from tests.support.http_client import HANGS, AnswerCounts, Callers
-from tests.support.server import Server, running_server
+from tests.support.server import WORKER_STARTED, Server, running_server
 
 pytestmark = pytest.mark.server
 
@@ -66,4 +66,4 @@ def test_a_stop_under_load_loses_no_request(
 
 def wait_for_serving(log: Path, workers: int) -> None:
     """Wait until all workers have started."""
-    wait_for(lambda: log.read_text().count("Completed startup hook: freeze_gc") == workers, 120)
+    wait_for(lambda: log.read_text().count(WORKER_STARTED) == workers)

@@ -18,11 +18,13 @@ import pytest
 
 from load.tools.server_process import PROJECT, free_port
 
-__all__ = ["PROJECT", "Server", "free_port", "running_server", "wait_until_ready"]
+__all__ = ["PROJECT", "WORKER_STARTED", "Server", "free_port", "running_server", "wait_until_ready"]
 
 START_SECONDS = 240
 STOP_SECONDS = 120
 """Limit that only ends a test run whose service hangs; on a busy machine all takes long."""
+WORKER_STARTED = "Completed startup hook: start"
+"""In the log, once for each worker: BentoML's line for the hook `FlightDelayService.start`."""
 
 
 @dataclass(frozen=True)
