@@ -28,7 +28,7 @@ LISTED_ERRORS = 20
 """Most invalid fields that one problem document lists."""
 MAX_ERRORS = 1_000
 """Errors of one request beyond which none is listed: pydantic can only return all of them."""
-FULLY_CHECKED_BYTES = 16_384
+FULLY_CHECKED_BYTES = 40_000
 """Longest body whose invalid flights are all listed; in a longer one, only the first."""
 LONGEST_NAME = 4_096
 """Characters of a field's name that a pointer repeats; the names are the client's."""
