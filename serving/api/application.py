@@ -44,7 +44,7 @@ GUARDED = ("/predict_delay", "/model", "/metrics")
 """Routes that need a key if keys are configured. The others give public information, or need the
 admin token."""
 
-OK = 200
+OK, BAD_REQUEST = 200, 400
 
 _PLAIN: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
 _METRICS: Headers = ((b"content-type", metrics.CONTENT_TYPE),)
@@ -85,6 +85,7 @@ class Application:
         self.predict_delay = PredictDelay(runtime, settings.max_body_bytes, settings.max_bulk_bytes)
         self.keys = _keys(settings.api_keys_file, settings.workers)
         self._admin = admin is not None
+        self._forwarded: Answer | None = None
         self._routes: dict[str, dict[str, Handler]] = {
             "/predict_delay": {"POST": self.predict_delay},
             "/model": {"GET": self._model},
@@ -139,7 +140,12 @@ class Application:
         return handler
 
     async def _forward(self, scope: Scope, receive: Receive) -> Answer:
-        """Return the answer of BentoML's application to GET, for HEAD too."""
+        """Return the answer of BentoML's application to GET, for HEAD too; it is made once.
+
+        BentoML builds this schema for each request, which blocks the event loop for milliseconds.
+        """
+        if self._forwarded is not None:
+            return self._forwarded
         messages: list[Message] = []
 
         async def collect(message: Message) -> None:
@@ -149,7 +155,10 @@ class Application:
         start, *pieces = messages
         body = b"".join(piece.get("body", b"") for piece in pieces)
         headers = ((name, value) for name, value in start["headers"] if name == b"content-type")
-        return start["status"], body, tuple(headers)
+        answer = start["status"], body, tuple(headers)
+        if answer[0] < BAD_REQUEST:
+            self._forwarded = answer
+        return answer
 
     async def _model(self, _scope: Scope, _receive: Receive) -> Answer:
         return OK, self._runtime().card, _JSON

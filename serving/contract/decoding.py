@@ -13,9 +13,11 @@ from pydantic_core import ErrorDetails
 from data.flights import Flights, FloatMatrix, IntArray
 from serving.contract.schema import (
     LONGEST_TIMEOUT_MS,
+    MAX_FLIGHTS,
     STATE_HOURS,
     AirportState,
     AirportWindow,
+    FailFastRequest,
     Flight,
     PredictionRequest,
     minutes_of,
@@ -24,6 +26,14 @@ from serving.errors import Invalid, NotJson
 
 LISTED_ERRORS = 20
 """Most invalid fields that one problem document lists."""
+MAX_ERRORS = 1_000
+"""Errors of one request beyond which none is listed: pydantic can only return all of them."""
+FULLY_CHECKED_BYTES = 40_000
+"""Longest body whose invalid flights are all listed; in a longer one, only the first."""
+LONGEST_NAME = 4_096
+"""Characters of a field's name that a pointer repeats; the names are the client's."""
+MAX_COLONS = 8 * MAX_FLIGHTS + 100
+"""More than the largest request has: five names, and three in a time, per flight."""
 
 
 def decode(body: bytes) -> PredictionRequest:
@@ -36,11 +46,16 @@ def decode(body: bytes) -> PredictionRequest:
     Invalid
         With the invalid fields, and the index of the flight of each.
     """
+    model = PredictionRequest if len(body) <= FULLY_CHECKED_BYTES else FailFastRequest
+    if body.count(b":") > MAX_COLONS:
+        raise Invalid(f"the body has more fields than {MAX_FLIGHTS} flights have")  # noqa: EM102, TRY003
     try:
-        return PredictionRequest.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
         count = error.error_count()
+        if count > MAX_ERRORS:
+            raise Invalid(f"{count} invalid field(s), too many to list") from None  # noqa: EM102, TRY003
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         raise NotJson(f"{problems[0]['msg']}. Send one JSON object with a list `flights`.")  # noqa: EM102, TRY003
     fields = [_field_error(problem) for problem in problems[:LISTED_ERRORS]]
@@ -109,5 +124,5 @@ def _field_error(problem: ErrorDetails) -> dict[str, Any]:
 
 
 def _escaped(part: str | int) -> str:
-    """Return a reference token of a JSON pointer (RFC 6901)."""
-    return str(part).replace("~", "~0").replace("/", "~1")
+    """Return a reference token of a JSON pointer (RFC 6901), cut to `LONGEST_NAME` characters."""
+    return str(part)[:LONGEST_NAME].replace("~", "~0").replace("/", "~1")

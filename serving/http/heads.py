@@ -20,7 +20,7 @@ _is_host = re.compile(
 ).fullmatch
 
 
-@lru_cache(1_024)
+@lru_cache(64)  # the longest values are as long as a head: so all together take 2 MB at most
 def is_host(value: bytes) -> bool:
     """Return whether a value may stand in a Host header (RFC 3986, section 3.2.2); may be empty."""
     return _is_host(value) is not None

@@ -249,6 +249,13 @@ def test_only_the_schema_passes_to_bentoml(client: Client, inside: Inside) -> No
     assert inside.paths == ["/schema.json"]
 
 
+def test_the_schema_is_made_once(client: Client, inside: Inside) -> None:
+    """BentoML builds it for each request, which blocks the event loop."""
+    answers = [client.request(method, "/schema.json") for method in ("GET", "HEAD", "GET")]
+    assert [each.status_code for each in answers] == [204] * 3
+    assert inside.paths == ["/schema.json"]
+
+
 def test_a_failing_model_gives_500_without_details(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import pytest
 
-from serving.http.protocol import BODY_PIECE, MAX_BYTES_PER_TURN, FastPathProtocol
+from serving.http.heads import is_host
+from serving.http.protocol import BODY_PIECE, MAX_BYTES_PER_TURN, MAX_HEAD_BYTES, FastPathProtocol
 from serving.models.loaded import Runtime
 from tests.support.http_client import BODY, ask, chunked, request, statuses
 from tests.support.sockets import BROKEN, Server, run
@@ -37,6 +39,17 @@ def with_host(host: bytes, start: bytes, end: bytes = b"") -> bytes:
     """Return a request with these Host headers."""
     host = host + b"\r\n" if host else b""
     return b"%b\r\n%bcontent-length: %d\r\n%b\r\n%b" % (start, host, len(BODY), end, BODY)
+
+
+def test_hosts_of_clients_take_little_memory() -> None:
+    """What is kept of a thousand different hosts, each as long as a head, is limited."""
+    tracemalloc.start()
+    try:
+        assert all(is_host(b"%d" % number + b"a" * MAX_HEAD_BYTES) for number in range(1_100))
+        assert tracemalloc.get_traced_memory()[0] < 4_000_000
+    finally:
+        tracemalloc.stop()
+        is_host.cache_clear()
 
 
 @pytest.mark.parametrize("start", [b"POST /predict_delay", b"POST /predict_delay?way=long"])
