@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     )
     read_seconds: float = Field(20.0, gt=0, description="Time limit for receiving a request.")
     loop_seconds: float = Field(
-        10.0, gt=0, description="Time after which a worker with a blocked event loop ends."
+        10.0, ge=1, description="Time after which a worker with a blocked event loop ends."
     )
     idle_seconds: float = Field(65.0, gt=0, description="Time between requests of a connection.")
     admin_token: SecretStr | None = Field(
