@@ -53,19 +53,24 @@ class Watchdog:
         self._stop_seconds = drain_seconds + STOP_MARGIN_SECONDS
         self._turns = 0
 
-    def start(self) -> None:
-        """Start the thread; called inside the event loop."""
-        self._turn(asyncio.get_running_loop())
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+    def start(self) -> threading.Thread:
+        """Start the thread, and return it; called inside the event loop, with which it ends."""
+        loop = asyncio.get_running_loop()
+        self._turn(loop)
+        thread = threading.Thread(target=self._watch, args=(loop,), name="watchdog", daemon=True)
+        thread.start()
+        return thread
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._turns += 1
         loop.call_later(CHECK_SECONDS, self._turn, loop)
 
-    def _watch(self) -> NoReturn:
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         turns, hung, stopping = 0, 0.0, 0.0
         while True:
             time.sleep(CHECK_SECONDS)
+            if loop.is_closed():
+                return
             hung = hung + CHECK_SECONDS if turns == self._turns else 0.0
             turns = self._turns
             if hung >= self._loop_seconds:
