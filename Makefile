@@ -64,7 +64,7 @@ test: .venv/dev.stamp  ## run the whole test suite in JOBS processes (default: o
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .PHONY: test-fast
-test-fast: .venv/dev.stamp  ## run the tests without servers, browsers and training: two minutes
+test-fast: .venv/dev.stamp  ## run the tests without servers and browsers
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 # --- the model --------------------------------------------------------------------------------
