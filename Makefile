@@ -147,6 +147,9 @@ load-overload: .venv/train.stamp $(MODEL)  ## run a load test above capacity, wr
 soak: .venv/train.stamp $(MODEL)  ## run a soak test: 30 minutes (MINUTES=) at 70 % of capacity, write docs/soak.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m load.scenarios.soak --minutes $(or $(MINUTES),30) $(OPTIONS)
 
+.PHONY: nightly
+nightly: soak kills faults  ## what takes too long for each commit: soak, kills and faults at full size
+
 .PHONY: load-users
 load-users: .venv/dev.stamp $(MODEL)  ## simulate users with locust, write reports/users.html
 	$(BIN)/python -m load.scenarios.users
